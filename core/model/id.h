@@ -1,0 +1,16 @@
+/* Job ids: 64 bits, 42 of Unix milliseconds above 22 of sequence, so they order by time of creation.
+ * Outside C they are 13 characters of Crockford base32 (neap_id_text, neap_id_parse in neap.h). */
+#ifndef MODEL_ID_H
+#define MODEL_ID_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct id_source {
+    _Atomic uint64_t last; /* shared: submitters on any thread take ids without asking the engine */
+};
+
+/* Any thread. Greater than every id taken before it, also when the clock steps back. */
+uint64_t id_next(struct id_source *source, int64_t now_ms);
+
+#endif

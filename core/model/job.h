@@ -1,0 +1,85 @@
+/* A job as it travels. One allocation: the record and, behind it, its encoded arguments.
+ *
+ *   submitter makes it ─► engine (store, index) ─► line of a worker ─► worker runs it ─► outcome ─► engine
+ *
+ * The engine owns it. From the moment a worker takes it out of its line until its outcome is posted, that worker may
+ * read the fields of the first part, which nobody changes meanwhile. */
+#ifndef MODEL_JOB_H
+#define MODEL_JOB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "neap.h"
+
+struct gate;      /* parts/gate.h: the queue's door, shared by threads */
+struct task_name; /* model/name.h: an interned task name */
+
+/* Retry policy; a negative field is unset and falls to the next source (see retry_merge). */
+struct retry {
+    int max; /* retries after the first attempt */
+    int backoff; /* enum neap_backoff */
+    int64_t base_ms, cap_ms;
+    double jitter; /* 0..1 */
+};
+#define RETRY_UNSET ((struct retry){-1, -1, -1, -1, -1})
+
+/* What ended an attempt badly. One allocation, freed with free(). */
+struct job_error {
+    const char *code; /* error args timeout memory stuck crash; static text */
+    const char *message, *traceback; /* traceback may be NULL */
+    int attempt;
+    char text[];
+};
+
+enum job_flags {
+    JOB_DELIVER = 1,   /* a host waits for the outcome (neap_next) */
+    JOB_EXPLICIT_RETRY = 2,
+    JOB_ON_DEAD = 4,   /* the attempts are over: what runs now is on_dead */
+};
+
+struct job {
+    struct message message; /* while it travels to the engine */
+    /* Fixed at submit. */
+    uint64_t id, parent, tag;
+    const struct task_name *task;
+    struct gate *gate; /* its queue */
+    int64_t submitted_ms, expires_ms; /* expires 0: never */
+    struct retry *retry; /* submit's own policy, or NULL; owned */
+    uint32_t args_len; /* 0: no arguments */
+    int8_t priority;
+    uint8_t flags;
+    /* Set by the engine before a claim. */
+    uint32_t attempt; /* 1 for the first */
+    int64_t available_ms; /* since when it could run */
+    struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
+    /* Shared: the worker says "started", the engine reads it for the job's state. */
+    atomic_bool started;
+    /* The engine's alone from here. */
+    uint8_t state; /* enum neap_state */
+    bool claimed;  /* in a line or running */
+    struct list place;      /* in a line of the index, in a hold, in the retention */
+    struct heap_node due;   /* in a heap of the index: key is ms */
+    struct job *next_by_id; /* hash chain of the store */
+    struct claim *claim;    /* while claimed: the engine's note of it (engine/) */
+    void *result;           /* MessagePack once completed; owned; NULL: nil */
+    uint32_t result_len;
+    int64_t finished_ms;
+    char *log;              /* what the attempts printed and logged, the last 64 KiB; owned, may be NULL */
+    uint32_t log_len;
+    unsigned char args[];
+};
+
+/* `args` may be NULL with args_len 0 to be filled in later. */
+struct job *job_new(const void *args, size_t args_len);
+void job_free(struct job *job); /* NULL is fine */
+
+struct job_error *job_error_new(const char *code, int attempt, const char *message, size_t message_len,
+                                const char *traceback, size_t traceback_len);
+
+#endif

@@ -1,0 +1,262 @@
+/* neap: a scriptable task executor. Tasks are Lua 5.4 files, jobs run on a pool of threads.
+ *
+ *     neap *n;
+ *     struct neap_error err;
+ *     struct neap_options opts = {.size = sizeof opts, .config_file = "neap.ini"};
+ *     if (neap_open(&n, &opts, &err) || neap_start(n, &err)) ...
+ *     neap_submit(n, &(struct neap_request){.task = "mail.send", .args = "{\"user\":1}"}, &id, &err);
+ *     while (neap_next(n, &out, -1) == NEAP_OK) { ...; neap_outcome_free(&out); }
+ *     neap_close(n);
+ *
+ * Every function may be called from any thread unless it says otherwise; several executors may
+ * live in one process. The library never exits, prints, changes directory or takes a signal.
+ * A function that returns int returns NEAP_OK or a negative code and then fills `err` (may be NULL).
+ * Times are Unix milliseconds, durations milliseconds, text is UTF-8 and ends in NUL.
+ */
+#ifndef NEAP_H
+#define NEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NEAP_VERSION "0.1.0"
+#define NEAP_API __attribute__((visibility("default")))
+
+/* Sizes and limits that callers meet. */
+#define NEAP_ID_CHARS 13                 /* a job id as text: Crockford base32 */
+#define NEAP_TASK_MAX 40                 /* bytes of a full task name */
+#define NEAP_VALUE_MAX (1024 * 1024)     /* bytes of encoded arguments or result */
+#define NEAP_DEPTH_MAX 64                /* nesting of a value */
+#define NEAP_PRIORITY_MIN (-128)
+#define NEAP_PRIORITY_MAX 127
+
+enum neap_code {
+    NEAP_OK = 0,
+    NEAP_EINVAL = -1,    /* bad argument or data from the caller */
+    NEAP_ENOENT = -2,    /* no such task, job, queue or file */
+    NEAP_EFULL = -3,     /* the queue is full and its policy is reject (or the caller would not wait) */
+    NEAP_ECLOSED = -4,   /* intake has ended: draining or closed */
+    NEAP_ECONFIG = -5,   /* bad configuration; each mistake went to on_problem */
+    NEAP_EIO = -6,       /* the system refused: file, memory of a script, thread */
+    NEAP_ETIME = -7,     /* nothing happened in the time given */
+    NEAP_EINTERNAL = -8, /* a bug in neap */
+};
+
+struct neap_error {
+    int code;
+    char message[1020];
+};
+
+enum neap_state {
+    NEAP_SCHEDULED, /* due later */
+    NEAP_PENDING,   /* waits for other jobs */
+    NEAP_AVAILABLE,
+    NEAP_RUNNING,
+    NEAP_COMPLETED,
+    NEAP_RETRYABLE, /* failed, due again later */
+    NEAP_DEAD,      /* attempts used up, or failed for good */
+    NEAP_CANCELLED,
+};
+#define NEAP_STATES 8
+
+enum neap_level { NEAP_DEBUG, NEAP_INFO, NEAP_WARN, NEAP_ERROR };
+
+typedef struct neap neap;
+
+/* One line of the log. Valid only during the call. */
+struct neap_log_record {
+    int level; /* enum neap_level */
+    int64_t time_ms;
+    const char *text;   /* one line or several; never NULL */
+    size_t text_len;
+    const char *fields; /* a JSON object, or NULL */
+    uint64_t job;       /* 0: not about a job */
+    const char *task;   /* NULL: not about a task */
+    unsigned generation, attempt;
+    int printed;        /* 1: a task's print or io.write, 0: neap or neap.log */
+};
+
+enum neap_flags {
+    NEAP_SERVICE = 1, /* a daemon's defaults: plugins are watched, 20 retries. Else: no watch, none */
+};
+
+/* Functions in here may be called from any of neap's threads, never two at once except on_log;
+ * they must return soon and must not call into the same executor. Zeroed fields mean the default. */
+struct neap_options {
+    size_t size; /* sizeof(struct neap_options) */
+    unsigned flags;
+    const char *config_file;     /* INI file; NULL: none, all defaults */
+    const char *const *settings; /* "[section] key=value", each beats the file */
+    size_t n_settings;
+    const char *const *plugins;  /* directories of plugins instead of the configured ones */
+    size_t n_plugins;
+    const char *task_file;       /* a Lua file to load as a one-task plugin (or inside its plugin) */
+    void *user;                  /* handed to the functions below */
+    void (*on_log)(void *user, const struct neap_log_record *record);
+    void (*on_problem)(void *user, const char *text); /* one mistake in config or a plugin: FILE:LINE: ... */
+    void (*on_fatal)(void *user, const char *text);   /* the executor cannot go on */
+    void (*on_ready)(void *user); /* outcomes became available; may wake a host's loop (see neap_fd) */
+};
+
+/* Opens an executor: reads the configuration, loads every plugin once, starts no thread.
+ * All mistakes in the configuration go to on_problem, then NEAP_ECONFIG. A broken task does not
+ * fail the open: it is reported through on_problem and counted (neap_broken). */
+NEAP_API int neap_open(neap **out, const struct neap_options *options, struct neap_error *err);
+
+/* A C module for the tasks' `require name`, called once in each plugin's environment of each
+ * worker, on the worker's thread. `open` is a lua_CFunction. Between neap_open and neap_start. */
+NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
+                          struct neap_error *err);
+
+/* Starts the threads. */
+NEAP_API int neap_start(neap *n, struct neap_error *err);
+
+/* Stops at once what still runs (as neap_drain(n, 0)), joins the threads, frees everything.
+ * No other call may be under way or follow. NULL is fine. */
+NEAP_API void neap_close(neap *n);
+
+#define NEAP_PRIORITY_UNSET 1000
+enum neap_request_flags {
+    NEAP_DELIVER = 1, /* hand the outcome to neap_next */
+    NEAP_NOWAIT = 2,  /* NEAP_EFULL at once where a queue's policy would block the caller */
+    NEAP_MSGPACK = 4, /* args are MessagePack, else JSON */
+};
+
+struct neap_retry {
+    int max;           /* retries after the first attempt; -1: as the task says */
+    int64_t base_ms, cap_ms; /* -1: as the task says */
+    int backoff;       /* enum neap_backoff; -1: as the task says */
+    double jitter;     /* 0..1: part of the delay that is random; negative: as the task says */
+};
+enum neap_backoff { NEAP_EXPONENTIAL, NEAP_LINEAR, NEAP_FIXED };
+
+struct neap_request {
+    const char *task;
+    const void *args; /* copied; NULL: no arguments */
+    size_t args_len;  /* 0 with args: strlen */
+    const char *queue; /* NULL: the task's */
+    int priority_set, priority; /* priority counts only where priority_set is not 0 */
+    int64_t delay_ms;   /* not before so long from now */
+    int64_t at_ms;      /* not before this time; 0: at once */
+    int64_t expires_ms; /* cancelled if not started by then; 0: never */
+    const struct neap_retry *retry; /* NULL: the task's */
+    uint64_t tag;       /* the caller's own number, comes back in the outcome */
+    unsigned flags;
+};
+
+/* Submits a job. NEAP_OK: it is accepted and `*id` (may be NULL) is set; with when_full = drop and a full
+ * queue `*id` is 0. Waits while a queue with when_full = block is full. */
+NEAP_API int neap_submit(neap *n, const struct neap_request *request, uint64_t *id,
+                         struct neap_error *err);
+
+struct neap_outcome {
+    uint64_t id, tag;
+    int state; /* NEAP_COMPLETED, NEAP_DEAD or NEAP_CANCELLED */
+    unsigned attempt, generation;
+    const char *task;
+    const void *result; /* MessagePack; NULL: nil */
+    size_t result_len;
+    const char *code, *message, *traceback; /* of the error that ended it, or NULL */
+    int64_t submitted_ms, started_ms, finished_ms; /* started: of the last attempt; 0: never */
+    double run_ms;                          /* last attempt, waiting included */
+    void *owned;                            /* what neap_outcome_free frees */
+};
+
+/* The next outcome of a job submitted with NEAP_DELIVER, in order of completion.
+ * timeout_ms: 0 returns at once, -1 waits for ever; NEAP_ETIME when nothing came. */
+NEAP_API int neap_next(neap *n, struct neap_outcome *out, int timeout_ms);
+NEAP_API void neap_outcome_free(struct neap_outcome *out);
+
+/* A descriptor for poll(2) that is readable while neap_next has an outcome. Never read it. */
+NEAP_API int neap_fd(neap *n);
+
+struct neap_job {
+    uint64_t id, parent;
+    int state, priority;
+    unsigned attempt;
+    int64_t submitted_ms, due_ms;
+    char task[NEAP_TASK_MAX + 1], queue[NEAP_TASK_MAX + 1];
+    const char *held;    /* why it cannot run, e.g. "no such task"; NULL: it can */
+    const char *message; /* last error, or NULL */
+    void *owned;
+};
+NEAP_API int neap_get(neap *n, uint64_t id, struct neap_job *out, struct neap_error *err);
+NEAP_API void neap_job_free(struct neap_job *job);
+
+/* Cancels a job in any state. A job that runs is asked to stop at its next wait. */
+NEAP_API int neap_cancel(neap *n, uint64_t id, struct neap_error *err);
+
+/* Counters since the start. Histograms have one bucket a power of two of microseconds: bucket i
+ * counts values below 2^i us (the last one everything else). */
+#define NEAP_BUCKETS 40
+struct neap_counters {
+    uint64_t submitted, completed, failed, retried, dead, cancelled, dropped, rejected;
+    uint64_t running, waiting; /* now */
+    uint64_t run_us[NEAP_BUCKETS], wait_us[NEAP_BUCKETS]; /* of ended attempts */
+    double run_sum_s, wait_sum_s;
+};
+struct neap_stats_row {
+    const char *name;
+    struct neap_counters counters;
+};
+struct neap_stats {
+    struct neap_counters total;
+    size_t n_queues, n_tasks, n_workers;
+    struct neap_stats_row *queues, *tasks;
+    uint64_t reloads, broken; /* generations published; plugins whose newest version is broken now */
+    int64_t uptime_ms;
+    void *owned;
+};
+NEAP_API int neap_stats(neap *n, struct neap_stats *out, struct neap_error *err);
+NEAP_API void neap_stats_free(struct neap_stats *stats);
+
+/* Reads the configuration again and rescans the plugins. All or nothing: on NEAP_ECONFIG each
+ * mistake (also a changed key that only counts at start) went to on_problem, the old one stays. */
+NEAP_API int neap_reload(neap *n, struct neap_error *err);
+
+/* Ends intake, lets running jobs finish for at most `timeout_ms` (-1: as configured), then stops the rest.
+ * What had not started stays unrun. NEAP_ETIME if something had to be stopped. */
+NEAP_API int neap_drain(neap *n, int64_t timeout_ms, struct neap_error *err);
+
+/* Waits until every job, also those that jobs submitted, has ended. */
+NEAP_API int neap_wait_idle(neap *n, int timeout_ms);
+
+/* Tasks whose newest version could not be loaded. */
+NEAP_API size_t neap_broken(neap *n);
+
+/* The tasks known now. `schema` and `settings` are JSON objects. Free with neap_tasks_free. */
+struct neap_task {
+    const char *name, *summary, *file, *queue;
+    unsigned generation;
+    const char *args_schema; /* JSON: {"user":{"type":"integer","optional":false},...} or {"type":...}; NULL: none */
+};
+NEAP_API int neap_tasks(neap *n, struct neap_task **out, size_t *count, struct neap_error *err);
+NEAP_API void neap_tasks_free(struct neap_task *tasks, size_t count);
+/* The name of the task that options.task_file became, or NULL. Valid until neap_close. */
+NEAP_API const char *neap_file_task(neap *n);
+
+/* Every setting with its value and where it came from, as printed by `neap config`:
+ * calls `row` for each, in order. */
+NEAP_API void neap_config_rows(neap *n, void *user,
+                               void (*row)(void *user, const char *section, const char *key,
+                                           const char *value, const char *origin));
+/* One setting as text, e.g. ("neap", "", "drain"); NULL: no such key. Valid until the next reload. */
+NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
+
+/* Text and values. */
+NEAP_API void neap_id_text(uint64_t id, char out[NEAP_ID_CHARS + 1]);
+NEAP_API int neap_id_parse(const char *text, uint64_t *id);
+NEAP_API const char *neap_state_name(int state);
+/* One line of JSON from MessagePack, to free(); NULL only for malformed bytes. */
+NEAP_API char *neap_to_json(const void *msgpack, size_t len);
+/* MessagePack from JSON text, to free(); NULL with `err`. */
+NEAP_API void *neap_from_json(const char *json, size_t json_len, size_t *len, struct neap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
