@@ -38,12 +38,13 @@ enum neap_code {
     NEAP_OK = 0,
     NEAP_EINVAL = -1,    /* bad argument or data from the caller */
     NEAP_ENOENT = -2,    /* no such task, job, queue or file */
-    NEAP_EFULL = -3,     /* the queue is full and its policy is reject (or the caller would not wait) */
+    NEAP_EFULL = -3,     /* the queue is full and its policy is reject */
     NEAP_ECLOSED = -4,   /* intake has ended: draining or closed */
     NEAP_ECONFIG = -5,   /* bad configuration; each mistake went to on_problem */
     NEAP_EIO = -6,       /* the system refused: file, memory of a script, thread */
     NEAP_ETIME = -7,     /* nothing happened in the time given */
     NEAP_EINTERNAL = -8, /* a bug in neap */
+    NEAP_EAGAIN = -9,    /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
 };
 
 struct neap_error {
@@ -78,6 +79,7 @@ struct neap_log_record {
     const char *task;   /* NULL: not about a task */
     unsigned generation, attempt;
     int printed;        /* 1: a task's print or io.write, 0: neap or neap.log */
+    int scripted;       /* 1: a task's neap.log (or print), 0: neap itself */
 };
 
 enum neap_flags {
@@ -122,7 +124,7 @@ NEAP_API void neap_close(neap *n);
 #define NEAP_PRIORITY_UNSET 1000
 enum neap_request_flags {
     NEAP_DELIVER = 1, /* hand the outcome to neap_next */
-    NEAP_NOWAIT = 2,  /* NEAP_EFULL at once where a queue's policy would block the caller */
+    NEAP_NOWAIT = 2,  /* NEAP_EAGAIN at once where a queue's policy would block the caller */
     NEAP_MSGPACK = 4, /* args are MessagePack, else JSON */
 };
 
