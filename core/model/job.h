@@ -1,9 +1,9 @@
 /* A job as it travels. One allocation: the record and, behind it, its encoded arguments.
  *
- *   submitter makes it ─► engine (store, index) ─► line of a worker ─► worker runs it ─► outcome ─► engine
+ *   submitter ─► engine (store, index) ─► line of a worker ─► worker ─► outcome ─► engine
  *
- * The engine owns it. From the moment a worker takes it out of its line until its outcome is posted, that worker may
- * read the fields of the first part, which nobody changes meanwhile. */
+ * The engine owns it. From the moment a worker takes it out of its line until its outcome is
+ * posted, that worker may read the fields of the first part, which nobody changes meanwhile. */
 #ifndef MODEL_JOB_H
 #define MODEL_JOB_H
 
@@ -22,7 +22,7 @@ struct task_name; /* model/name.h: an interned task name */
 
 /* Retry policy; a negative field is unset and falls to the next source (see retry_merge). */
 struct retry {
-    int max; /* retries after the first attempt */
+    int max;     /* retries after the first attempt */
     int backoff; /* enum neap_backoff */
     int64_t base_ms, cap_ms;
     double jitter; /* 0..1 */
@@ -31,16 +31,28 @@ struct retry {
 
 /* What ended an attempt badly. One allocation, freed with free(). */
 struct job_error {
-    const char *code; /* error args timeout memory stuck crash; static text */
-    const char *message, *traceback; /* traceback may be NULL */
+    const char *code;                /* error args timeout memory stuck crash; static text */
+    const char *message, *traceback; /* end in NUL; traceback may be NULL */
     int attempt;
+    uint32_t text_bytes;
     char text[];
 };
 
 enum job_flags {
-    JOB_DELIVER = 1,   /* a host waits for the outcome (neap_next) */
+    JOB_DELIVER = 1, /* a host waits for the outcome (neap_next) */
     JOB_EXPLICIT_RETRY = 2,
-    JOB_ON_DEAD = 4,   /* the attempts are over: what runs now is on_dead */
+    JOB_ON_DEAD = 4, /* the attempts are over: what runs now is on_dead */
+};
+
+enum job_where {
+    JOB_NOWHERE, /* not put yet, or claimed */
+    JOB_DUE,     /* in the index: `due` in the heap of due times */
+    JOB_LINED,   /* in the index: `place` in a FIFO */
+    JOB_SORTED,  /* in the index: `due` in a queue's heap */
+    JOB_HELD,    /* in the store: `place` in the list of held jobs */
+    JOB_KEPT,    /* in the store, ended: `place` in a retention list */
+    JOB_PINNED,  /* in the store, ended, readable while pinned, to be kept after */
+    JOB_LEAVING, /* in the store, ended, readable while pinned, to be forgotten after */
 };
 
 struct job {
@@ -48,38 +60,46 @@ struct job {
     /* Fixed at submit. */
     uint64_t id, parent, tag;
     const struct task_name *task;
-    struct gate *gate; /* its queue */
+    struct gate *gate;                /* its queue */
     int64_t submitted_ms, expires_ms; /* expires 0: never */
-    struct retry *retry; /* submit's own policy, or NULL; owned */
-    uint32_t args_len; /* 0: no arguments */
+    struct retry *retry;              /* submit's own policy, or NULL; owned */
+    uint32_t args_len;                /* 0: no arguments */
+    /* Set by the engine before a claim. */
+    uint32_t attempt;        /* 1 for the first */
+    int64_t available_ms;    /* since when it could run; 0: the store sets it at put */
+    struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
+    /* Fixed at submit, again. */
     int8_t priority;
     uint8_t flags;
-    /* Set by the engine before a claim. */
-    uint32_t attempt; /* 1 for the first */
-    int64_t available_ms; /* since when it could run */
-    struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
     /* Shared: the worker says "started", the engine reads it for the job's state. */
     atomic_bool started;
     /* The engine's alone from here. */
-    uint8_t state; /* enum neap_state */
-    bool claimed;  /* in a line or running */
-    struct list place;      /* in a line of the index, in a hold, in the retention */
-    struct heap_node due;   /* in a heap of the index: key is ms */
+    bool claimed;      /* in a line or running */
+    uint8_t state;     /* enum neap_state; the store's to change once put */
+    uint8_t where;     /* enum job_where; the index's and the store's */
+    uint16_t pins;     /* the store's: who wants it readable after its end */
+    struct list place; /* see enum job_where */
+    /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).
+     * In line as available the key is the index's, and 0 after. */
+    struct heap_node due;
     struct job *next_by_id; /* hash chain of the store */
     struct claim *claim;    /* while claimed: the engine's note of it (engine/) */
     void *result;           /* MessagePack once completed; owned; NULL: nil */
-    uint32_t result_len;
+    char *log;              /* the last 64 KiB that the attempts printed; owned, or NULL */
+    uint32_t result_len, log_len;
     int64_t finished_ms;
-    char *log;              /* what the attempts printed and logged, the last 64 KiB; owned, may be NULL */
-    uint32_t log_len;
     unsigned char args[];
 };
 
-/* `args` may be NULL with args_len 0 to be filled in later. */
+/* `args` may be NULL: the bytes are then zero, to be filled in later. */
 struct job *job_new(const void *args, size_t args_len);
 void job_free(struct job *job); /* NULL is fine */
 
-struct job_error *job_error_new(const char *code, int attempt, const char *message, size_t message_len,
-                                const char *traceback, size_t traceback_len);
+/* Copies both texts; traceback may be NULL. */
+struct job_error *job_error_new(const char *code, int attempt, const char *message,
+                                size_t message_len, const char *traceback, size_t traceback_len);
+
+/* Bytes it holds besides the record itself: arguments, result, log and error. */
+size_t job_extra_bytes(const struct job *job);
 
 #endif

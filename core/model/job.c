@@ -1,0 +1,58 @@
+#include "model/job.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct job *job_new(const void *args, size_t args_len)
+{
+    assert(args_len <= UINT32_MAX);
+    struct job *job = mem_zero(1, sizeof *job + args_len);
+    job->args_len = (uint32_t)args_len;
+    if (args && args_len)
+        memcpy(job->args, args, args_len);
+    return job;
+}
+
+void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    free(job->retry);
+    free(job->error);
+    free(job->result);
+    free(job->log);
+    free(job);
+}
+
+static char *put_text(char *at, const char *text, size_t len)
+{
+    if (len)
+        memcpy(at, text, len);
+    at[len] = '\0';
+    return at + len + 1;
+}
+
+struct job_error *job_error_new(const char *code, int attempt, const char *message,
+                                size_t message_len, const char *traceback, size_t traceback_len)
+{
+    const size_t bytes = message_len + 1 + (traceback ? traceback_len + 1 : 0);
+    assert(bytes <= UINT32_MAX);
+    struct job_error *error = mem_alloc(sizeof *error + bytes);
+    *error = (struct job_error){.code = code, .attempt = attempt, .text_bytes = (uint32_t)bytes};
+    error->message = error->text;
+    char *const end = put_text(error->text, message, message_len);
+    if (traceback) {
+        put_text(end, traceback, traceback_len);
+        error->traceback = end;
+    }
+    return error;
+}
+
+size_t job_extra_bytes(const struct job *job)
+{
+    const size_t error = job->error ? sizeof *job->error + job->error->text_bytes : 0;
+    return (size_t)job->args_len + job->result_len + job->log_len + error;
+}
