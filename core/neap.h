@@ -76,6 +76,7 @@ struct neap_log_record {
     size_t text_len;
     const char *fields; /* a JSON object, or NULL */
     uint64_t job;       /* 0: not about a job */
+    uint64_t parent;    /* the job that submitted it; 0: none */
     const char *task;   /* NULL: not about a task */
     unsigned generation, attempt;
     int printed;        /* 1: a task's print or io.write, 0: neap or neap.log */
