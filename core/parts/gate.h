@@ -1,5 +1,6 @@
-/* A queue's door: what submitters on any thread need to know of it at once. Gates live as long as the executor.
- * `room` is taken before a job travels to the engine, so that `reject` is known on the spot. */
+/* A queue's door: what submitters on any thread need to know of it at once. Gates live as long as
+ * the executor. `room` is taken before a job travels to the engine, so that `reject` is known on
+ * the spot. */
 #ifndef PARTS_GATE_H
 #define PARTS_GATE_H
 
@@ -14,26 +15,33 @@ enum gate_policy { GATE_BLOCK, GATE_REJECT, GATE_DROP };
 struct gate {
     unsigned index; /* 0, 1, 2...: the engine's queues are an array by it */
     char name[NEAP_TASK_MAX + 1];
-    atomic_int_least64_t waiting;  /* jobs not running; submitters and workers count it */
-    atomic_int_least64_t capacity; /* 0: no limit; the loader sets it */
     atomic_int policy;             /* enum gate_policy; the loader sets it */
     atomic_bool open;              /* named by the INI or a loaded task now; the loader sets it */
-    atomic_uint blocked;           /* submitters that wait for room; whoever makes room then tells the engine */
+    atomic_int_least64_t capacity; /* 0: no limit; the loader sets it */
+    /* At least a cache line behind `index`: these change with every job. */
+    atomic_int_least64_t waiting; /* jobs not running; submitters and workers count it */
+    atomic_uint blocked; /* submitters that wait for room; who makes room tells the engine */
     atomic_uint_least64_t rejected, dropped; /* counted where it happens */
 };
 
 struct gates; /* the table of them; a lock guards it */
 
 struct gates *gates_new(void);
-void gates_free(struct gates *gates);
-struct gate *gates_find(struct gates *gates, const char *name);   /* NULL: unknown */
-struct gate *gates_intern(struct gates *gates, const char *name); /* makes it if need be */
-struct gate *gates_at(struct gates *gates, unsigned index);
+void gates_free(struct gates *gates);                           /* NULL is fine */
+struct gate *gates_find(struct gates *gates, const char *name); /* NULL: unknown */
+/* Makes it if need be: shut (open false), without limit, GATE_BLOCK. At most NEAP_TASK_MAX bytes.
+ */
+struct gate *gates_intern(struct gates *gates, const char *name);
+struct gate *gates_at(struct gates *gates, unsigned index); /* index < gates_count */
 unsigned gates_count(struct gates *gates);
 
-bool gate_enter(struct gate *gate);       /* takes a place; false: full, nothing taken */
-void gate_force(struct gate *gate);       /* takes a place whatever the capacity (retries, hand-backs) */
-/* Gives a place back. True: submitters wait for room, tell the engine. */
+/* Any thread.
+ *
+ * A submitter that waits for room must count itself in `blocked` first and try gate_enter once more
+ * before it sleeps: so either it sees the place, or gate_leave sees it. */
+bool gate_enter(struct gate *gate); /* takes a place; false: full, nothing taken */
+void gate_force(struct gate *gate); /* takes one whatever the capacity (retries, hand-backs) */
+/* Gives a place back. True: there is room and submitters wait for it, tell the engine. */
 bool gate_leave(struct gate *gate);
 
 #endif

@@ -1,0 +1,140 @@
+#include "parts/gate.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+struct gates {
+    pthread_mutex_t lock; /* guards all below; the gates themselves are shared and never move */
+    struct gate **all;    /* by index */
+    unsigned count;
+    unsigned *slots;  /* hash table by name: index + 1, or 0; never more than half full */
+    unsigned n_slots; /* a power of two */
+};
+
+struct gates *gates_new(void)
+{
+    struct gates *gates = mem_zero(1, sizeof *gates);
+    pthread_mutex_init(&gates->lock, NULL);
+    gates->n_slots = 16;
+    gates->slots = mem_zero(gates->n_slots, sizeof *gates->slots);
+    gates->all = mem_zero(gates->n_slots / 2, sizeof(struct gate *));
+    return gates;
+}
+
+void gates_free(struct gates *gates)
+{
+    if (!gates)
+        return;
+    for (unsigned i = 0; i < gates->count; i++)
+        free(gates->all[i]);
+    free(gates->all);
+    free(gates->slots);
+    pthread_mutex_destroy(&gates->lock);
+    free(gates);
+}
+
+/* The slot of this name, or the empty one where it belongs. */
+static unsigned *slot_of(const struct gates *gates, const char *name)
+{
+    const unsigned mask = gates->n_slots - 1;
+    uint64_t at = hash_text(HASH_START, name);
+    for (at ^= at >> 32;; at++) {
+        unsigned *slot = &gates->slots[at & mask];
+        if (!*slot || !strcmp(gates->all[*slot - 1]->name, name))
+            return slot;
+    }
+}
+
+static void grow(struct gates *gates)
+{
+    gates->n_slots *= 2;
+    free(gates->slots);
+    gates->slots = mem_zero(gates->n_slots, sizeof *gates->slots);
+    gates->all = mem_grow(gates->all, gates->n_slots / 2, sizeof(struct gate *));
+    for (unsigned i = 0; i < gates->count; i++)
+        *slot_of(gates, gates->all[i]->name) = i + 1;
+}
+
+static struct gate *add(struct gates *gates, const char *name)
+{
+    const size_t len = strlen(name);
+    assert(len <= NEAP_TASK_MAX);
+    if (gates->count == gates->n_slots / 2)
+        grow(gates);
+    struct gate *gate = mem_zero(1, sizeof *gate);
+    memcpy(gate->name, name, len + 1);
+    gate->index = gates->count;
+    unsigned *slot = slot_of(gates, name);
+    gates->all[gates->count++] = gate;
+    *slot = gates->count;
+    return gate;
+}
+
+struct gate *gates_find(struct gates *gates, const char *name)
+{
+    pthread_mutex_lock(&gates->lock);
+    const unsigned slot = *slot_of(gates, name);
+    struct gate *gate = slot ? gates->all[slot - 1] : NULL;
+    pthread_mutex_unlock(&gates->lock);
+    return gate;
+}
+
+struct gate *gates_intern(struct gates *gates, const char *name)
+{
+    pthread_mutex_lock(&gates->lock);
+    const unsigned slot = *slot_of(gates, name);
+    struct gate *gate = slot ? gates->all[slot - 1] : add(gates, name);
+    pthread_mutex_unlock(&gates->lock);
+    return gate;
+}
+
+struct gate *gates_at(struct gates *gates, unsigned index)
+{
+    pthread_mutex_lock(&gates->lock);
+    assert(index < gates->count);
+    struct gate *gate = gates->all[index];
+    pthread_mutex_unlock(&gates->lock);
+    return gate;
+}
+
+unsigned gates_count(struct gates *gates)
+{
+    pthread_mutex_lock(&gates->lock);
+    const unsigned count = gates->count;
+    pthread_mutex_unlock(&gates->lock);
+    return count;
+}
+
+/* All orders are sequentially consistent: the handshake of `blocked` and `waiting` needs it. */
+
+static bool has_room(const struct gate *gate, int64_t waiting)
+{
+    const int64_t capacity = atomic_load(&gate->capacity);
+    return capacity <= 0 || waiting < capacity;
+}
+
+bool gate_enter(struct gate *gate)
+{
+    int64_t waiting = atomic_load(&gate->waiting);
+    while (has_room(gate, waiting))
+        if (atomic_compare_exchange_weak(&gate->waiting, &waiting, waiting + 1))
+            return true;
+    return false;
+}
+
+void gate_force(struct gate *gate)
+{
+    atomic_fetch_add(&gate->waiting, 1);
+}
+
+bool gate_leave(struct gate *gate)
+{
+    const int64_t before = atomic_fetch_sub(&gate->waiting, 1);
+    assert(before > 0);
+    return atomic_load(&gate->blocked) > 0 && has_room(gate, before - 1);
+}
