@@ -1,0 +1,39 @@
+-- lua5.4 tools/embed.lua LIST OUT: the files named in LIST, one a line, as one C file.
+local list, out = table.unpack(arg)
+
+-- Octal for what C strings cannot hold; '?' too, for C11 still knows trigraphs.
+local function escaped(s)
+  return (s:gsub('[^\n -~]', function(c) return ("\\%03o"):format(c:byte()) end)
+           :gsub('["?]', "\\%0"))
+end
+
+local function literal(data)
+  local lines = {}
+  for line in data:gmatch("[^\n]*\n?") do
+    if line ~= "" then
+      local text = escaped((line:gsub("\\", "\\\\"))):gsub("\n", "\\n")
+      lines[#lines + 1] = '    "' .. text .. '"'
+    end
+  end
+  return #lines > 0 and table.concat(lines, "\n") or '    ""'
+end
+
+local entries, bodies = {}, {}
+for path in io.lines(list) do
+  if path ~= "" then
+    local f = assert(io.open(path, "rb"))
+    local data = f:read("a")
+    f:close()
+    local n = #entries
+    bodies[#bodies + 1] = ("static const char file_%d[] =\n%s;\n"):format(n, literal(data))
+    entries[#entries + 1] = ('    {"%s", (const unsigned char *)file_%d, sizeof file_%d - 1},\n')
+      :format(escaped(path), n, n)
+  end
+end
+
+local o = assert(io.open(out .. ".tmp", "wb"))
+o:write("/* Made by tools/embed.lua. */\n#include \"base/embedded.h\"\n\n",
+        table.concat(bodies, "\n"), "\nconst struct embedded_file embedded_files[] = {\n",
+        table.concat(entries), "    {0},\n};\n\nconst size_t embedded_count = ", #entries, ";\n")
+assert(o:close())
+assert(os.rename(out .. ".tmp", out))
