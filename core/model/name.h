@@ -1,6 +1,6 @@
 /* Task names, interned for the life of an executor, so that jobs carry a pointer and compare by it.
- * Thread-safe: a lock guards the table; names never move or go. Only names of tasks that were loaded once are
- * interned, so that input from outside cannot fill it. */
+ * Thread-safe: a lock guards the table; names never move or go. Only names of tasks that were
+ * loaded once are interned, so that input from outside cannot fill it. */
 #ifndef MODEL_NAME_H
 #define MODEL_NAME_H
 
@@ -17,8 +17,8 @@ struct names;
 
 struct names *names_new(void);
 void names_free(struct names *names);
-const struct task_name *names_find(struct names *names, const char *text); /* NULL: unknown */
-const struct task_name *names_intern(struct names *names, const char *text);
+const struct task_name *names_find(struct names *names, const char *text);   /* NULL: unknown */
+const struct task_name *names_intern(struct names *names, const char *text); /* checked: fits */
 size_t names_count(struct names *names);
 
 #endif
