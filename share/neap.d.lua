@@ -1,0 +1,340 @@
+---@meta neap
+-- luacheck: ignore 212 241 631 (nothing here runs)
+-- Definitions for lua-language-server: what `require "neap"` and the tables of tasks hold.
+-- `neap new` points .luarc.json here. Name a task's type where it is returned:
+--
+--     ---@type neap.Task
+--     return { run = function(args, ctx) ... end }
+
+---@class neap
+---The value that stands for JSON's null and survives inside tables, where nil cannot.
+---@field null lightuserdata
+local neap = {}
+
+---Seconds as a number (0.25), or text: "250ms" "1.5s" "2m" "1h30m" "1d".
+---@alias neap.Duration number|string
+
+---Bytes as an integer, or text: "64K" "16M" "1G" (powers of 1024).
+---@alias neap.Size integer|string
+
+---From -128 to 127, higher first. low -10, normal 0, high 10, critical 20.
+---@alias neap.Priority integer|"low"|"normal"|"high"|"critical"
+
+---@alias neap.State
+---| "scheduled" # due later
+---| "pending" # waits for other jobs
+---| "available" # can run
+---| "running"
+---| "completed"
+---| "retryable" # failed, due again later
+---| "dead" # attempts used up, or failed for good
+---| "cancelled"
+
+---What crosses between jobs: nil, boolean, integer, number, string, and tables of these, to 64 levels and
+---1 MiB. No functions, userdata, threads or cycles.
+---@alias neap.Value any
+
+-- Tasks ---------------------------------------------------------------------------------------
+
+---What a task file returns, instead of only its function. An unknown field is an error.
+---@class neap.Task
+---@field run fun(args: any, ctx: neap.Ctx): neap.Value, string? The job. Returning nil and a message fails the attempt.
+---@field summary? string One line for listings.
+---@field queue? string The queue of its jobs, else "default".
+---@field priority? neap.Priority
+---@field retry? integer|neap.Retry
+---@field args? neap.Schema What arguments it takes: checked and completed before `run`.
+---@field config? table<string, neap.Type|neap.Descriptor> Settings, given as `config.NAME` in [task ...] of the INI.
+---@field setup? fun(config: table): any Once in each worker and generation, before the first job; its result is `ctx.state`. May wait.
+---@field on_dead? fun(args: any, ctx: neap.Ctx, err: neap.Error) After the last attempt has failed.
+---@field teardown? fun(state: any) Before this generation leaves a worker. Cannot wait.
+
+---@class neap.Retry
+---@field max? integer Retries after the first attempt.
+---@field backoff? "exponential"|"linear"|"fixed"
+---@field base? neap.Duration Delay of the first retry.
+---@field cap? neap.Duration No delay is longer.
+---@field jitter? number From 0 to 1: the part of a delay that is random.
+
+---A type as text. `?` makes it optional.
+---@alias neap.Type
+---| "string" | "string?"
+---| "integer" | "integer?" # 1.0 counts, and becomes 1
+---| "number" | "number?"
+---| "boolean" | "boolean?"
+---| "table" | "table?" # any object or array
+---| "array" | "array?"
+---| "any" | "any?"
+---| "duration" | "duration?" # arrives as a number of seconds
+---| "size" | "size?" # arrives as a number of bytes
+
+---@class neap.Descriptor
+---@field [1] neap.Type|"object"|"object?"
+---@field optional? boolean
+---@field default? any Taken where the value is absent; makes it optional.
+---@field help? string
+---@field enum? any[] Of a string, integer or number: the values it may have.
+---@field min? number|string Of an integer, number, duration or size.
+---@field max? number|string
+---@field min_length? integer Bytes of a string, items of an array.
+---@field max_length? integer
+---@field pattern? string Of a string: a Lua pattern, unanchored.
+---@field items? neap.Type|neap.Descriptor Of an array: each item.
+---@field fields? table<string, neap.Type|neap.Descriptor> Of an object.
+
+---One value, or named fields.
+---@alias neap.Schema neap.Type|neap.Descriptor|table<string, neap.Type|neap.Descriptor>
+
+---@class neap.Error
+---@field code "error"|"args"|"timeout"|"memory"|"stuck"|"crash"|string
+---@field message string
+---@field traceback? string
+---@field attempt? integer
+
+-- ctx -----------------------------------------------------------------------------------------
+
+---What a job knows of itself. Of no use once the job has ended.
+---@class neap.Ctx
+---@field id string 13 characters.
+---@field task string
+---@field queue string
+---@field attempt integer 1 for the first.
+---@field generation integer The version of the plugin that runs this attempt.
+---@field deadline? number
+---@field config table The checked settings of the task.
+---@field state any What `setup` returned.
+---@field dir string The plugin's directory.
+local ctx = {}
+
+---Tells how far the job is.
+---@param fraction number From 0 to 1.
+---@param text? string
+function ctx:progress(fraction, text) end
+
+---Submits a job that comes to be only if this attempt completes. It cannot be waited for.
+---@param task string
+---@param args? neap.Value
+---@param options? neap.Options
+---@return neap.Job? job
+---@return "full"|"dropped"? why
+function ctx:submit(task, args, options) end
+
+---Fails this attempt; the next one comes after `after`, or when the retry policy says. Never returns.
+---@param after? neap.Duration
+---@param why? string
+function ctx:retry(after, why) end
+
+---Ends this attempt without counting it; the next one comes after `after`. Never returns.
+---@param after neap.Duration
+function ctx:snooze(after) end
+
+---Ends the job as cancelled. Never returns.
+---@param why? string
+function ctx:cancel(why) end
+
+---Ends the job as dead, without further attempts. Never returns.
+---@param why? string
+function ctx:fail(why) end
+
+-- Jobs ----------------------------------------------------------------------------------------
+
+---An unknown option is an error.
+---@class neap.Options
+---@field delay? neap.Duration Not before so long from now.
+---@field at? number|string Not before: Unix seconds, or RFC 3339 ("2026-01-31T03:00:00Z"). Not with `delay`.
+---@field expires? neap.Duration|string Cancelled if not started so long from now, or by an RFC 3339 time.
+---@field priority? neap.Priority
+---@field queue? string
+---@field retry? integer|neap.Retry
+
+---A submitted job.
+---@class neap.Job
+---@field id string
+local job = {}
+
+---Waits until the job has ended. The waiting job gives up its slot meanwhile.
+---@param timeout? neap.Duration
+---@return boolean ok
+---@return neap.Value|neap.Error result What it returned, or why it failed; code "timeout" when it has not ended.
+function job:wait(timeout) end
+
+---@return neap.State? state nil: ended long ago and forgotten.
+function job:state() end
+
+---Cancels it: at once where it waits, at its next wait where it runs.
+---@return true? ok
+---@return string? why
+function job:cancel() end
+
+---Waits until the store has the job for good.
+---@return true? ok
+---@return string? why
+function job:stored() end
+
+---Submits a job. Raises on an unknown task, a bad option, or arguments that cannot cross.
+---@param task string Its full name, "mail.send".
+---@param args? neap.Value
+---@param options? neap.Options
+---@return neap.Job? job nil where its queue is full and does not block.
+---@return "full"|"dropped"|"closed"? why
+function neap.submit(task, args, options) end
+
+---Waits for all jobs. Results and errors stand at the places of their jobs.
+---@param jobs neap.Job[]
+---@return table<integer, neap.Value> results
+---@return table<integer, neap.Error>? errors nil: none failed.
+function neap.all(jobs) end
+
+---Waits; other jobs of the worker run meanwhile. 0 only gives them a chance.
+---@param duration neap.Duration
+function neap.sleep(duration) end
+
+---@return number seconds Unix time.
+function neap.now() end
+
+---Marks a table as an array, so that an empty one crosses and prints as [].
+---@generic T: table
+---@param list? T
+---@return T
+function neap.array(list) end
+
+-- The rest ------------------------------------------------------------------------------------
+
+---@class neap.json
+neap.json = {}
+
+---One line. Raises on what cannot cross. inf and nan become null.
+---@param value neap.Value
+---@return string
+function neap.json.encode(value) end
+
+---@param text string
+---@return neap.Value value JSON's null is neap.null; arrays are marked as such.
+---@return string? message With a nil value: what is wrong, and where.
+function neap.json.decode(text) end
+
+---Log lines carry the job, its task and attempt.
+---@class neap.log
+neap.log = {}
+
+---@param text string
+---@param fields? table<string, neap.Value>
+function neap.log.debug(text, fields) end
+
+---@param text string
+---@param fields? table<string, neap.Value>
+function neap.log.info(text, fields) end
+
+---@param text string
+---@param fields? table<string, neap.Value>
+function neap.log.warn(text, fields) end
+
+---@param text string
+---@param fields? table<string, neap.Value>
+function neap.log.error(text, fields) end
+
+---Counts since the start. Histograms: item i counts the attempts below 2^(i-1) microseconds, the last one the rest.
+---@class neap.Counters
+---@field submitted integer
+---@field completed integer
+---@field failed integer Attempts that failed.
+---@field retried integer
+---@field dead integer
+---@field cancelled integer
+---@field dropped integer
+---@field rejected integer
+---@field running integer Now.
+---@field waiting integer Now.
+---@field run_us integer[] How long attempts ran.
+---@field wait_us integer[] How long jobs that could run waited for it.
+---@field run_sum_s number
+---@field wait_sum_s number
+
+---@class neap.Stats
+---@field total neap.Counters
+---@field queues table<string, neap.Counters>
+---@field tasks table<string, neap.Counters>
+---@field workers integer
+---@field reloads integer Versions of plugins published.
+---@field broken integer Plugins whose newest version could not be loaded.
+---@field uptime_ms integer
+
+---@return neap.Stats
+function neap.stats() end
+
+---A map that all workers share. Values are copied in and out. Every call is atomic.
+---@class neap.Shared
+local shared = {}
+
+---@param key string
+---@return neap.Value value nil: no such key.
+function shared:get(key) end
+
+---@param key string
+---@param value neap.Value nil deletes.
+---@param ttl? neap.Duration The key vanishes after that.
+---@return true? ok
+---@return "full"? why
+function shared:set(key, value, ttl) end
+
+---As `set`, only where there is no such key. With a ttl: a lock that frees itself.
+---@param key string
+---@param value neap.Value
+---@param ttl? neap.Duration
+---@return true? ok
+---@return "exists"|"full"? why
+function shared:add(key, value, ttl) end
+
+---Adds to a number.
+---@param key string
+---@param by? number Default 1.
+---@param start? number What an absent key counts as; default 0.
+---@param ttl? neap.Duration Of a key that was absent.
+---@return number? value The new one.
+---@return "full"? why
+function shared:incr(key, by, start, ttl) end
+
+---@param key string
+---@return boolean existed
+function shared:delete(key) end
+
+---@return string[] keys In no order.
+function shared:keys() end
+
+---@param name string Maps are made on first use and live as long as the executor.
+---@return neap.Shared
+function neap.shared(name) end
+
+---Files. These calls do not wait: they hold the worker until the disk answers. They never follow a symbolic link.
+---@class neap.fs
+neap.fs = {}
+
+---@class neap.FileInfo
+---@field type "file"|"directory"|"link"|"other"
+---@field size integer
+---@field mtime number Unix seconds.
+
+---@class neap.FileEntry: neap.FileInfo
+---@field name string
+
+---The entries of a directory without "." and "..", in no order.
+---@param dir string
+---@return neap.FileEntry[]? entries
+---@return string? message
+---@return integer? code The errno.
+function neap.fs.list(dir) end
+
+---@param path string
+---@return neap.FileInfo? info
+---@return string? message
+---@return integer? code
+function neap.fs.stat(path) end
+
+---Removes a file, a symbolic link, or an empty directory.
+---@param path string
+---@return true? ok
+---@return string? message
+---@return integer? code
+function neap.fs.remove(path) end
+
+return neap
