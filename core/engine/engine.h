@@ -1,0 +1,36 @@
+/* The engine: one thread that owns the store, the queues, the pools and the counters, and decides what runs next. Everything reaches
+ * it as a message; once a turn it takes all of them, writes one batch to the store, answers, and fills the lines of its workers. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "model/call.h"
+#include "model/config.h"
+#include "parts/store.h"
+#include "runtime/worker.h"
+
+struct engine;
+
+/* The outcome of a job whose submitter waits for it (JOB_DELIVER), on its way to a host. Owned by whoever holds it. */
+struct delivery {
+    struct list link;
+    struct neap_outcome outcome; /* its pointers are into this allocation or owned below */
+    void *result;
+    struct job_error *error;
+};
+void delivery_free(struct delivery *delivery);
+
+struct engine_env {
+    struct worker_env *worker; /* its `engine` is set by engine_new */
+    const struct store_ops *store;
+    void *user;
+    void (*deliver)(void *user, struct list *deliveries);  /* takes them over; the engine's thread */
+    void (*fatal)(void *user, const char *text);           /* the engine's thread; may be NULL */
+};
+
+int engine_new(struct engine **out, const struct engine_env *env, struct config *config,
+               struct catalogue *catalogue, struct neap_error *err); /* takes references of its own */
+int engine_start(struct engine *engine, struct neap_error *err);
+struct mailbox *engine_mailbox(struct engine *engine); /* any thread */
+void engine_free(struct engine *engine); /* stops what runs, joins all threads; NULL is fine */
+
+#endif

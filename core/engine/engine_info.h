@@ -1,0 +1,11 @@
+/* What the engine tells of one job. */
+#ifndef ENGINE_ENGINE_INFO_H
+#define ENGINE_ENGINE_INFO_H
+
+#include "model/job.h"
+#include "neap.h"
+
+int info_state(const struct job *job); /* enum neap_state; running once a worker has started it */
+void info_fill(const struct job *job, struct neap_job *out); /* free with neap_job_free */
+
+#endif

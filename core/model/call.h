@@ -1,0 +1,84 @@
+/* A question to the engine and its answer: posted to the engine's mailbox, answered through `done` on the engine's thread (which posts it
+ * back to a worker, or wakes a host's thread). Owned by the asker, but the engine's from post to done. */
+#ifndef MODEL_CALL_H
+#define MODEL_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/mailbox.h"
+#include "model/job.h"
+#include "model/life.h"
+
+/* What travels to the engine (message.kind). */
+enum engine_message {
+    ENGINE_SUBMIT, /* struct job */
+    ENGINE_OUTCOME, /* struct outcome */
+    ENGINE_PROGRESS, /* struct progress */
+    ENGINE_CALL_WAIT,   /* until job `id` has ended; deadline_ms. A job that asks gives up its slot meanwhile */
+    ENGINE_CALL_ROOM,   /* until its queue takes `job`, which is then submitted */
+    ENGINE_CALL_STATE,  /* of job `id` */
+    ENGINE_CALL_GET,    /* more of it, for hosts: user is a struct neap_job */
+    ENGINE_CALL_CANCEL, /* job `id` */
+    ENGINE_CALL_STORED, /* until what was submitted before is committed */
+    ENGINE_CALL_STATS,  /* user is a struct neap_stats, or NULL: as MessagePack into `reply` */
+    ENGINE_CALL_IDLE,   /* until no job is left that could still run */
+    ENGINE_CALL_DRAIN,  /* deadline_ms */
+    ENGINE_CALL_CONFIG, /* user is the new struct config */
+    ENGINE_CATALOGUE,   /* struct catalogue_note */
+    ENGINE_WORKER_GONE, /* struct worker_note: its thread is about to end */
+    ENGINE_STOP,
+};
+
+struct call {
+    struct message message;
+    uint64_t id;
+    struct job *job;      /* ROOM: the job to submit, the engine's once answered NEAP_OK */
+    struct job *asker;    /* the running job that asks, or NULL */
+    int64_t deadline_ms;  /* Unix ms; INT64_MAX: none */
+    void *user;
+    /* the answer */
+    int rc;               /* enum neap_code; WAIT: NEAP_OK, NEAP_ENOENT, NEAP_ETIME */
+    int state;
+    struct buf reply;     /* WAIT: the result; STATS */
+    bool has_result;
+    struct job_error *error; /* WAIT: why it failed; owned */
+    void (*done)(struct call *call);
+    /* where it waits, the engine's */
+    struct list waiting;
+    struct heap_node timer;
+    /* the asker's */
+    void *owner;
+    uint64_t serial;
+};
+
+/* How far a job is, from its worker; freed by the engine. */
+struct progress {
+    struct message message;
+    uint64_t id;
+    double fraction; /* 0..1 */
+    char *text;      /* owned */
+};
+
+/* The end of an attempt, from a worker. */
+struct outcome {
+    struct message message;
+    struct job *job;
+    int kind; /* enum outcome_kind */
+    int64_t after_ms;
+    void *result; /* MessagePack; NULL: nil; passes to the engine */
+    uint32_t result_len;
+    unsigned generation;
+    struct job_error *error; /* passes to the engine */
+    int64_t started_ms;      /* Unix */
+    int64_t run_us, wait_us;
+    struct list children;    /* of ctx:submit, to be submitted where it completed */
+    char *log;               /* passes to the engine; NULL: nothing */
+    uint32_t log_len;
+    bool no_task;            /* handed back because the task was gone */
+    void *worker;
+};
+
+#endif

@@ -1,0 +1,84 @@
+#include "parts/line.h"
+
+#include <assert.h>
+
+static uint32_t head_of(uint64_t ends)
+{
+    return (uint32_t)(ends >> 32);
+}
+
+static uint32_t tail_of(uint64_t ends)
+{
+    return (uint32_t)ends;
+}
+
+static uint64_t ends_of(uint32_t head, uint32_t tail)
+{
+    return (uint64_t)head << 32 | tail;
+}
+
+void line_init(struct line *line)
+{
+    atomic_init(&line->ends, 0);
+    for (size_t i = 0; i < LINE_SLOTS; i++) {
+        atomic_init(&line->slots[i], NULL);
+        atomic_init(&line->priorities[i], 0);
+    }
+}
+
+size_t line_length(const struct line *line)
+{
+    const uint64_t ends = atomic_load_explicit(&line->ends, memory_order_relaxed);
+    return tail_of(ends) - head_of(ends);
+}
+
+void line_put(struct line *line, struct job *const *jobs, size_t count)
+{
+    uint64_t ends = atomic_load_explicit(&line->ends, memory_order_relaxed);
+    const uint32_t tail = tail_of(ends); /* only this thread moves the tail */
+    assert(count <= LINE_SLOTS - line_length(line));
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = (tail + i) % LINE_SLOTS;
+        atomic_store_explicit(&line->slots[at], jobs[i], memory_order_relaxed);
+        atomic_store_explicit(&line->priorities[at], jobs[i]->priority, memory_order_relaxed);
+    }
+    uint64_t grown;
+    do { /* release: the worker that sees the tail sees the slots and the jobs */
+        grown = ends_of(head_of(ends), tail + (uint32_t)count);
+    } while (!atomic_compare_exchange_weak_explicit(&line->ends, &ends, grown, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+size_t line_recall(struct line *line, struct job **out)
+{
+    uint64_t ends = atomic_load_explicit(&line->ends, memory_order_relaxed);
+    uint32_t tail;
+    do {
+        tail = tail_of(ends);
+        if (head_of(ends) == tail)
+            return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&line->ends, &ends, ends_of(tail, tail),
+                                                    memory_order_acquire, memory_order_relaxed));
+    size_t count = 0;
+    for (uint32_t i = head_of(ends); i != tail; i++)
+        out[count++] = atomic_load_explicit(&line->slots[i % LINE_SLOTS], memory_order_relaxed);
+    return count;
+}
+
+struct job *line_take(struct line *line, int priority)
+{
+    uint64_t ends = atomic_load_explicit(&line->ends, memory_order_acquire);
+    for (;;) {
+        const uint32_t head = head_of(ends);
+        if (head == tail_of(ends))
+            return NULL;
+        const size_t at = head % LINE_SLOTS;
+        struct job *job = atomic_load_explicit(&line->slots[at], memory_order_relaxed);
+        if (atomic_load_explicit(&line->priorities[at], memory_order_relaxed) < priority)
+            return NULL;
+        const uint64_t taken = ends_of(head + 1, tail_of(ends));
+        if (atomic_compare_exchange_weak_explicit(&line->ends, &ends, taken, memory_order_acquire,
+                                                  memory_order_acquire))
+            return job;
+    }
+}

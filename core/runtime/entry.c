@@ -1,0 +1,252 @@
+#include "runtime/entry.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/codec.h"
+
+void entries_init(struct entries *entries)
+{
+    *entries = (struct entries){0};
+    list_init(&entries->loaded);
+}
+
+struct entry *entries_find(const struct entries *entries, const struct task_info *info)
+{
+    struct entry *entry =
+        info->name->index < entries->n_by_name ? entries->by_name[info->name->index] : NULL;
+    return entry && entry->info == info ? entry : NULL;
+}
+
+static void set_newest(struct entries *entries, unsigned index, struct entry *entry)
+{
+    if (index >= entries->n_by_name) {
+        const size_t grown = index + 64;
+        entries->by_name = mem_grow(entries->by_name, grown, sizeof *entries->by_name);
+        memset(entries->by_name + entries->n_by_name, 0,
+               (grown - entries->n_by_name) * sizeof *entries->by_name);
+        entries->n_by_name = grown;
+    }
+    entries->by_name[index] = entry;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static void push_files(lua_State *L, const struct source *source)
+{
+    lua_createtable(L, (int)source->n_files, 0);
+    for (size_t i = 0; i < source->n_files; i++) {
+        const struct source_file *file = &source->files[i];
+        lua_createtable(L, 0, 3);
+        lua_pushstring(L, file->path);
+        lua_setfield(L, -2, "path");
+        lua_pushlstring(L, file->data, file->len);
+        lua_setfield(L, -2, "data");
+        lua_pushboolean(L, file->task);
+        lua_setfield(L, -2, "task");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* What main.load takes: {name=, dir=, single=, files={{path=, data=, task=}...}}. */
+void entry_push_source(lua_State *L, const struct source *source)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, source->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, source->dir);
+    lua_setfield(L, -2, "dir");
+    lua_pushboolean(L, source->single);
+    lua_setfield(L, -2, "single");
+    push_files(L, source);
+    lua_setfield(L, -2, "files");
+}
+
+static int field_ref(lua_State *L, int index, const char *name)
+{
+    if (lua_getfield(L, index, name) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return LUA_NOREF;
+    }
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static bool takes_two(lua_State *L) /* the function on top, popped */
+{
+    lua_Debug ar;
+    lua_getinfo(L, ">u", &ar);
+    return ar.isvararg || ar.nparams >= 2;
+}
+
+/* Stack of load_protected: 1 loaded (light), 2 what main.load returned. Fills in the refs. */
+static void take_entries(lua_State *L, struct loaded *loaded)
+{
+    lua_getfield(L, 2, "tasks");
+    for (size_t i = 0; i < loaded->plugin->n_tasks; i++) {
+        struct entry *entry = &loaded->entries[i];
+        entry->loaded = loaded;
+        entry->info = &loaded->plugin->tasks[i];
+        if (lua_getfield(L, 3, entry->info->name->text) != LUA_TTABLE)
+            luaL_error(L, "task %s did not load as it did when it was staged", entry->info->name->text);
+        if (entry->info->config) {
+            struct neap_error err;
+            if (codec_decode(L, entry->info->config, entry->info->config_len, &err))
+                luaL_error(L, "config: %s", err.message);
+            lua_setfield(L, 4, "config");
+        }
+        entry->run_ref = field_ref(L, 4, "run");
+        entry->check_ref = field_ref(L, 4, "args_check");
+        lua_getfield(L, 4, "run");
+        entry->wants_ctx = takes_two(L);
+        entry->ready = lua_getfield(L, 4, "setup") == LUA_TNIL;
+        lua_pop(L, 1);
+        entry->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    loaded->string_ref = field_ref(L, 2, "string");
+    lua_pushvalue(L, 2);
+    loaded->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int load_protected(lua_State *L)
+{
+    struct loaded *loaded = lua_touserdata(L, 1);
+    struct vm *vm = vm_of(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->main_ref);
+    lua_getfield(L, -1, "load");
+    lua_remove(L, -2);
+    entry_push_source(L, loaded->plugin->source);
+    lua_call(L, 1, 1);
+    take_entries(L, loaded);
+    return 0;
+}
+
+static struct loaded *loaded_new(struct plugin *plugin)
+{
+    struct loaded *loaded = mem_zero(1, sizeof *loaded);
+    loaded->plugin = plugin_ref(plugin);
+    loaded->entries = mem_zero(plugin->n_tasks, sizeof *loaded->entries);
+    loaded->string_ref = loaded->table_ref = LUA_NOREF;
+    for (size_t i = 0; i < plugin->n_tasks; i++)
+        loaded->entries[i].table_ref = loaded->entries[i].run_ref =
+            loaded->entries[i].check_ref = LUA_NOREF;
+    return loaded;
+}
+
+static void loaded_free(struct loaded *loaded, lua_State *L)
+{
+    for (size_t i = 0; i < loaded->plugin->n_tasks; i++) {
+        luaL_unref(L, LUA_REGISTRYINDEX, loaded->entries[i].table_ref);
+        luaL_unref(L, LUA_REGISTRYINDEX, loaded->entries[i].run_ref);
+        luaL_unref(L, LUA_REGISTRYINDEX, loaded->entries[i].check_ref);
+    }
+    luaL_unref(L, LUA_REGISTRYINDEX, loaded->string_ref);
+    luaL_unref(L, LUA_REGISTRYINDEX, loaded->table_ref);
+    plugin_unref(loaded->plugin);
+    free(loaded->entries);
+    free(loaded);
+}
+
+struct entry *entries_load(struct entries *entries, lua_State *L, const struct task_info *info)
+{
+    struct vm *vm = vm_of(L);
+    struct loaded *loaded = loaded_new(info->plugin);
+    vm->string_owner = NULL;
+    vm->loading = true;
+    lua_pushcfunction(L, vm_traceback);
+    lua_pushcfunction(L, load_protected);
+    lua_pushlightuserdata(L, loaded);
+    const int rc = lua_pcall(L, 1, 0, -3);
+    vm->loading = false;
+    if (rc != LUA_OK) {
+        lua_remove(L, -2);
+        loaded_free(loaded, L);
+        return NULL;
+    }
+    lua_pop(L, 1);
+    list_push(&entries->loaded, &loaded->link);
+    struct entry *found = NULL;
+    for (size_t i = 0; i < loaded->plugin->n_tasks; i++) {
+        set_newest(entries, loaded->entries[i].info->name->index, &loaded->entries[i]);
+        if (loaded->entries[i].info == info)
+            found = &loaded->entries[i];
+    }
+    return found;
+}
+
+/* --- the end of a version --------------------------------------------------------------------- */
+
+static void unload(struct entries *entries, struct vm *vm, struct loaded *loaded)
+{
+    struct neap_error err;
+    list_remove(&loaded->link);
+    for (size_t i = 0; i < loaded->plugin->n_tasks; i++) {
+        const unsigned index = loaded->entries[i].info->name->index;
+        if (index < entries->n_by_name && entries->by_name[index] == &loaded->entries[i])
+            entries->by_name[index] = NULL;
+    }
+    if (vm->string_owner == loaded)
+        vm->string_owner = NULL;
+    entry_switch(vm, &loaded->entries[0]);
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, loaded->table_ref);
+    vm_call(vm, "teardown", 1, 0, &err); /* it logs what fails itself */
+    vm->string_owner = NULL;
+    loaded_free(loaded, vm->L);
+}
+
+static bool superseded(const struct loaded *loaded, const struct catalogue *catalogue)
+{
+    for (size_t i = 0; catalogue && i < catalogue->n_plugins; i++)
+        if (catalogue->plugins[i] == loaded->plugin)
+            return false;
+    return true;
+}
+
+void entry_use(struct entry *entry)
+{
+    entry->loaded->uses++;
+}
+
+void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
+                   const struct catalogue *catalogue)
+{
+    struct loaded *loaded = entry->loaded;
+    assert(loaded->uses > 0);
+    if (--loaded->uses > 0)
+        return;
+    const struct task_info *newest = catalogue_task(catalogue, entry->info->name);
+    if (newest != entry->info && superseded(loaded, catalogue))
+        unload(entries, vm, loaded);
+}
+
+void entries_sweep(struct entries *entries, struct vm *vm, const struct catalogue *catalogue)
+{
+    for (struct list *at = entries->loaded.next, *next; at != &entries->loaded; at = next) {
+        struct loaded *loaded = LIST_ENTRY(at, struct loaded, link);
+        next = at->next;
+        if (loaded->uses == 0 && superseded(loaded, catalogue))
+            unload(entries, vm, loaded);
+    }
+}
+
+void entries_close(struct entries *entries, struct vm *vm)
+{
+    entries_sweep(entries, vm, NULL);
+    assert(list_empty(&entries->loaded));
+    free(entries->by_name);
+    *entries = (struct entries){0};
+}
+
+void entry_switch(struct vm *vm, const struct entry *entry)
+{
+    const struct loaded *loaded = entry->loaded;
+    if (vm->string_owner == loaded)
+        return;
+    vm->string_owner = loaded;
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->string_meta_ref);
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, loaded->string_ref);
+    lua_setfield(vm->L, -2, "__index");
+    lua_pop(vm->L, 1);
+}

@@ -1,0 +1,57 @@
+/* Tasks as loaded in one worker's Lua state. A plugin's version is loaded whole at the first job that needs it, and torn down
+ * when a newer one is in use and its last job here has ended. Owned by the worker. */
+#ifndef RUNTIME_ENTRY_H
+#define RUNTIME_ENTRY_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "parts/catalogue.h"
+#include "runtime/vm.h"
+
+struct loaded { /* a plugin's version */
+    struct list link;
+    struct plugin *plugin; /* a reference */
+    struct entry *entries; /* as plugin->tasks */
+    unsigned uses;         /* jobs that run it */
+    int string_ref;        /* its `string`, for methods of strings */
+    int table_ref;         /* the Lua side of it */
+};
+
+struct entry { /* a task of it */
+    struct loaded *loaded;
+    const struct task_info *info;
+    int table_ref;          /* the Lua side: {run=, setup=, state=, ...} */
+    int run_ref, check_ref; /* check: LUA_NOREF without a schema */
+    bool ready;             /* nothing left to set up */
+    bool wants_ctx;         /* run takes a second parameter */
+};
+
+struct entries {
+    struct list loaded;
+    struct entry **by_name; /* by task_name index: the newest loaded */
+    size_t n_by_name;
+};
+
+void entries_init(struct entries *entries);
+void entries_close(struct entries *entries, struct vm *vm); /* runs teardowns */
+
+/* The entry of exactly this version, or NULL: not loaded yet. */
+struct entry *entries_find(const struct entries *entries, const struct task_info *info);
+/* Loads the plugin of `info`. NULL with the error object {message=, traceback=} on top of L. */
+struct entry *entries_load(struct entries *entries, lua_State *L, const struct task_info *info);
+
+void entry_use(struct entry *entry);
+/* Tears the version down where it is superseded (not the one in `catalogue`) and unused. */
+void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
+                   const struct catalogue *catalogue);
+/* After a new catalogue: tears down what nobody uses. */
+void entries_sweep(struct entries *entries, struct vm *vm, const struct catalogue *catalogue);
+
+/* Pushes {name=, dir=, single=, files={{path=, data=, task=}...}}, what main.load takes. */
+void entry_push_source(lua_State *L, const struct source *source);
+
+/* Makes the methods of strings those of the entry's plugin. */
+void entry_switch(struct vm *vm, const struct entry *entry);
+
+#endif

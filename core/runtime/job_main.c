@@ -1,0 +1,185 @@
+#include "runtime/job_main.h"
+
+#include "base/mem.h"
+#include "model/codec.h"
+#include "runtime/coro.h"
+#include "runtime/lua_core.h"
+#include "runtime/worker_run.h"
+
+#include <string.h>
+
+void job_main_failed(struct run *run, const char *code, const char *message, const char *traceback)
+{
+    if (run->error)
+        return;
+    run->kind = OUTCOME_FAILED;
+    run->error = job_error_new(code, (int)run->job->attempt, message, strlen(message), traceback,
+                               traceback ? strlen(traceback) : 0);
+}
+
+/* --- the outcome ------------------------------------------------------------------------------ */
+
+static void keep_error(lua_State *L, struct run *run) /* {message=, traceback=} on top, or what Lua left */
+{
+    const char *message = NULL, *traceback = NULL;
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "message");
+        message = lua_tostring(L, -1);
+        lua_getfield(L, -2, "traceback");
+        traceback = lua_tostring(L, -1);
+    } else {
+        message = lua_tostring(L, -1); /* no memory, or an error in the error handling */
+    }
+    job_main_failed(run, run->in_args ? "args" : "error", message ? message : "unknown error",
+                    run->in_args ? NULL : traceback);
+}
+
+static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: message */
+{
+    struct neap_error err;
+    if (lua_isnil(L, -2) && !lua_isnil(L, -1)) {
+        vm_error_text(L, -1, &(size_t){0});
+        job_main_failed(run, "error", lua_tostring(L, -1), NULL);
+        return;
+    }
+    run->kind = OUTCOME_COMPLETED;
+    run->result.len = 0;
+    run->has_result = !lua_isnil(L, -2);
+    if (run->has_result && codec_encode(L, -2, "result", &run->result, &err))
+        job_main_failed(run, "error", err.message, NULL);
+}
+
+static int job_done(lua_State *L, int status, lua_KContext context)
+{
+    struct run *run = vm_of(L)->run;
+    (void)context;
+    if (run->ended) /* ctx:fail and the like have settled it; an error only unwound the stack */
+        return 0;
+    if (status != LUA_OK && status != LUA_YIELD)
+        keep_error(L, run);
+    else
+        keep_result(L, run);
+    return 0;
+}
+
+/* --- the way to run --------------------------------------------------------------------------- */
+
+static void push_args(lua_State *L, const struct job *job)
+{
+    struct neap_error err;
+    if (job->args_len == 0)
+        lua_newtable(L);
+    else if (codec_decode(L, job->args, job->args_len, &err))
+        luaL_error(L, "args: %s", err.message);
+}
+
+/* Replaces the args on top by what the schema makes of them; raises what it finds wrong. */
+static void check_args(lua_State *L, struct run *run)
+{
+    if (run->entry->check_ref == LUA_NOREF)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->check_ref);
+    lua_insert(L, -2);
+    lua_pushliteral(L, "args");
+    run->in_args = true;
+    lua_call(L, 2, 2);
+    if (!lua_isnil(L, -1)) {
+        lua_pushvalue(L, -1);
+        lua_error(L);
+    }
+    run->in_args = false;
+    lua_pop(L, 1);
+}
+
+static int returned(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    return lua_gettop(L);
+}
+
+static void push_error(lua_State *L, const struct job_error *error)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, error->code);
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, error->message);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, error->traceback);
+    lua_setfield(L, -2, "traceback");
+    lua_pushinteger(L, error->attempt);
+    lua_setfield(L, -2, "attempt");
+}
+
+static int call_on_dead(lua_State *L, struct run *run)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->table_ref);
+    if (lua_getfield(L, -1, "on_dead") == LUA_TNIL)
+        return 0;
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    push_args(L, run->job); /* as given: they may be what was wrong */
+    lua_ctx_push(L, run);
+    push_error(L, run->job->error);
+    lua_callk(L, 3, 0, 0, returned);
+    return 0;
+}
+
+static int call_run(lua_State *L, int status, lua_KContext context)
+{
+    struct run *run = vm_of(L)->run;
+    (void)status, (void)context;
+    if (run->job->flags & JOB_ON_DEAD)
+        return call_on_dead(L, run);
+    lua_settop(L, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->run_ref);
+    push_args(L, run->job);
+    check_args(L, run);
+    if (run->entry->wants_ctx)
+        lua_ctx_push(L, run);
+    lua_callk(L, lua_gettop(L) - 1, 2, 0, returned);
+    return 2;
+}
+
+static int set_up(lua_State *L, int status, lua_KContext context) /* main.setup returned */
+{
+    vm_of(L)->run->entry->ready = true;
+    return call_run(L, status, context);
+}
+
+static void load_task(lua_State *L, struct run *run)
+{
+    struct worker *worker = run->worker;
+    const struct task_info *info = catalogue_task(worker_catalogue(worker), run->job->task);
+    struct entries *entries = worker_entries(worker);
+    struct entry *entry = entries_load(entries, L, info);
+    if (!entry) {
+        keep_error(L, run);
+        lua_settop(L, 0);
+        luaL_error(L, "the task did not load");
+    }
+    run->entry = entry;
+    entry_use(entry);
+    entry_switch(vm_of(L), entry);
+}
+
+static int job_body(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    struct run *run = vm->run;
+    if (!run->entry)
+        load_task(L, run);
+    if (run->entry->ready)
+        return call_run(L, LUA_OK, 0);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->main_ref);
+    lua_getfield(L, -1, "setup");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->table_ref);
+    lua_callk(L, 1, 0, 0, set_up);
+    return set_up(L, LUA_OK, 0);
+}
+
+int job_main(lua_State *L)
+{
+    lua_pushcfunction(L, vm_traceback);
+    lua_pushcfunction(L, job_body);
+    return job_done(L, lua_pcallk(L, 0, 2, 1, 0, job_done), 0);
+}

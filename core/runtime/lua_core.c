@@ -1,0 +1,93 @@
+#include "runtime/lua_core.h"
+
+#include "base/mem.h"
+#include "model/codec.h"
+#include "runtime/vm.h"
+#include "runtime/worker_run.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+/* core.methods(string): the methods of strings are those of this table until another plugin's code runs. */
+static int core_methods(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    lua_settop(L, 1);
+    if (vm->string_meta_ref == 0) /* the prelude is still loading */
+        return 0;
+    vm->string_owner = NULL;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->string_meta_ref);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 2, "__index");
+    return 0;
+}
+
+/* core.loading(): does a file run its top level? */
+static int core_loading(lua_State *L)
+{
+    lua_pushboolean(L, vm_of(L)->loading);
+    return 1;
+}
+
+/* core.preload(name): the host's C module, as a function, or nil. */
+static int core_preload(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    const struct worker *worker = vm_of(L)->worker;
+    const struct preload *preload = worker ? worker_env(worker)->preloads : NULL;
+    for (; preload; preload = preload->next) {
+        if (strcmp(preload->name, name) == 0) {
+            lua_pushcfunction(L, (lua_CFunction)(void *)preload->open);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* core.park() waits until core.wake(handle, serial) by another job; core.self() gives the two. */
+static int core_self(lua_State *L)
+{
+    struct run *run = run_check(L, "setup");
+    lua_pushlightuserdata(L, run);
+    lua_pushinteger(L, (lua_Integer)++run->serial);
+    return 2;
+}
+
+static int parked(lua_State *L, int status, lua_KContext context)
+{
+    (void)L, (void)status, (void)context;
+    return 0;
+}
+
+static int core_park(lua_State *L)
+{
+    return run_park(L, run_check(L, "setup"), parked);
+}
+
+static int core_wake(lua_State *L)
+{
+    run_wake(lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+void lua_core_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"methods", core_methods}, {"loading", core_loading}, {"preload", core_preload},
+        {"self", core_self},       {"park", core_park},       {"wake", core_wake},
+        {NULL, NULL},
+    };
+    luaL_newlib(L, functions);
+    lua_newtable(L);
+    lua_setfield(L, -2, "neap");
+    codec_push_null(L);
+    lua_setfield(L, -2, "null");
+    codec_push_array_mark(L);
+    lua_setfield(L, -2, "array_mark");
+    lua_text_open(L);
+    lua_job_open(L);
+    lua_shared_open(L);
+    lua_fs_open(L);
+    lua_ctx_open(L);
+}

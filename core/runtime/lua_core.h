@@ -1,0 +1,34 @@
+/* The C half of what scripts call. Each file below is one topic; lua_core_open gathers them into the `core` table that
+ * scripts/ receive (never tasks), with core.neap, the functions of `require "neap"`. */
+#ifndef RUNTIME_LUA_CORE_H
+#define RUNTIME_LUA_CORE_H
+
+#include <stdint.h>
+
+#include <lua.h>
+
+struct run;
+struct job;
+
+void lua_core_open(lua_State *L); /* pushes core */
+
+/* Each adds its functions to the table on top of the stack. */
+void lua_text_open(lua_State *L);   /* json, now, log, print, durations, did-you-mean */
+void lua_job_open(lua_State *L);    /* submit, job handles, sleep, stats */
+void lua_shared_open(lua_State *L); /* neap.shared */
+void lua_fs_open(lua_State *L);     /* neap.fs */
+void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
+
+/* Pushes the ctx of a run; it turns useless when the job ends. */
+void lua_ctx_push(lua_State *L, struct run *run);
+
+/* Builds a job from task name, args and opts at stack 1.. as neap.submit takes them, with room in its queue not yet taken.
+ * Raises on bad ones. `opts` index may be none. */
+struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who);
+/* Pushes the handle of a job. */
+void lua_job_push(lua_State *L, uint64_t id);
+
+/* A duration at `index`: seconds as a number, or text like "1m30s". Raises naming `what`. */
+int64_t lua_check_duration(lua_State *L, int index, const char *what);
+
+#endif

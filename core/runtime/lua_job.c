@@ -1,0 +1,443 @@
+/* Submitting jobs and asking after them. */
+#include "runtime/lua_core.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/codec.h"
+#include "runtime/worker_run.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#define HANDLE "neap.job"
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+struct submit_options {
+    int64_t due_ms, expires_ms; /* 0: none */
+    int priority;               /* INT_MIN: the task's */
+    struct gate *gate;          /* NULL: the task's */
+    struct retry retry;
+    bool has_retry;
+};
+
+static _Noreturn void unknown_option(lua_State *L, const char *who, const char *what, const char *key,
+                                     const char *const *known, size_t count)
+{
+    const char *near = text_nearest(key, known, count);
+    if (near)
+        luaL_error(L, "%s: unknown %s '%s' (did you mean '%s'?)", who, what, key, near);
+    luaL_error(L, "%s: unknown %s '%s'", who, what, key);
+    for (;;)
+        ;
+}
+
+static int priority_at(lua_State *L, int index, const char *who)
+{
+    static const char *const names[] = {"low", "normal", "high", "critical"};
+    static const int values[] = {-10, 0, 10, 20};
+    if (lua_isinteger(L, index)) {
+        const lua_Integer value = lua_tointeger(L, index);
+        if (value >= NEAP_PRIORITY_MIN && value <= NEAP_PRIORITY_MAX)
+            return (int)value;
+    } else if (lua_type(L, index) == LUA_TSTRING) {
+        for (size_t i = 0; i < 4; i++)
+            if (strcmp(lua_tostring(L, index), names[i]) == 0)
+                return values[i];
+    }
+    return luaL_error(L, "%s: priority is an integer from -128 to 127 or low, normal, high, critical", who);
+}
+
+static void retry_field(lua_State *L, const char *who, const char *key, struct retry *retry)
+{
+    static const char *const known[] = {"max", "backoff", "base", "cap", "jitter"};
+    static const char *const backoffs[] = {"exponential", "linear", "fixed"};
+    const int index = lua_gettop(L);
+    if (strcmp(key, "max") == 0) {
+        if (!lua_isinteger(L, index) || lua_tointeger(L, index) < 0 || lua_tointeger(L, index) > 1000000)
+            luaL_error(L, "%s: retry.max is an integer from 0 to 1000000", who);
+        retry->max = (int)lua_tointeger(L, index);
+    } else if (strcmp(key, "base") == 0) {
+        retry->base_ms = lua_check_duration(L, index, "retry.base");
+    } else if (strcmp(key, "cap") == 0) {
+        retry->cap_ms = lua_check_duration(L, index, "retry.cap");
+    } else if (strcmp(key, "jitter") == 0) {
+        retry->jitter = lua_isnumber(L, index) ? lua_tonumber(L, index) : -1;
+        if (!(retry->jitter >= 0 && retry->jitter <= 1))
+            luaL_error(L, "%s: retry.jitter is a number from 0 to 1", who);
+    } else if (strcmp(key, "backoff") == 0) {
+        const char *text = lua_tostring(L, index);
+        for (int i = 0; text && i < 3; i++)
+            if (strcmp(text, backoffs[i]) == 0)
+                retry->backoff = i;
+        if (retry->backoff < 0)
+            luaL_error(L, "%s: retry.backoff is exponential, linear or fixed", who);
+    } else {
+        unknown_option(L, who, "retry option", key, known, 5);
+    }
+}
+
+static struct retry retry_at(lua_State *L, int index, const char *who)
+{
+    struct retry retry = RETRY_UNSET;
+    if (lua_isinteger(L, index)) {
+        lua_pushvalue(L, index);
+        retry_field(L, who, "max", &retry);
+        lua_pop(L, 1);
+        return retry;
+    }
+    if (!lua_istable(L, index))
+        luaL_error(L, "%s: retry is a number of retries or a table", who);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "%s: the keys of retry are names", who);
+        retry_field(L, who, lua_tostring(L, -2), &retry);
+    }
+    return retry;
+}
+
+static int64_t time_at(lua_State *L, int index, const char *who, const char *what)
+{
+    int64_t ms = -1;
+    if (lua_type(L, index) == LUA_TNUMBER && lua_tonumber(L, index) >= 0 && lua_tonumber(L, index) < 9e15)
+        ms = (int64_t)(lua_tonumber(L, index) * 1000);
+    else if (lua_type(L, index) != LUA_TSTRING || !text_time(lua_tostring(L, index), &ms))
+        luaL_error(L, "%s: %s is Unix seconds or RFC 3339 text such as \"2026-01-31T03:00:00Z\"", who, what);
+    return ms;
+}
+
+static struct gate *queue_at(lua_State *L, int index, const char *who)
+{
+    const struct worker_env *env = worker_env(vm_of(L)->worker);
+    const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+    struct gate *gate = gates_find(env->gates, name);
+    if (gate && atomic_load_explicit(&gate->open, memory_order_relaxed))
+        return gate;
+    const unsigned count = gates_count(env->gates);
+    const char **names = lua_newuserdatauv(L, (count + 1) * sizeof *names, 0);
+    size_t known = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (atomic_load_explicit(&gates_at(env->gates, i)->open, memory_order_relaxed))
+            names[known++] = gates_at(env->gates, i)->name;
+    unknown_option(L, who, "queue", name, names, known);
+}
+
+static void submit_option(lua_State *L, const char *who, const char *key, struct submit_options *o)
+{
+    static const char *const known[] = {"delay", "at", "expires", "priority", "queue", "retry"};
+    const int index = lua_gettop(L);
+    if (strcmp(key, "delay") == 0)
+        o->due_ms = clock_unix_ms() + lua_check_duration(L, index, "delay");
+    else if (strcmp(key, "at") == 0)
+        o->due_ms = time_at(L, index, who, "at");
+    else if (strcmp(key, "expires") == 0) /* from now as a duration, or a time as text */
+        o->expires_ms = lua_type(L, index) == LUA_TSTRING && strchr(lua_tostring(L, index), 'T')
+                            ? time_at(L, index, who, "expires")
+                            : clock_unix_ms() + lua_check_duration(L, index, "expires");
+    else if (strcmp(key, "priority") == 0)
+        o->priority = priority_at(L, index, who);
+    else if (strcmp(key, "queue") == 0)
+        o->gate = queue_at(L, index, who);
+    else if (strcmp(key, "retry") == 0)
+        o->retry = retry_at(L, index, who), o->has_retry = true;
+    else
+        unknown_option(L, who, "option", key, known, 6);
+}
+
+static void read_options(lua_State *L, int index, const char *who, struct submit_options *o)
+{
+    if (lua_isnoneornil(L, index))
+        return;
+    if (!lua_istable(L, index))
+        luaL_error(L, "%s: options are a table", who);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "%s: the keys of options are names", who);
+        submit_option(L, who, lua_tostring(L, -2), o);
+    }
+    if (lua_getfield(L, index, "delay") != LUA_TNIL && lua_getfield(L, index, "at") != LUA_TNIL)
+        luaL_error(L, "%s: either delay or at, not both", who);
+    lua_settop(L, index);
+}
+
+/* --- building a job --------------------------------------------------------------------------- */
+
+static const struct task_info *task_at(lua_State *L, int index, const char *who)
+{
+    struct worker *worker = vm_of(L)->worker;
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_error(L, "%s: the task's name is a string, got %s", who, luaL_typename(L, index));
+    const char *text = lua_tostring(L, index);
+    const struct task_name *name = names_find(worker_env(worker)->names, text);
+    const struct task_info *info = name ? catalogue_task(worker_catalogue(worker), name) : NULL;
+    if (!info) {
+        struct neap_error err;
+        catalogue_no_task(worker_catalogue(worker), text, &err);
+        luaL_error(L, "%s: %s", who, err.message);
+    }
+    return info;
+}
+
+struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who)
+{
+    struct vm *vm = vm_of(L);
+    struct neap_error err;
+    struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET};
+    const struct task_info *info = task_at(L, task, who);
+    read_options(L, opts, who, &o);
+    struct buf *packed = vm_scratch(vm);
+    if (codec_encode(L, args, "args", packed, &err))
+        luaL_error(L, "%s: %s", who, err.message);
+    /* nothing raises from here */
+    struct job *job = job_new(packed->data, packed->len);
+    const int64_t now_ms = clock_unix_ms();
+    job->message.kind = ENGINE_SUBMIT;
+    job->id = id_next(worker_env(vm->worker)->ids, now_ms);
+    job->parent = vm->run ? vm->run->job->id : 0;
+    job->task = info->name;
+    job->gate = o.gate ? o.gate : info->gate;
+    job->priority = (int8_t)(o.priority == INT_MIN ? info->priority : o.priority);
+    job->submitted_ms = now_ms;
+    job->due.key = o.due_ms;
+    job->expires_ms = o.expires_ms;
+    if (o.has_retry)
+        job->retry = mem_copy(&o.retry, sizeof o.retry);
+    return job;
+}
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+void lua_job_push(lua_State *L, uint64_t id)
+{
+    uint64_t *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    *handle = id;
+    luaL_setmetatable(L, HANDLE);
+}
+
+static uint64_t handle_at(lua_State *L, int index)
+{
+    return *(uint64_t *)luaL_checkudata(L, index, HANDLE);
+}
+
+static int handle_index(lua_State *L) /* upvalue 1: the methods */
+{
+    const uint64_t id = handle_at(L, 1);
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "id") == 0) {
+        char text[NEAP_ID_CHARS + 1];
+        neap_id_text(id, text);
+        lua_pushstring(L, text);
+        return 1;
+    }
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return 1;
+}
+
+static int handle_text(lua_State *L)
+{
+    char text[NEAP_ID_CHARS + 1];
+    neap_id_text(handle_at(L, 1), text);
+    lua_pushfstring(L, "job %s", text);
+    return 1;
+}
+
+static struct call *answer_of(lua_State *L)
+{
+    return vm_of(L)->run->answer;
+}
+
+static void push_failure(lua_State *L, const char *code, const char *message,
+                         const struct job_error *error)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, code);
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, message);
+    lua_setfield(L, -2, "message");
+    if (error) {
+        lua_pushstring(L, error->traceback);
+        lua_setfield(L, -2, "traceback");
+        lua_pushinteger(L, error->attempt);
+        lua_setfield(L, -2, "attempt");
+    }
+}
+
+static int wait_answered(lua_State *L, int status, lua_KContext context)
+{
+    const struct call *call = answer_of(L);
+    struct neap_error err;
+    (void)status, (void)context;
+    if (call->rc == NEAP_OK && call->state == NEAP_COMPLETED) {
+        lua_pushboolean(L, 1);
+        if (!call->has_result)
+            lua_pushnil(L);
+        else if (codec_decode(L, call->reply.data, call->reply.len, &err))
+            return luaL_error(L, "result: %s", err.message);
+        return 2;
+    }
+    lua_pushboolean(L, 0);
+    if (call->rc == NEAP_ETIME)
+        push_failure(L, "timeout", "the job has not ended yet", NULL);
+    else if (call->rc == NEAP_ENOENT)
+        push_failure(L, "unknown", "no such job: it ended long ago and is forgotten", NULL);
+    else if (call->rc != NEAP_OK)
+        push_failure(L, "closed", "neap is shutting down", NULL);
+    else if (call->error)
+        push_failure(L, call->error->code, call->error->message, call->error);
+    else
+        push_failure(L, "cancelled", "the job was cancelled", NULL);
+    return 2;
+}
+
+/* job:wait([timeout]) -> true, result | false, error */
+static int job_wait(lua_State *L)
+{
+    const uint64_t id = handle_at(L, 1);
+    struct run *run = run_check(L, "job:wait");
+    int64_t deadline_ms = INT64_MAX;
+    if (!lua_isnoneornil(L, 2))
+        deadline_ms = clock_unix_ms() + lua_check_duration(L, 2, "job:wait");
+    struct call *call = run_call_new(run, ENGINE_CALL_WAIT, id);
+    call->asker = run->job;
+    call->deadline_ms = deadline_ms;
+    return run_ask(L, run, call, wait_answered);
+}
+
+static int state_answered(lua_State *L, int status, lua_KContext context)
+{
+    const struct call *call = answer_of(L);
+    (void)status, (void)context;
+    if (call->rc == NEAP_OK)
+        lua_pushstring(L, neap_state_name(call->state));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int job_state(lua_State *L)
+{
+    struct run *run = run_check(L, "job:state");
+    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STATE, handle_at(L, 1)), state_answered);
+}
+
+static int done_answered(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    if (answer_of(L)->rc == NEAP_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, answer_of(L)->rc == NEAP_ENOENT ? "no such job" : "it has ended");
+    return 2;
+}
+
+static int job_cancel(lua_State *L)
+{
+    struct run *run = run_check(L, "job:cancel");
+    return run_ask(L, run, run_call_new(run, ENGINE_CALL_CANCEL, handle_at(L, 1)), done_answered);
+}
+
+static int job_stored(lua_State *L)
+{
+    struct run *run = run_check(L, "job:stored");
+    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STORED, handle_at(L, 1)), done_answered);
+}
+
+/* --- neap.submit, sleep, stats ---------------------------------------------------------------- */
+
+static int room_made(lua_State *L, int status, lua_KContext context)
+{
+    const struct call *call = answer_of(L);
+    (void)status, (void)context;
+    if (call->rc != NEAP_OK) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    }
+    lua_job_push(L, call->id);
+    return 1;
+}
+
+/* neap.submit(task, args, opts) -> job | nil, "full" | nil, "dropped" */
+static int neap_submit_task(lua_State *L)
+{
+    struct run *run = run_check(L, "neap.submit");
+    lua_settop(L, 3);
+    struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
+    if (gate_enter(job->gate)) {
+        const uint64_t id = job->id;
+        mailbox_post(worker_env(run->worker)->engine, &job->message);
+        lua_job_push(L, id);
+        return 1;
+    }
+    const int policy = atomic_load_explicit(&job->gate->policy, memory_order_relaxed);
+    if (policy == GATE_BLOCK) {
+        struct call *call = run_call_new(run, ENGINE_CALL_ROOM, job->id);
+        call->job = job;
+        call->asker = run->job;
+        call->rc = NEAP_ECLOSED; /* so that an unanswered call takes the job along */
+        return run_ask(L, run, call, room_made);
+    }
+    atomic_fetch_add_explicit(policy == GATE_DROP ? &job->gate->dropped : &job->gate->rejected, 1,
+                              memory_order_relaxed);
+    job_free(job);
+    lua_pushnil(L);
+    lua_pushstring(L, policy == GATE_DROP ? "dropped" : "full");
+    return 2;
+}
+
+static int slept(lua_State *L, int status, lua_KContext context)
+{
+    (void)status, (void)context;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int neap_sleep(lua_State *L)
+{
+    struct run *run = run_check(L, "neap.sleep");
+    return run_sleep(L, run, lua_check_duration(L, 1, "neap.sleep"), slept);
+}
+
+static int stats_answered(lua_State *L, int status, lua_KContext context)
+{
+    struct neap_error err;
+    const struct call *call = answer_of(L);
+    (void)status, (void)context;
+    if (codec_decode(L, call->reply.data, call->reply.len, &err))
+        return luaL_error(L, "neap.stats: %s", err.message);
+    return 1;
+}
+
+static int neap_stats_table(lua_State *L)
+{
+    struct run *run = run_check(L, "neap.stats");
+    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STATS, 0), stats_answered);
+}
+
+void lua_job_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"wait", job_wait},     {"state", job_state},
+                                       {"cancel", job_cancel}, {"stored", job_stored},
+                                       {NULL, NULL}};
+    static const luaL_Reg public[] = {{"submit", neap_submit_task},
+                                      {"sleep", neap_sleep},
+                                      {"stats", neap_stats_table},
+                                      {NULL, NULL}};
+    luaL_newmetatable(L, HANDLE);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, handle_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, handle_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    lua_getfield(L, -1, "neap");
+    luaL_setfuncs(L, public, 0);
+    lua_pop(L, 1);
+}

@@ -1,0 +1,249 @@
+#include "runtime/stage.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "model/codec.h"
+#include "model/life.h"
+#include "runtime/entry.h"
+#include "runtime/vm.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STAGE_DEADLINE_MS 2000
+#define STAGE_BYTES (256 * 1024 * 1024)
+#define LOOK_EVERY 10000 /* instructions between two looks at the clock */
+
+#define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
+#define RETRY_BASE_MS 1000
+#define RETRY_CAP_MS (60 * 60 * 1000)
+#define RETRY_JITTER 0.1
+
+/* Owner: the thread that stages. */
+struct stage {
+    struct vm vm;
+    int64_t deadline_ms;
+    const struct stage_env *env;
+    struct source *source;
+    size_t problems;
+};
+
+/* --- the deadline ----------------------------------------------------------------------------- */
+
+/* Once past the deadline every instruction raises, so that no pcall in a loop outlives it. */
+static void look_at_clock(lua_State *L, lua_Debug *ar)
+{
+    struct vm *vm = vm_of(L);
+    const struct stage *stage = (const struct stage *)(void *)vm; /* vm is its first member */
+    (void)ar;
+    if (!vm->doomed && clock_mono_ms() < stage->deadline_ms)
+        return;
+    vm->doomed = true;
+    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
+    luaL_error(L, "the top level of the file did not end within %d ms", STAGE_DEADLINE_MS);
+}
+
+/* --- what comes back -------------------------------------------------------------------------- */
+
+static void report(struct stage *stage, const char *text)
+{
+    stage->problems++;
+    if (stage->env->problem)
+        stage->env->problem(stage->env->user, text);
+}
+
+static void push_config(void *user, const char *key, const char *value, bool secret)
+{
+    lua_State *L = user;
+    (void)secret;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+/* {["task name"] = {key = text}} for main.stage. */
+static void push_settings(struct stage *stage, lua_State *L)
+{
+    const struct source *source = stage->source;
+    lua_newtable(L);
+    for (size_t i = 0; i < source->n_files; i++) {
+        const struct source_file *file = &source->files[i];
+        if (!file->task)
+            continue;
+        const size_t len = strlen(file->path);
+        if (source->single)
+            lua_pushstring(L, source->name);
+        else
+            lua_pushfstring(L, "%s.%s", source->name, lua_pushlstring(L, file->path, len > 4 ? len - 4 : 0));
+        lua_newtable(L);
+        config_task_each(stage->env->config, lua_tostring(L, -2), L, push_config);
+        lua_rawset(L, source->single ? -3 : -4);
+        if (!source->single)
+            lua_pop(L, 1);
+    }
+}
+
+static int run_stage(lua_State *L) /* 1: stage (light) ─► what main.stage returns */
+{
+    struct stage *stage = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, stage->vm.main_ref);
+    lua_getfield(L, -1, "stage");
+    entry_push_source(L, stage->source);
+    push_settings(stage, L);
+    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, LOOK_EVERY);
+    lua_call(L, 2, 1);
+    lua_sethook(L, NULL, 0, 0);
+    return 1;
+}
+
+static int64_t field_integer(lua_State *L, int index, const char *name, int64_t otherwise)
+{
+    const int64_t value = lua_getfield(L, index, name) == LUA_TNUMBER ? (int64_t)lua_tonumber(L, -1) : otherwise;
+    lua_pop(L, 1);
+    return value;
+}
+
+static struct retry field_retry(lua_State *L, int index)
+{
+    struct retry retry = RETRY_UNSET;
+    if (lua_getfield(L, index, "retry") == LUA_TTABLE) {
+        const int at = lua_gettop(L);
+        retry.max = (int)field_integer(L, at, "max", -1);
+        retry.backoff = (int)field_integer(L, at, "backoff", -1);
+        retry.base_ms = field_integer(L, at, "base_ms", -1);
+        retry.cap_ms = field_integer(L, at, "cap_ms", -1);
+        if (lua_getfield(L, at, "jitter") == LUA_TNUMBER)
+            retry.jitter = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return retry;
+}
+
+static struct retry resolve_retry(const struct stage_env *env, const char *name, const struct retry *declared)
+{
+    struct retry from_ini = RETRY_UNSET;
+    const struct retry defaults = {env->service ? SERVICE_RETRIES : 0, NEAP_EXPONENTIAL, RETRY_BASE_MS, RETRY_CAP_MS,
+                                   RETRY_JITTER};
+    config_task_retry(env->config, name, &from_ini);
+    const struct retry merged = retry_merge(&from_ini, declared);
+    return retry_merge(&merged, &defaults);
+}
+
+static char *field_text(lua_State *L, int index, const char *name)
+{
+    char *text = lua_getfield(L, index, name) == LUA_TSTRING ? mem_text(lua_tostring(L, -1)) : NULL;
+    lua_pop(L, 1);
+    return text;
+}
+
+static void take_queue(struct stage *stage, lua_State *L, struct task_info *info)
+{
+    const char *queue = config_task_queue(stage->env->config, info->name->text);
+    lua_getfield(L, 2, "queue");
+    if (!queue)
+        queue = lua_isstring(L, -1) ? lua_tostring(L, -1) : "default";
+    info->gate = gates_intern(stage->env->gates, queue);
+    lua_pop(L, 1);
+}
+
+static void take_config(struct stage *stage, lua_State *L, struct task_info *info)
+{
+    struct buf packed = {0};
+    struct neap_error err;
+    lua_getfield(L, 2, "config");
+    if (codec_encode(L, -1, "config", &packed, &err))
+        report(stage, err.message);
+    info->config_len = packed.len;
+    info->config = packed.len ? buf_take(&packed) : NULL;
+    buf_close(&packed);
+    lua_pop(L, 1);
+}
+
+/* Stack: 2 the task's entry in the list. Raises only for lack of memory. */
+static void take_task(struct stage *stage, lua_State *L, struct plugin *plugin, struct task_info *info)
+{
+    lua_getfield(L, 2, "name");
+    info->name = names_intern(stage->env->names, lua_tostring(L, -1));
+    lua_pop(L, 1);
+    info->plugin = plugin;
+    info->file = (size_t)field_integer(L, 2, "file", 0);
+    info->summary = field_text(L, 2, "summary");
+    info->args_schema = field_text(L, 2, "args_schema");
+    const int from_ini = config_task_priority(stage->env->config, info->name->text);
+    info->priority = (int8_t)(from_ini != INT_MIN ? from_ini : field_integer(L, 2, "priority", 0));
+    lua_getfield(L, 2, "has_on_dead");
+    info->has_on_dead = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    const struct retry declared = field_retry(L, 2);
+    info->retry = resolve_retry(stage->env, info->name->text, &declared);
+    take_queue(stage, L, info);
+    take_config(stage, L, info);
+}
+
+struct taking {
+    struct stage *stage;
+    unsigned generation;
+    struct plugin *plugin;
+};
+
+static int take_result(lua_State *L) /* 1: what main.stage returned; 2: taking (light) */
+{
+    struct taking *taking = lua_touserdata(L, 2);
+    lua_getfield(L, 1, "problems");
+    for (lua_Integer i = 1; lua_rawgeti(L, 3, i) == LUA_TSTRING; i++, lua_settop(L, 3))
+        report(taking->stage, lua_tostring(L, -1));
+    if (taking->stage->problems)
+        return 0;
+    lua_getfield(L, 1, "tasks");
+    lua_replace(L, 1);
+    const size_t count = lua_rawlen(L, 1);
+    taking->plugin = plugin_new(source_ref(taking->stage->source), taking->generation, count);
+    for (size_t i = 0; i < count; i++) {
+        lua_settop(L, 1);
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        take_task(taking->stage, L, taking->plugin, &taking->plugin->tasks[i]);
+    }
+    return 0;
+}
+
+int stage_plugin(struct source *source, unsigned generation, const struct stage_env *env,
+                 struct plugin **out, struct neap_error *err)
+{
+    struct stage stage = {.env = env, .source = source};
+    int rc = vm_init(&stage.vm, true, err);
+    if (rc)
+        return rc;
+    lua_State *L = stage.vm.L;
+    struct taking taking = {.stage = &stage, .generation = generation};
+    stage.vm.limit_bytes = STAGE_BYTES;
+    stage.deadline_ms = clock_mono_ms() + STAGE_DEADLINE_MS;
+    lua_pushcfunction(L, run_stage);
+    lua_pushlightuserdata(L, &stage);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && !stage.vm.doomed) {
+        lua_sethook(L, NULL, 0, 0);
+        stage.vm.limit_bytes = 0; /* reading off what it declares must not fail half-way */
+        lua_pushcfunction(L, take_result);
+        lua_insert(L, -2);
+        lua_pushlightuserdata(L, &taking);
+        if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+            report(&stage, lua_tostring(L, -1));
+    } else if (stage.vm.doomed) {
+        char *text = mem_format("%s: the top level of a file did not end within %d ms", source->dir, STAGE_DEADLINE_MS);
+        report(&stage, text);
+        free(text);
+    } else {
+        const char *why = lua_tostring(L, -1);
+        char *text = mem_format("%s: %s", source->dir, why ? why : "cannot be loaded");
+        report(&stage, text);
+        free(text);
+    }
+    vm_close(&stage.vm);
+    if (stage.problems) {
+        plugin_unref(taking.plugin);
+        return error_set(err, NEAP_ECONFIG, "plugin %s is broken", source->name);
+    }
+    *out = taking.plugin;
+    return NEAP_OK;
+}

@@ -1,0 +1,208 @@
+#include "runtime/vm.h"
+
+#include "base/embedded.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/lua_core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lualib.h>
+
+struct vm *vm_of(lua_State *L)
+{
+    void *vm;
+    lua_getallocf(L, &vm);
+    return vm;
+}
+
+struct buf *vm_scratch(struct vm *vm)
+{
+    vm->scratch.len = 0;
+    return &vm->scratch;
+}
+
+static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
+{
+    struct vm *vm = user;
+    if (!old)
+        old_size = 0; /* Lua passes the kind of object there */
+    if (new_size == 0) {
+        vm->bytes -= old_size;
+        free(old);
+        return NULL;
+    }
+    if (vm->limit_bytes && new_size > old_size && vm->bytes - old_size + new_size > vm->limit_bytes)
+        return NULL;
+    void *block = realloc(old, new_size);
+    if (!block)
+        return NULL;
+    vm->bytes += new_size - old_size;
+    if (new_size > old_size)
+        vm->allocated_bytes += new_size - old_size;
+    return block;
+}
+
+static int at_panic(lua_State *L)
+{
+    fprintf(stderr, "neap: unprotected error in Lua: %s\n", lua_tostring(L, -1));
+    return 0; /* Lua aborts: every entry is protected, so this is a bug of ours */
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static int call_tostring(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+const char *vm_error_text(lua_State *L, int index, size_t *len)
+{
+    index = lua_absindex(L, index);
+    const int type = lua_type(L, index);
+    if (type == LUA_TSTRING || type == LUA_TNUMBER) {
+        lua_pushvalue(L, index);
+        return lua_tolstring(L, -1, len);
+    }
+    if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushcfunction(L, call_tostring);
+        lua_pushvalue(L, index);
+        if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
+            return lua_tolstring(L, -1, len);
+        lua_pop(L, 1);
+    }
+    lua_pushfstring(L, "(error object is a %s value)", lua_typename(L, type));
+    return lua_tolstring(L, -1, len);
+}
+
+int vm_traceback(lua_State *L)
+{
+    size_t len;
+    lua_settop(L, 1);
+    lua_createtable(L, 0, 2);
+    vm_error_text(L, 1, &len);
+    lua_setfield(L, 2, "message");
+    luaL_traceback(L, L, NULL, 1);
+    lua_setfield(L, 2, "traceback");
+    return 1;
+}
+
+void vm_check_acting(lua_State *L, const char *name)
+{
+    if (vm_of(L)->loading)
+        luaL_error(L, "%s cannot be called while a file loads: call it inside run or setup", name);
+}
+
+/* --- the Lua half ----------------------------------------------------------------------------- */
+
+static const struct embedded_file *embedded(const char *path)
+{
+    for (size_t i = 0; i < embedded_count; i++)
+        if (strcmp(embedded_files[i].path, path) == 0)
+            return &embedded_files[i];
+    return NULL;
+}
+
+/* Pushes the chunk of a script: the built-in one, or while developing the file under $NEAP_SCRIPTS. */
+static void load_script(lua_State *L, const char *name)
+{
+    const char *dir = getenv("NEAP_SCRIPTS");
+    const char *chunk = lua_pushfstring(L, "@neap:scripts/%s", name);
+    int rc;
+    if (dir) {
+        rc = luaL_loadfilex(L, lua_pushfstring(L, "%s/%s", dir, name), "t");
+        lua_remove(L, -2);
+    } else {
+        const struct embedded_file *file = embedded(lua_pushfstring(L, "scripts/%s", name));
+        lua_pop(L, 1);
+        if (!file)
+            luaL_error(L, "no script %s in this binary", name);
+        rc = luaL_loadbufferx(L, (const char *)file->data, file->length, chunk, "t");
+    }
+    if (rc != LUA_OK)
+        lua_error(L);
+    lua_remove(L, -2);
+}
+
+/* Stack: nothing ─► the entry points. */
+static int boot(lua_State *L)
+{
+    static const char *const scripts[] = {"schema.lua", "task.lua", "sandbox.lua", "prelude.lua"};
+    struct vm *vm = vm_of(L);
+    luaL_openlibs(L);
+    coro_open(L);
+    lua_settop(L, 0);
+    lua_core_open(L); /* 1: core; each script gets core and what the ones before it returned */
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        const int have = lua_gettop(L);
+        load_script(L, scripts[i]);
+        for (int arg = 1; arg <= have; arg++)
+            lua_pushvalue(L, arg);
+        lua_call(L, have, 1);
+    }
+    vm->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushboolean(L, 0); /* so that no task reaches it */
+    lua_setfield(L, -2, "__metatable");
+    vm->string_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+int vm_init(struct vm *vm, bool staging, struct neap_error *err)
+{
+    *vm = (struct vm){0};
+    vm->L = lua_newstate(allocate, vm);
+    if (!vm->L)
+        return error_set(err, NEAP_EIO, "no memory for a Lua state");
+    lua_atpanic(vm->L, at_panic);
+    memset(lua_getextraspace(vm->L), 0, LUA_EXTRASPACE);
+    vm->loading = staging;
+    lua_pushcfunction(vm->L, boot);
+    if (lua_pcall(vm->L, 0, 0, 0) != LUA_OK) {
+        error_set(err, NEAP_EINTERNAL, "the Lua half does not start: %s", lua_tostring(vm->L, -1));
+        vm_close(vm);
+        return NEAP_EINTERNAL;
+    }
+    return NEAP_OK;
+}
+
+void vm_close(struct vm *vm)
+{
+    if (vm->L)
+        lua_close(vm->L);
+    buf_close(&vm->scratch);
+    *vm = (struct vm){0};
+}
+
+int vm_call(struct vm *vm, const char *name, int nargs, int nresults, struct neap_error *err)
+{
+    lua_State *L = vm->L;
+    const int base = lua_gettop(L) - nargs + 1;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->main_ref);
+    lua_getfield(L, -1, name);
+    lua_insert(L, base);
+    lua_pop(L, 1);
+    lua_pushcfunction(L, vm_traceback);
+    lua_insert(L, base);
+    const int rc = lua_pcall(L, nargs, nresults, base);
+    lua_remove(L, base);
+    if (rc == LUA_OK)
+        return NEAP_OK;
+    const char *message = NULL, *traceback = NULL;
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "message");
+        message = lua_tostring(L, -1);
+        lua_getfield(L, -2, "traceback");
+        traceback = lua_tostring(L, -1);
+    }
+    error_set(err, NEAP_EINVAL, "%s\n%s", message ? message : "out of memory",
+              traceback ? traceback : "");
+    lua_settop(L, base - 1);
+    return NEAP_EINVAL;
+}

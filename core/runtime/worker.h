@@ -1,0 +1,67 @@
+/* A worker: one thread with a libuv loop, one Lua state, and the jobs it runs as coroutines.
+ * This is what the engine sees of it. Any function may be called from the engine's thread; none from elsewhere. */
+#ifndef RUNTIME_WORKER_H
+#define RUNTIME_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/mailbox.h"
+#include "model/call.h"
+#include "model/id.h"
+#include "parts/catalogue.h"
+#include "parts/line.h"
+#include "parts/shared.h"
+
+struct worker;
+
+struct preload { /* a C module of the host */
+    char *name;
+    int (*open)(void *lua_state);
+    struct preload *next;
+};
+
+/* What all workers of an executor share; outlives them. Each member is thread-safe or constant. */
+struct worker_env {
+    struct mailbox *engine;
+    struct id_source *ids;
+    struct names *names;
+    struct gates *gates;
+    struct shared_set *shared;
+    const struct preload *preloads;
+    atomic_int log_level; /* of the config in force */
+    _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */
+    void *log_user;
+    void (*log)(void *user, const struct neap_log_record *record); /* any thread; may be NULL */
+};
+
+enum worker_message { /* engine to worker, besides the calls it answers (ENGINE_CALL_...) */
+    WORKER_CATALOGUE = 1000, /* struct catalogue_note */
+    WORKER_CANCEL,           /* struct worker_note, id: stop that job as cancelled */
+    WORKER_STOP,             /* struct worker_note: stop every job that waits, hand it back; start nothing more */
+    WORKER_EXIT,             /* struct worker_note: as stop, then end the thread */
+};
+
+struct catalogue_note { /* freed by the receiver */
+    struct message message;
+    struct catalogue *catalogue; /* one reference */
+};
+
+struct worker_note { /* freed by the receiver */
+    struct message message;
+    uint64_t id;
+    struct worker *worker;
+};
+
+/* Starts the thread. Takes a reference to the catalogue. */
+int worker_start(struct worker **out, const struct worker_env *env, struct catalogue *catalogue,
+                 struct neap_error *err);
+void worker_join(struct worker *worker); /* after WORKER_EXIT: waits for the thread, frees */
+
+struct line *worker_line(struct worker *worker);
+void worker_wake(struct worker *worker);   /* after line_put: if it sleeps */
+bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */
+void worker_post(struct worker *worker, struct message *message);
+void worker_note(struct worker *worker, int kind, uint64_t id);
+
+#endif

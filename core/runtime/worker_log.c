@@ -1,0 +1,76 @@
+/* What jobs print and log: out to the executor's log at once, and the last of it kept with the job. */
+#include "runtime/worker_run.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+#define JOB_LOG_MAX (64 * 1024)
+#define LINE_MAX_BYTES (16 * 1024) /* a printed line longer than this goes out in pieces */
+
+/* Keeps at least the last JOB_LOG_MAX bytes, at most twice that. */
+static void keep(struct run *run, const char *text, size_t len)
+{
+    if (len > JOB_LOG_MAX) {
+        text += len - JOB_LOG_MAX;
+        len = JOB_LOG_MAX;
+    }
+    if (run->log.len + len + 1 > 2 * JOB_LOG_MAX) {
+        const size_t stay = JOB_LOG_MAX - len - 1 < run->log.len ? JOB_LOG_MAX - len - 1 : run->log.len;
+        memmove(run->log.data, run->log.data + run->log.len - stay, stay);
+        run->log.len = stay;
+    }
+    buf_put(&run->log, text, len);
+    buf_byte(&run->log, '\n');
+}
+
+void worker_log(struct worker *worker, struct run *run, int level, const char *text, size_t len,
+                const char *fields, bool printed)
+{
+    const struct worker_env *env = worker_env(worker);
+    if (run && run->job)
+        keep(run, text, len);
+    if (!env->log || level < atomic_load_explicit(&env->log_level, memory_order_relaxed))
+        return;
+    struct neap_log_record record = {
+        .level = level,
+        .time_ms = clock_unix_ms(),
+        .text = text,
+        .text_len = len,
+        .fields = fields,
+        .printed = printed,
+        .scripted = 1,
+    };
+    if (run && run->job) {
+        record.job = run->job->id;
+        record.parent = run->job->parent;
+        record.task = run->job->task->text;
+        record.attempt = run->job->attempt;
+        record.generation = run->entry ? run->entry->loaded->plugin->generation : 0;
+    }
+    env->log(env->log_user, &record);
+}
+
+static void put_line(struct run *run)
+{
+    const char *text = buf_string(&run->line);
+    worker_log(run->worker, run, NEAP_INFO, text, run->line.len, NULL, true);
+    run->line.len = 0;
+}
+
+void run_print(struct run *run, const char *text, size_t len)
+{
+    if (!text) {
+        if (run->line.len)
+            put_line(run);
+        return;
+    }
+    for (const char *end = text + len; text < end;) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline ? newline : end;
+        buf_put(&run->line, text, (size_t)(stop - text));
+        if (newline || run->line.len > LINE_MAX_BYTES)
+            put_line(run);
+        text = newline ? newline + 1 : end;
+    }
+}
