@@ -5,7 +5,7 @@ local core = dofile("tests/lua/support/core.lua")
 local schema = assert(loadfile("scripts/schema.lua"))(core)
 local task = assert(loadfile("scripts/task.lua"))(core, schema)
 
-package.path = "plugins/?.lua;" .. package.path
+package.path = "plugins/?.lua;examples/plugins/report/lib/?.lua;" .. package.path
 package.preload.neap = function() return dofile("tests/lua/support/neap.lua") end
 
 local function lua_files(root)
