@@ -1,9 +1,10 @@
-/* The line of jobs that wait: which one runs next. Pure code, time is an argument; owner: the engine.
+/* The line of jobs that wait: which one runs next. Pure code, time is an argument; owner: the
+ * engine.
  *
- * Per queue: a bitmap of 256 priority levels with a FIFO each for jobs that are available, a heap of due times for those
- * that are not yet. With ageing the available ones are a heap on available_ms - priority * ageing_ms instead.
- * Over the queues a pool serves: highest (aged) priority first, then round robin among queues at that level.
- * Costs O(log n) in jobs and does not grow with the number of idle queues. A job links itself (place, due). */
+ * Per queue the available jobs in order (index_line.h); over all queues a heap of due times for
+ * those that are not yet. Over the queues a pool serves: highest (aged) priority first, then round
+ * robin among queues at that level (index_pool.h). Costs O(log n) in jobs at worst, mostly O(1),
+ * and does not grow with the number of idle queues. A job links itself (where, place, due). */
 #ifndef PARTS_INDEX_H
 #define PARTS_INDEX_H
 
@@ -18,20 +19,26 @@ struct index;
 struct index *index_new(void);
 void index_free(struct index *index); /* the jobs in it are the caller's; it only forgets them */
 
-/* Declares or changes queue number `queue` (gate->index). ageing_ms 0: none. Jobs already in line move over. */
+/* Changes queue number `queue` (gate->index); queues begin at first mention, without ageing, open,
+ * and served by no pool. With ageing_ms > 0 a job's priority is priority + waited / ageing_ms,
+ * rounded down, at most NEAP_PRIORITY_MAX. Jobs already in line move over. */
 void index_queue(struct index *index, unsigned queue, int64_t ageing_ms);
 /* Which pools (numbers 0..63, bit n) serve it. */
 void index_serve(struct index *index, unsigned queue, uint64_t pools);
-/* A shut queue is skipped by claims (paused, at its concurrency, waiting for its rate). Queues start open. */
+/* A shut queue is skipped by claims (paused, at its concurrency, waiting for its rate). */
 void index_shut(struct index *index, unsigned queue, bool shut);
 
-/* Puts a job in line by its gate, priority, due.key (not before, Unix ms) and id. With due.key <= now it is available since
- * available_ms, else scheduled until then. Sets available_ms at promotion. Order within a level: available_ms, then id;
- * a job that comes back (handed back) so takes its old place. */
-void index_put(struct index *index, struct job *job, int64_t now_ms);
-void index_remove(struct index *index, struct job *job); /* it must be in */
+/* Is told of each job that becomes available by promotion, just before it is in line. */
+void index_watch(struct index *index, void (*promoted)(void *user, struct job *job), void *user);
 
-/* Moves what is due by now into the lines. Returns the number moved. */
+/* Puts a job in line by its gate, priority, due.key (not before, Unix ms) and id. With due.key <=
+ * now it is available since available_ms, else scheduled until then. Order within a priority:
+ * available_ms, then id; a job that comes back (handed back) so takes its old place. */
+void index_put(struct index *index, struct job *job, int64_t now_ms);
+/* It must be in. What was available has due.key = 0 after. */
+void index_remove(struct index *index, struct job *job);
+
+/* Moves what is due by now into the lines, available_ms set to its due time. Returns the number. */
 size_t index_promote(struct index *index, int64_t now_ms);
 int64_t index_next_due_ms(const struct index *index); /* INT64_MAX: none */
 
@@ -39,7 +46,7 @@ int64_t index_next_due_ms(const struct index *index); /* INT64_MAX: none */
 struct job *index_peek(struct index *index, unsigned pool, int64_t now_ms);
 struct job *index_pop(struct index *index, unsigned pool, int64_t now_ms);
 
-size_t index_waiting(const struct index *index, unsigned queue); /* in line: available and scheduled */
+size_t index_waiting(const struct index *index, unsigned queue); /* available and scheduled */
 size_t index_available(const struct index *index, unsigned queue);
 
 #endif
