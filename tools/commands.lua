@@ -12,7 +12,7 @@ local now, compiles = {}, {}
 for line in io.lines() do
   line = line:match("^%s*(.-)%s*$")
   local source = line:match(' %-c "?([^" ]+)"?$')
-  local output = line:match(' %-o "?([^" ]+)"?') or line:match("^%S*ar %-rcs (%S+)")
+  local output = line:match(' %-o "?([^" ]+)"?') or line:match('^%S*ar %-rcs "?([^" ]+)')
   if output then now[output] = line .. " # " .. compiler end
   if source then
     compiles[#compiles + 1] = ('{"directory":%s,"file":%s,"command":%s}')

@@ -1,12 +1,12 @@
-/* The Lua files built into the program: scripts and stock plugins, sorted by path ("scripts/x.lua").
- * Generated into build/gen/embedded.c by tools/embed.lua. Constant, so any thread may read. */
+/* The Lua files built into the program, scripts and stock plugins, sorted by path. Constant, so any
+ * thread may read. tools/embed.lua writes them into build/gen/embedded.c. */
 #ifndef BASE_EMBEDDED_H
 #define BASE_EMBEDDED_H
 
 #include <stddef.h>
 
 struct embedded_file {
-    const char *path;          /* from the root of the sources */
+    const char *path;          /* "scripts/x.lua" */
     const unsigned char *data; /* followed by a NUL that length does not count */
     size_t length;             /* bytes */
 };
