@@ -2,6 +2,7 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,6 +42,7 @@ static inline void list_push(struct list *head, struct list *node) /* at the end
 
 static inline void list_remove(struct list *node)
 {
+    assert(list_linked(node));
     node->prev->next = node->next;
     node->next->prev = node->prev;
     node->prev = node->next = NULL;

@@ -105,6 +105,14 @@ bool text_duration(const char *text, int64_t *ms)
     return true;
 }
 
+/* Takes the whole `unit_ms` out of *rest. */
+static void put_unit(struct buf *out, uint64_t *rest, uint64_t unit_ms, const char *name)
+{
+    if (*rest >= unit_ms)
+        buf_format(out, "%" PRIu64 "%s", *rest / unit_ms, name);
+    *rest %= unit_ms;
+}
+
 void text_put_duration(struct buf *out, int64_t ms)
 {
     if (ms < 0)
@@ -112,12 +120,9 @@ void text_put_duration(struct buf *out, int64_t ms)
     uint64_t rest = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
     if (rest == 0)
         buf_text(out, "0s");
-    for (size_t i = 0; i < 3; i++) {
-        const uint64_t unit = (uint64_t)units[i].ms;
-        if (rest >= unit)
-            buf_format(out, "%" PRIu64 "%s", rest / unit, units[i].name);
-        rest %= unit;
-    }
+    put_unit(out, &rest, 86400000, "d");
+    put_unit(out, &rest, 3600000, "h");
+    put_unit(out, &rest, 60000, "m");
     if (rest >= 1000) {
         buf_format(out, "%" PRIu64, rest / 1000);
         if (rest % 1000) {

@@ -55,7 +55,7 @@ static void sorted_remove(struct sorted *s, const struct heap_node *node)
     while (s->nodes[i] != node)
         i++;
     s->len--;
-    memmove(s->nodes + i, s->nodes + i + 1, (s->len - i) * sizeof *s->nodes);
+    memmove(s->nodes + i, s->nodes + i + 1, (s->len - i) * sizeof(struct heap_node *));
 }
 
 static void is_empty_at_first(void **state)

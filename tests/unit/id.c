@@ -122,7 +122,7 @@ static void texts_sort_as_the_numbers_do(void **state)
     for (uint64_t id = 1; id < UINT64_MAX / 7; id += id / 5 + 1) {
         neap_id_text(id, text);
         assert_true(strcmp(last, text) < 0);
-        strcpy(last, text);
+        memcpy(last, text, sizeof last);
     }
 }
 
