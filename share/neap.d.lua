@@ -233,7 +233,15 @@ function neap.log.warn(text, fields) end
 ---@param fields? table<string, neap.Value>
 function neap.log.error(text, fields) end
 
----Counts since the start. Histograms: item i counts the attempts below 2^(i-1) microseconds, the last one the rest.
+---Times of ended attempts, in seconds.
+---@class neap.Histogram
+---@field count integer
+---@field sum number
+---@field p50 number
+---@field p99 number
+---@field buckets integer[] Item i counts what took less than 2^(i-1) microseconds; the last, the rest.
+
+---Counts since the start.
 ---@class neap.Counters
 ---@field submitted integer
 ---@field completed integer
@@ -245,19 +253,16 @@ function neap.log.error(text, fields) end
 ---@field rejected integer
 ---@field running integer Now.
 ---@field waiting integer Now.
----@field run_us integer[] How long attempts ran.
----@field wait_us integer[] How long jobs that could run waited for it.
----@field run_sum_s number
----@field wait_sum_s number
+---@field run neap.Histogram How long attempts took, waits included.
+---@field wait neap.Histogram How long jobs that could run waited for it.
 
----@class neap.Stats
----@field total neap.Counters
+---@class neap.Stats: neap.Counters
 ---@field queues table<string, neap.Counters>
 ---@field tasks table<string, neap.Counters>
 ---@field workers integer
 ---@field reloads integer Versions of plugins published.
 ---@field broken integer Plugins whose newest version could not be loaded.
----@field uptime_ms integer
+---@field uptime number Seconds.
 
 ---@return neap.Stats
 function neap.stats() end
