@@ -54,16 +54,15 @@ static void arm_kill(lua_State *L)
     lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
 }
 
-static int never(lua_State *L, int status, lua_KContext context)
+static int never(lua_State *L)
 {
-    (void)status, (void)context;
     return luaL_error(L, "a job that has ended was resumed");
 }
 
 int coro_quit(lua_State *L)
 {
     if (coro_waitable(L))
-        return coro_park(L, never, 0);
+        return coro_park(L, never);
     arm_kill(L);
     return luaL_error(L, "the job has ended");
 }
@@ -77,12 +76,19 @@ bool coro_waitable(lua_State *L)
            mark_of(L) != CORO_CLOSING;
 }
 
-int coro_park(lua_State *L, lua_KFunction k, lua_KContext context)
+static int unparked(lua_State *L, int status, lua_KContext k)
+{
+    (void)status;
+    mark(L, NULL);
+    return ((lua_CFunction)k)(L);
+}
+
+int coro_park(lua_State *L, lua_CFunction k)
 {
     vm_of(L)->parking = true;
     mark(L, CORO_LEAF);
     lua_settop(L, 0);
-    return lua_yieldk(L, 0, context, k);
+    return lua_yieldk(L, 0, (lua_KContext)k, unparked);
 }
 
 /* lua_resetthread, whose __close methods run on top of this C call and so cannot yield. */

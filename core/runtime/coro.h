@@ -22,8 +22,9 @@ void coro_open(lua_State *L);
 /* May the code running in L wait now? Not inside a sort comparator, a gsub callback, a file's top level or a __close of a kill. */
 bool coro_waitable(lua_State *L);
 
-/* Suspends the whole chain; `k` goes on in L when the worker resumes the job. Only where coro_waitable. Does not return. */
-int coro_park(lua_State *L, lua_KFunction k, lua_KContext context);
+/* Suspends the whole chain; `k` goes on in L, with an empty stack, when the worker resumes the job. Only where
+ * coro_waitable. Does not return. */
+int coro_park(lua_State *L, lua_CFunction k);
 
 /* Ends the running job from inside: parks for good where it can, else raises an error that no pcall holds for long (a count hook raises it again until
  * the job is unwound). vm->run->ended must be set. Does not return. */

@@ -54,9 +54,9 @@ static int core_self(lua_State *L)
     return 2;
 }
 
-static int parked(lua_State *L, int status, lua_KContext context)
+static int parked(lua_State *L)
 {
-    (void)L, (void)status, (void)context;
+    (void)L;
     return 0;
 }
 

@@ -265,11 +265,10 @@ static void push_failure(lua_State *L, const char *code, const char *message,
     }
 }
 
-static int wait_answered(lua_State *L, int status, lua_KContext context)
+static int wait_answered(lua_State *L)
 {
     const struct call *call = answer_of(L);
     struct neap_error err;
-    (void)status, (void)context;
     if (call->rc == NEAP_OK && call->state == NEAP_COMPLETED) {
         lua_pushboolean(L, 1);
         if (!call->has_result)
@@ -306,10 +305,9 @@ static int job_wait(lua_State *L)
     return run_ask(L, run, call, wait_answered);
 }
 
-static int state_answered(lua_State *L, int status, lua_KContext context)
+static int state_answered(lua_State *L)
 {
     const struct call *call = answer_of(L);
-    (void)status, (void)context;
     if (call->rc == NEAP_OK)
         lua_pushstring(L, neap_state_name(call->state));
     else
@@ -323,9 +321,8 @@ static int job_state(lua_State *L)
     return run_ask(L, run, run_call_new(run, ENGINE_CALL_STATE, handle_at(L, 1)), state_answered);
 }
 
-static int done_answered(lua_State *L, int status, lua_KContext context)
+static int done_answered(lua_State *L)
 {
-    (void)status, (void)context;
     if (answer_of(L)->rc == NEAP_OK) {
         lua_pushboolean(L, 1);
         return 1;
@@ -349,10 +346,9 @@ static int job_stored(lua_State *L)
 
 /* --- neap.submit, sleep, stats ---------------------------------------------------------------- */
 
-static int room_made(lua_State *L, int status, lua_KContext context)
+static int room_made(lua_State *L)
 {
     const struct call *call = answer_of(L);
-    (void)status, (void)context;
     if (call->rc != NEAP_OK) {
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
@@ -390,9 +386,8 @@ static int neap_submit_task(lua_State *L)
     return 2;
 }
 
-static int slept(lua_State *L, int status, lua_KContext context)
+static int slept(lua_State *L)
 {
-    (void)status, (void)context;
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -403,11 +398,10 @@ static int neap_sleep(lua_State *L)
     return run_sleep(L, run, lua_check_duration(L, 1, "neap.sleep"), slept);
 }
 
-static int stats_answered(lua_State *L, int status, lua_KContext context)
+static int stats_answered(lua_State *L)
 {
     struct neap_error err;
     const struct call *call = answer_of(L);
-    (void)status, (void)context;
     if (codec_decode(L, call->reply.data, call->reply.len, &err))
         return luaL_error(L, "neap.stats: %s", err.message);
     return 1;

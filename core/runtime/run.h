@@ -33,7 +33,7 @@ struct run {
     bool has_result;
     uint64_t serial; /* goes up at each wait and each reuse: late answers are dropped */
     struct heap_node timer; /* neap.sleep; key: monotonic ns */
-    /* what the continuation of a wait reads */
+    lua_CFunction then;     /* what goes on after the wait */
     struct call *answer; /* of the engine; owned */
     unsigned asked;      /* calls the engine has not answered yet; the run stays until they are back */
     /* the outcome while it takes shape */

@@ -346,16 +346,21 @@ static void arm_timer(struct worker *w)
     uv_timer_start(&w->timer, on_timer, left_ns > 0 ? (uint64_t)(left_ns + 999999) / 1000000 : 0, 0);
 }
 
-static int resumed(lua_State *L, int status, lua_KContext k)
+static int resumed(lua_State *L)
 {
     struct run *run = vm_of(L)->run;
-    (void)status;
     if (run->ended) {
         lua_pushnil(L);
         lua_pushliteral(L, "killed");
         return 2;
     }
-    return ((lua_KFunction)k)(L, LUA_YIELD, 0);
+    return run->then(L);
+}
+
+static int park(lua_State *L, struct run *run, lua_CFunction then)
+{
+    run->then = then;
+    return coro_park(L, resumed);
 }
 
 /* In its own __close, a job that has ended gets an answer at once; elsewhere waiting must be possible. */
@@ -375,7 +380,7 @@ static int cannot_wait(lua_State *L, struct run *run)
                                           "callback, a metamethod of such) or a closing coroutine");
 }
 
-int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_KFunction k)
+int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_CFunction then)
 {
     struct worker *w = run->worker;
     if (!may_wait(L, run))
@@ -384,14 +389,14 @@ int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_KFunction k)
     run->timer.key = clock_mono_ns() + (ms > INT64_MAX / 2000000 ? INT64_MAX / 2 : ms * 1000000);
     run->timer.tie = ++w->wakings;
     heap_push(&w->sleepers, &run->timer);
-    return coro_park(L, resumed, (lua_KContext)k);
+    return park(L, run, then);
 }
 
-int run_park(lua_State *L, struct run *run, lua_KFunction k)
+int run_park(lua_State *L, struct run *run, lua_CFunction then)
 {
     if (!may_wait(L, run))
         return cannot_wait(L, run);
-    return coro_park(L, resumed, (lua_KContext)k);
+    return park(L, run, then);
 }
 
 void run_wake(struct run *run, uint64_t serial)
@@ -426,7 +431,7 @@ void call_free(struct call *call)
     free(call);
 }
 
-int run_ask(lua_State *L, struct run *run, struct call *call, lua_KFunction k)
+int run_ask(lua_State *L, struct run *run, struct call *call, lua_CFunction then)
 {
     if (!may_wait(L, run)) {
         call->rc = NEAP_ECLOSED;
@@ -439,7 +444,7 @@ int run_ask(lua_State *L, struct run *run, struct call *call, lua_KFunction k)
     call->serial = ++run->serial;
     run->asked++;
     mailbox_post(run->worker->env->engine, &call->message);
-    return coro_park(L, resumed, (lua_KContext)k);
+    return park(L, run, then);
 }
 
 int run_end(lua_State *L, struct run *run, int kind)

@@ -14,15 +14,15 @@ struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
 struct entries *worker_entries(struct worker *worker);
 
-/* Suspends the job for `ms`, or (asks) until the engine answers `call`; `k` goes on, with run->answer for a call.
+/* Suspends the job for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an empty frame), with run->answer for a call.
  * Raises "cannot wait here" where the chain cannot yield; then `call` is freed. A job being killed gets nil, "killed" at once. */
-int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_KFunction k);
-int run_ask(lua_State *L, struct run *run, struct call *call, lua_KFunction k);
+int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_CFunction then);
+int run_ask(lua_State *L, struct run *run, struct call *call, lua_CFunction then);
 struct call *run_call_new(struct run *run, int kind, uint64_t id);
 void call_free(struct call *call);
 
 /* Suspends until run_wake with the same serial (setup of a task by another job). */
-int run_park(lua_State *L, struct run *run, lua_KFunction k);
+int run_park(lua_State *L, struct run *run, lua_CFunction then);
 void run_wake(struct run *run, uint64_t serial);
 
 /* Settles the outcome and leaves the job for good (ctx:fail and the like). */

@@ -10,6 +10,7 @@
 #include "parts/shared.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct shared_item item(const char *key, const char *value, int64_t ttl_ms)
