@@ -74,6 +74,7 @@ static int run(neap *n, char **arguments, int count, int *failed, struct neap_er
         *failed += out.state != NEAP_COMPLETED;
         neap_outcome_free(&out);
     }
+    neap_wait_idle(n, -1); /* also what the jobs submitted */
     return print_stats(n, err);
 }
 
