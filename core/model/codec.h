@@ -24,8 +24,8 @@
 int codec_encode(lua_State *L, int index, const char *name, struct buf *out,
                  struct neap_error *err);
 
-/* Pushes the value of exactly these bytes. Pushes nothing on error. May raise a memory error only.
- */
+/* Pushes the value of exactly these bytes. Pushes nothing on error. May raise a memory error
+ * only. */
 int codec_decode(lua_State *L, const void *data, size_t len, struct neap_error *err);
 
 /* neap.null is this light userdata; the metatable of neap.array is kept in the registry under this

@@ -192,69 +192,72 @@ static const char *read_simple(struct msgpack_reader *r, struct msgpack_item *it
     return NULL;
 }
 
+/* The length of a text or a container stands in `bytes` bytes after the tag. */
+static const char *read_sized(struct msgpack_reader *r, struct msgpack_item *item,
+                              enum msgpack_type type, unsigned bytes)
+{
+    uint64_t len;
+    if (!get_number(r, bytes, &len))
+        return cut_short;
+    if (type == MSGPACK_TEXT)
+        return read_text(r, item, 1 + bytes, len);
+    return read_count(r, item, type, 1 + bytes, len);
+}
+
+/* Tags 0xc0 to 0xdf. */
+static const char *read_tagged(struct msgpack_reader *r, struct msgpack_item *item)
+{
+    const uint8_t tag = *r->at;
+    switch (tag) {
+    case 0xc0:
+        return read_simple(r, item, MSGPACK_NIL, 0);
+    case 0xc1:
+        return "the byte 0xc1 means nothing";
+    case 0xc2:
+    case 0xc3:
+        return read_simple(r, item, MSGPACK_BOOL, tag & 1);
+    case 0xc4:
+    case 0xc5:
+    case 0xc6: /* bin */
+        return read_sized(r, item, MSGPACK_TEXT, 1u << (tag - 0xc4));
+    case 0xca:
+    case 0xcb:
+        return read_float(r, item, tag == 0xca ? 4 : 8);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
+        return read_integer(r, item, 1u << (tag - 0xcc), false);
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return read_integer(r, item, 1u << (tag - 0xd0), true);
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+        return read_sized(r, item, MSGPACK_TEXT, 1u << (tag - 0xd9));
+    case 0xdc:
+    case 0xdd:
+        return read_sized(r, item, MSGPACK_ARRAY, tag == 0xdc ? 2 : 4);
+    case 0xde:
+    case 0xdf:
+        return read_sized(r, item, MSGPACK_MAP, tag == 0xde ? 2 : 4);
+    default:
+        return "an extension type";
+    }
+}
+
 const char *msgpack_read_long(struct msgpack_reader *r, struct msgpack_item *item)
 {
     if (r->at == r->end)
         return cut_short;
-    uint8_t tag = *r->at;
-    uint64_t count = 0;
-    switch (tag) {
-    case 0x80 ... 0x8f:
-        return read_count(r, item, MSGPACK_MAP, 1, tag & 0x0f);
-    case 0x90 ... 0x9f:
-        return read_count(r, item, MSGPACK_ARRAY, 1, tag & 0x0f);
-    case 0xa0 ... 0xbf:
+    const uint8_t tag = *r->at;
+    if (tag < 0x80 || tag >= 0xe0)
+        return read_simple(r, item, MSGPACK_INTEGER, (int8_t)tag);
+    if (tag >= 0xc0)
+        return read_tagged(r, item);
+    if (tag >= 0xa0)
         return read_text(r, item, 1, tag & 0x1f);
-    case 0xc0:
-        return read_simple(r, item, MSGPACK_NIL, 0);
-    case 0xc2:
-        return read_simple(r, item, MSGPACK_BOOL, 0);
-    case 0xc3:
-        return read_simple(r, item, MSGPACK_BOOL, 1);
-    case 0xc4:
-    case 0xd9:
-        return get_number(r, 1, &count) ? read_text(r, item, 2, count) : cut_short;
-    case 0xc5:
-    case 0xda:
-        return get_number(r, 2, &count) ? read_text(r, item, 3, count) : cut_short;
-    case 0xc6:
-    case 0xdb:
-        return get_number(r, 4, &count) ? read_text(r, item, 5, count) : cut_short;
-    case 0xca:
-        return read_float(r, item, 4);
-    case 0xcb:
-        return read_float(r, item, 8);
-    case 0xcc:
-        return read_integer(r, item, 1, false);
-    case 0xcd:
-        return read_integer(r, item, 2, false);
-    case 0xce:
-        return read_integer(r, item, 4, false);
-    case 0xcf:
-        return read_integer(r, item, 8, false);
-    case 0xd0:
-        return read_integer(r, item, 1, true);
-    case 0xd1:
-        return read_integer(r, item, 2, true);
-    case 0xd2:
-        return read_integer(r, item, 4, true);
-    case 0xd3:
-        return read_integer(r, item, 8, true);
-    case 0xdc:
-        return get_number(r, 2, &count) ? read_count(r, item, MSGPACK_ARRAY, 3, count) : cut_short;
-    case 0xdd:
-        return get_number(r, 4, &count) ? read_count(r, item, MSGPACK_ARRAY, 5, count) : cut_short;
-    case 0xde:
-        return get_number(r, 2, &count) ? read_count(r, item, MSGPACK_MAP, 3, count) : cut_short;
-    case 0xdf:
-        return get_number(r, 4, &count) ? read_count(r, item, MSGPACK_MAP, 5, count) : cut_short;
-    case 0xc1:
-        return "the byte 0xc1 means nothing";
-    case 0xe0 ... 0xff:
-    case 0x00 ... 0x7f:
-        break; /* the inline half reads these */
-    default:
-        return "an extension type";
-    }
-    return read_simple(r, item, MSGPACK_INTEGER, (int8_t)tag);
+    return read_count(r, item, tag < 0x90 ? MSGPACK_MAP : MSGPACK_ARRAY, 1, tag & 0x0f);
 }

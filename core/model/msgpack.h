@@ -18,8 +18,7 @@ void msgpack_nil(struct buf *out);
 static inline void msgpack_text(struct buf *out, const char *text, size_t len);
 static inline void msgpack_integer(struct buf *out, int64_t value);
 
-/* For a map whose size shows only at its end: where it begins, and its header put there in the end.
- */
+/* For a map whose size shows only at its end: where it begins; and its header put there. */
 size_t msgpack_map_open(struct buf *out);
 void msgpack_map_close(struct buf *out, size_t where, size_t pairs);
 

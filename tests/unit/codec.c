@@ -523,7 +523,7 @@ static void huge_promises_allocate_nothing(void **unused)
     /* Each level alone would fit the bytes left, all together do not. */
     char *nested = calloc(1, NEAP_VALUE_MAX);
     for (int i = 0; i < 60; i++)
-        memcpy(nested + (size_t)i * 5, "\xdd\x00\x0f\x00\x00", 5);
+        memcpy(nested + (size_t)i * 5, (const uint8_t[]){0xdd, 0x00, 0x0f, 0x00, 0x00}, 5);
     refuses_bytes(nested, NEAP_VALUE_MAX, "malformed value: the bytes end too early at byte 5");
     free(nested);
     assert_true(lua_gc(L, LUA_GCCOUNT, 0) - before <
