@@ -49,7 +49,7 @@ enum job_where {
     JOB_DUE,     /* in the index: `due` in the heap of due times */
     JOB_LINED,   /* in the index: `place` in a FIFO */
     JOB_SORTED,  /* in the index: `due` in a queue's heap */
-    JOB_HELD,    /* in the store: `place` in the list of held jobs */
+    JOB_HELD,    /* in the store, in no line */
     JOB_KEPT,    /* in the store, ended: `place` in a retention list */
     JOB_PINNED,  /* in the store, ended, readable while pinned, to be kept after */
     JOB_LEAVING, /* in the store, ended, readable while pinned, to be forgotten after */

@@ -1,0 +1,136 @@
+#include "parts/job_table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+/* Ids are 42 bits of time above 22 of sequence. Those of one millisecond lie side by side, so that
+ * jobs made together share cache lines; where the run begins is scattered. */
+static size_t hash_id(uint64_t id)
+{
+    uint64_t run = (id >> 22) * UINT64_C(0x9e3779b97f4a7c15);
+    run ^= run >> 32;
+    return (size_t)(run + id);
+}
+
+/* Buckets below n_buckets - base are split already, by one more bit of the hash. */
+static struct job **bucket_of(const struct job_table *table, uint64_t id)
+{
+    const size_t hash = hash_id(id);
+    const size_t wide = hash & (2 * table->base - 1);
+    return &table->buckets[wide < table->n_buckets ? wide : hash & (table->base - 1)];
+}
+
+void job_table_init(struct job_table *table)
+{
+    *table = (struct job_table){.n_buckets = JOB_TABLE_MIN, .base = JOB_TABLE_MIN};
+    table->buckets = mem_zero(2 * table->base, sizeof(struct job *));
+}
+
+void job_table_close(struct job_table *table)
+{
+    free(table->buckets);
+    *table = (struct job_table){0};
+}
+
+/* One more bucket: it takes its share of the bucket it was part of. There is room for 2 * base. */
+static void split(struct job_table *table)
+{
+    if (table->n_buckets == 2 * table->base) {
+        table->base *= 2;
+        table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof(struct job *));
+    }
+    const size_t new = table->n_buckets++;
+    struct job *job = table->buckets[new - table->base];
+    struct job **stay = &table->buckets[new - table->base], **go = &table->buckets[new];
+    for (; job; job = job->next_by_id) {
+        struct job ***end = hash_id(job->id) & table->base ? &go : &stay;
+        **end = job;
+        *end = &job->next_by_id;
+    }
+    *stay = *go = NULL;
+}
+
+struct job *job_table_find(const struct job_table *table, uint64_t id)
+{
+    struct job *job = *bucket_of(table, id);
+    while (job && job->id != id)
+        job = job->next_by_id;
+    return job;
+}
+
+void job_table_add(struct job_table *table, struct job *job)
+{
+    assert(!job_table_find(table, job->id));
+    if (table->count >= table->n_buckets)
+        split(table);
+    struct job **bucket = bucket_of(table, job->id);
+    job->next_by_id = *bucket;
+    *bucket = job;
+    table->count++;
+}
+
+void job_table_remove(struct job_table *table, struct job *job)
+{
+    struct job **at = bucket_of(table, job->id);
+    while (*at && *at != job)
+        at = &(*at)->next_by_id;
+    assert(*at);
+    *at = job->next_by_id;
+    job->next_by_id = NULL;
+    table->count--;
+}
+
+void job_table_each(const struct job_table *table, void (*each)(struct job *job))
+{
+    for (size_t i = 0; i < table->n_buckets; i++) {
+        for (struct job *job = table->buckets[i], *next; job; job = next) {
+            next = job->next_by_id;
+            each(job);
+        }
+    }
+}
+
+/* The scan keeps the least `max` ids seen so far in a heap with the greatest on top. */
+
+static void sift_down(struct job **heap, size_t len, struct job *job)
+{
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < len; at = child) {
+        if (child + 1 < len && heap[child + 1]->id > heap[child]->id)
+            child++;
+        if (heap[child]->id <= job->id)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = job;
+}
+
+static void sift_up(struct job **heap, size_t at, struct job *job)
+{
+    for (; at && heap[(at - 1) / 2]->id < job->id; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = job;
+}
+
+size_t job_table_scan(const struct job_table *table, uint64_t after, struct job **out, size_t max)
+{
+    size_t len = 0;
+    for (size_t i = 0; max && i < table->n_buckets; i++) {
+        for (struct job *job = table->buckets[i]; job; job = job->next_by_id) {
+            if (job->id <= after)
+                continue;
+            if (len < max)
+                sift_up(out, len++, job);
+            else if (job->id < out[0]->id)
+                sift_down(out, len, job);
+        }
+    }
+    for (size_t left = len; left > 1; left--) { /* the greatest to the end */
+        struct job *greatest = out[0];
+        sift_down(out, left - 1, out[left - 1]);
+        out[left - 1] = greatest;
+    }
+    return len;
+}

@@ -1,0 +1,32 @@
+/* Jobs by id. A hash table that grows by one bucket an insertion (linear hashing), so that no
+ * insertion stalls its owner, the engine. Jobs chain themselves (next_by_id); it owns none. */
+#ifndef PARTS_JOB_TABLE_H
+#define PARTS_JOB_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/job.h"
+
+struct job_table {
+    struct job **buckets;
+    size_t n_buckets; /* as many as there were ever jobs, at least JOB_TABLE_MIN */
+    size_t base;      /* the power of two below or at n_buckets */
+    size_t count;
+};
+#define JOB_TABLE_MIN 64
+
+void job_table_init(struct job_table *table);
+void job_table_close(struct job_table *table);
+
+void job_table_add(struct job_table *table, struct job *job); /* its id must be new */
+void job_table_remove(struct job_table *table, struct job *job);
+struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
+
+/* Jobs in order of id after `after`, at most `max`, into `out`; returns how many. Looks at all. */
+size_t job_table_scan(const struct job_table *table, uint64_t after, struct job **out, size_t max);
+
+/* Each job once, in no order; `each` may free it. */
+void job_table_each(const struct job_table *table, void (*each)(struct job *job));
+
+#endif
