@@ -1,0 +1,116 @@
+#include "parts/job_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define N 30000
+
+static struct job *jobs[N];
+
+static void make_jobs(uint64_t (*id_of)(uint64_t))
+{
+    for (uint64_t i = 0; i < N; i++) {
+        jobs[i] = job_new(NULL, 0);
+        jobs[i]->id = id_of(i);
+    }
+}
+
+static uint64_t one_by_one(uint64_t i)
+{
+    return i + 1;
+}
+
+static uint64_t by_time(uint64_t i) /* 100 a millisecond, as id.h makes them */
+{
+    return (UINT64_C(1700000000000) + i / 100) << 22 | i % 100;
+}
+
+static uint64_t one_each_ms(uint64_t i)
+{
+    return (UINT64_C(1700000000000) + i) << 22;
+}
+
+static unsigned seen;
+
+static void see_and_free(struct job *job)
+{
+    seen++;
+    job_free(job);
+}
+
+static size_t longest_chain(const struct job_table *table)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < table->n_buckets; i++) {
+        size_t len = 0;
+        for (const struct job *job = table->buckets[i]; job; job = job->next_by_id)
+            len++;
+        longest = len > longest ? len : longest;
+    }
+    return longest;
+}
+
+static void finds_what_was_added(void **state)
+{
+    static uint64_t (*const patterns[])(uint64_t) = {one_by_one, by_time, one_each_ms};
+    (void)state;
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+        struct job_table table;
+        job_table_init(&table);
+        make_jobs(patterns[p]);
+        for (int i = 0; i < N; i++) {
+            assert_null(job_table_find(&table, jobs[i]->id));
+            job_table_add(&table, jobs[i]);
+            assert_ptr_equal(job_table_find(&table, jobs[i / 2]->id), jobs[i / 2]);
+        }
+        for (int i = 0; i < N; i++)
+            assert_ptr_equal(job_table_find(&table, jobs[i]->id), jobs[i]);
+        assert_true(longest_chain(&table) <= 12);
+        for (int i = 0; i < N; i += 2) {
+            job_table_remove(&table, jobs[i]);
+            job_free(jobs[i]);
+            assert_null(job_table_find(&table, patterns[p]((uint64_t)i)));
+        }
+        assert_int_equal(table.count, N / 2);
+        seen = 0;
+        job_table_each(&table, see_and_free);
+        assert_int_equal(seen, N / 2);
+        job_table_close(&table);
+    }
+}
+
+static void scans_the_least(void **state)
+{
+    (void)state;
+    struct job_table table;
+    struct job *out[101];
+    job_table_init(&table);
+    make_jobs(by_time);
+    for (int i = 0; i < N; i++)
+        job_table_add(&table, jobs[(i * 7919L) % N]);
+    for (int from = 0; from < N; from += 997) {
+        const size_t n = job_table_scan(&table, jobs[from]->id, out, 101);
+        const size_t left = (size_t)(N - 1 - from);
+        assert_int_equal(n, left < 101 ? left : 101);
+        for (size_t i = 0; i < n; i++)
+            assert_ptr_equal(out[i], jobs[(size_t)from + 1 + i]);
+    }
+    assert_int_equal(job_table_scan(&table, 0, out, 1), 1);
+    assert_ptr_equal(out[0], jobs[0]);
+    job_table_each(&table, see_and_free);
+    job_table_close(&table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_was_added),
+        cmocka_unit_test(scans_the_least),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
