@@ -1,4 +1,5 @@
-/* What tasks exist now and how they behave: immutable once published, shared by reference (any thread). The loader builds a new one at each change. */
+/* What tasks exist now and how they behave: immutable once published, shared by reference (any
+ * thread). The loader builds a new one at each change. */
 #ifndef PARTS_CATALOGUE_H
 #define PARTS_CATALOGUE_H
 
@@ -19,13 +20,13 @@ struct task_info { /* settings resolved: INI > file > default */
     struct gate *gate;
     int8_t priority;
     bool has_on_dead;
-    struct retry retry;    /* no field unset */
-    char *args_schema;     /* JSON, or NULL */
-    void *config;          /* checked values, MessagePack; NULL: none */
+    struct retry retry; /* no field unset */
+    char *args_schema;  /* JSON, or NULL */
+    void *config;       /* checked values, MessagePack; NULL: none */
     size_t config_len;
 };
 
-struct plugin { /* one version */
+struct plugin {    /* one version */
     unsigned refs; /* atomic */
     unsigned generation;
     struct source *source; /* owned reference */
@@ -35,9 +36,9 @@ struct plugin { /* one version */
 };
 
 struct catalogue {
-    unsigned refs; /* atomic */
-    uint64_t serial; /* goes up by one at each publication */
-    struct config *config; /* owned reference */
+    unsigned refs;           /* atomic */
+    uint64_t serial;         /* goes up by one at each publication */
+    struct config *config;   /* owned reference */
     struct plugin **plugins; /* by name; owned references */
     size_t n_plugins;
     struct task_info **tasks; /* by task_name index; NULL: not now */
@@ -45,16 +46,18 @@ struct catalogue {
     size_t broken;            /* plugins whose newest version could not be loaded */
 };
 
+/* Takes over a reference to `source`; the tasks are zeroed but for `plugin`. */
 struct plugin *plugin_new(struct source *source, unsigned generation, size_t n_tasks);
 struct plugin *plugin_ref(struct plugin *plugin);
-void plugin_unref(struct plugin *plugin);
+void plugin_unref(struct plugin *plugin); /* NULL is fine */
 
 /* Takes over the references in `plugins` (the array is copied) and one to config. */
-struct catalogue *catalogue_new(uint64_t serial, struct config *config, struct plugin **plugins, size_t n_plugins,
-                                size_t n_names, size_t broken);
+struct catalogue *catalogue_new(uint64_t serial, struct config *config, struct plugin **plugins,
+                                size_t n_plugins, size_t n_names, size_t broken);
 struct catalogue *catalogue_ref(struct catalogue *catalogue);
 void catalogue_unref(struct catalogue *catalogue); /* NULL is fine */
-const struct task_info *catalogue_task(const struct catalogue *catalogue, const struct task_name *name); /* NULL: none */
+const struct task_info *catalogue_task(const struct catalogue *catalogue,
+                                       const struct task_name *name); /* NULL: none */
 /* "no such task: mail.sned (did you mean mail.send?)" */
 int catalogue_no_task(const struct catalogue *catalogue, const char *name, struct neap_error *err);
 

@@ -1,0 +1,48 @@
+/* One look at a plugin's directory: which files belong to it, and a stamp over all of them.
+ * Private to source*.c; owned by one thread. */
+#ifndef PARTS_SOURCE_WALK_H
+#define PARTS_SOURCE_WALK_H
+
+#include <sys/stat.h>
+
+#include "parts/source.h"
+
+#define SOURCE_FILE_MAX (4 * 1024 * 1024)
+#define SOURCE_PLUGIN_MAX (64 * 1024 * 1024)
+#define SOURCE_FILES_MAX 4096
+#define SOURCE_QUIET_MS 50
+#define SOURCE_BUSY_MS 5000 /* how long a transfer that moves nothing is believed */
+
+struct walk_file {
+    char *path;
+    bool task;
+    int error; /* errno of stat, or 0 */
+    struct stat st;
+};
+
+struct walk {                /* zeroed is empty */
+    struct walk_file *files; /* in order of path once done */
+    size_t n_files, cap_files;
+    struct source_dir *dirs; /* paths begin with the plugin's own */
+    size_t n_dirs, cap_dirs;
+    size_t tasks;
+    uint64_t stamp;
+    int64_t newest_ms;
+    bool busy; /* by temporary files; git is asked separately (walk_git_busy) */
+};
+
+/* Looks at everything below `fd`; `dir` is how it is called. 0 or errno. */
+int walk_plugin(struct walk *walk, int fd, const char *dir);
+void walk_single(struct walk *walk, int fd, const char *file); /* one file of directory `fd` */
+void walk_close(struct walk *walk);
+
+/* Is there an index.lock in the git repository that `fd` is in? */
+bool walk_git_busy(int fd);
+/* Looks `name` like a file that rsync is writing, in directory `fd`, now? */
+bool walk_transfer(int fd, const char *name, int64_t unix_ms);
+
+/* "send.lua" -> 4: the length of its name if it is the file name of a task or helper, else 0. */
+size_t walk_lua_name(const char *name);
+int64_t walk_time_ms(const struct stat *st); /* when it last changed in any way */
+
+#endif
