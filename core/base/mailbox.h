@@ -26,7 +26,7 @@ struct mailbox {
 
 /* wake NULL: the owner uses mailbox_wait. */
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user);
-void mailbox_close(struct mailbox *m); /* must be empty */
+void mailbox_close(struct mailbox *m); /* must be empty, and every poster joined */
 
 /* Any thread. Wakes the owner unless it was woken since its last drain. */
 void mailbox_post(struct mailbox *m, struct message *message);
@@ -39,7 +39,7 @@ void mailbox_nudge(struct mailbox *m);
 /* Owner. Moves all messages to the end of `out`, oldest first; false if there were none. */
 bool mailbox_drain(struct mailbox *m, struct list *out);
 
-/* Owner. Waits until there is a message or a nudge, or CLOCK_MONOTONIC reaches `until_ns` (INT64_MAX: no limit). */
+/* Owner. Waits until something was posted or nudged since the last drain, or CLOCK_MONOTONIC reaches `until_ns` (INT64_MAX: no limit). */
 void mailbox_wait(struct mailbox *m, int64_t until_ns);
 
 #endif

@@ -101,6 +101,11 @@ static void take_entries(lua_State *L, struct loaded *loaded)
         entry->check_ref = field_ref(L, 4, "args_check");
         lua_getfield(L, 4, "run");
         entry->wants_ctx = takes_two(L);
+        if (lua_getfield(L, 4, "args_spec") == LUA_TTABLE) {
+            entry->single_args = lua_getfield(L, -1, "type") == LUA_TSTRING;
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
         entry->ready = lua_getfield(L, 4, "setup") == LUA_TNIL;
         lua_pop(L, 1);
         entry->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);

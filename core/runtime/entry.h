@@ -25,6 +25,7 @@ struct entry { /* a task of it */
     int run_ref, check_ref; /* check: LUA_NOREF without a schema */
     bool ready;             /* nothing left to set up */
     bool wants_ctx;         /* run takes a second parameter */
+    bool single_args;       /* its schema is one type, not a table of fields: absent args are nil, not {} */
 };
 
 struct entries {

@@ -64,10 +64,13 @@ static int job_done(lua_State *L, int status, lua_KContext context)
 
 /* --- the way to run --------------------------------------------------------------------------- */
 
-static void push_args(lua_State *L, const struct job *job)
+static void push_args(lua_State *L, const struct run *run)
 {
+    const struct job *job = run->job;
     struct neap_error err;
-    if (job->args_len == 0)
+    if (job->args_len == 0 && run->entry->single_args)
+        lua_pushnil(L);
+    else if (job->args_len == 0)
         lua_newtable(L);
     else if (codec_decode(L, job->args, job->args_len, &err))
         luaL_error(L, "args: %s", err.message);
@@ -117,7 +120,7 @@ static int call_on_dead(lua_State *L, struct run *run)
         return 0;
     lua_replace(L, 1);
     lua_settop(L, 1);
-    push_args(L, run->job); /* as given: they may be what was wrong */
+    push_args(L, run); /* as given: they may be what was wrong */
     lua_ctx_push(L, run);
     push_error(L, run->job->error);
     lua_callk(L, 3, 0, 0, returned);
@@ -132,7 +135,7 @@ static int call_run(lua_State *L, int status, lua_KContext context)
         return call_on_dead(L, run);
     lua_settop(L, 0);
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->run_ref);
-    push_args(L, run->job);
+    push_args(L, run);
     check_args(L, run);
     if (run->entry->wants_ctx)
         lua_ctx_push(L, run);

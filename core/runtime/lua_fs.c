@@ -76,9 +76,14 @@ static int fs_list(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
     vm_check_acting(L, "neap.fs.list");
     DIR **dir = dir_box(L);
-    *dir = opendir(path);
-    if (!*dir)
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
         return failed(L, path);
+    *dir = fdopendir(fd);
+    if (!*dir) {
+        close(fd);
+        return failed(L, path);
+    }
     lua_newtable(L);
     lua_Integer count = 0;
     for (struct dirent *entry; (entry = readdir(*dir));) {

@@ -1,0 +1,131 @@
+#include "executor.h"
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the texts of all executors */
+
+static void append(char *to, size_t size, const char *text, size_t len)
+{
+    pthread_mutex_lock(&lock);
+    const size_t have = strlen(to);
+    if (have + len + 2 < size) {
+        memcpy(to + have, text, len);
+        strcpy(to + have + len, "\n");
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void on_log(void *user, const struct neap_log_record *record)
+{
+    struct executor *x = user;
+    if (record->printed)
+        append(x->printed, sizeof x->printed, record->text, record->text_len);
+}
+
+static void on_problem(void *user, const char *text)
+{
+    struct executor *x = user;
+    append(x->problems, sizeof x->problems, text, strlen(text));
+}
+
+void executor_init(struct executor *x)
+{
+    memset(x, 0, sizeof *x);
+    strcpy(x->dir, "/tmp/neap-test-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    char path[128];
+    snprintf(path, sizeof path, "%s/plugins", x->dir);
+    assert_int_equal(mkdir(path, 0777), 0);
+}
+
+void executor_write(struct executor *x, const char *path, const char *text)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s/%s", x->dir, path);
+    for (char *slash = full + strlen(x->dir) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = 0;
+        mkdir(full, 0777);
+    }
+    FILE *file = fopen(full, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+void executor_start(struct executor *x, unsigned flags)
+{
+    struct neap_error err = {0};
+    snprintf(x->ini, sizeof x->ini, "%s/neap.ini", x->dir);
+    if (access(x->ini, F_OK))
+        executor_write(x, "neap.ini", "");
+    const struct neap_options options = {
+        .size = sizeof options,
+        .flags = flags,
+        .config_file = x->ini,
+        .user = x,
+        .on_log = on_log,
+        .on_problem = on_problem,
+    };
+    if (neap_open(&x->n, &options, &err) || neap_start(x->n, &err))
+        fail_msg("%s\n%s", err.message, x->problems);
+}
+
+void executor_close(struct executor *x)
+{
+    char command[128];
+    neap_close(x->n);
+    snprintf(command, sizeof command, "rm -rf %s", x->dir);
+    assert_int_equal(system(command), 0);
+}
+
+uint64_t executor_submit(struct executor *x, const char *task, const char *json)
+{
+    uint64_t id = 0;
+    struct neap_error err;
+    const struct neap_request request = {.task = task, .args = json, .flags = NEAP_DELIVER};
+    if (neap_submit(x->n, &request, &id, &err))
+        fail_msg("%s", err.message);
+    return id;
+}
+
+struct neap_outcome executor_next(struct executor *x, char *out, size_t size)
+{
+    struct neap_outcome outcome;
+    if (neap_next(x->n, &outcome, 20000) != NEAP_OK)
+        fail_msg("no outcome within 20 s");
+    char *json = outcome.result ? neap_to_json(outcome.result, outcome.result_len) : NULL;
+    snprintf(out, size, "%s", json ? json : outcome.message ? outcome.message : "nil");
+    free(json);
+    const struct neap_outcome copy = outcome;
+    neap_outcome_free(&outcome);
+    return copy;
+}
+
+const char *executor_run(struct executor *x, const char *task, const char *json)
+{
+    static _Thread_local char result[8192];
+    executor_submit(x, task, json);
+    const struct neap_outcome outcome = executor_next(x, result, sizeof result);
+    if (outcome.state != NEAP_COMPLETED)
+        fail_msg("%s %s: %s", task, json ? json : "", result);
+    return result;
+}
+
+struct neap_counters executor_totals(struct executor *x)
+{
+    struct neap_stats stats;
+    assert_int_equal(neap_stats(x->n, &stats, NULL), NEAP_OK);
+    const struct neap_counters total = stats.total;
+    neap_stats_free(&stats);
+    return total;
+}

@@ -1,0 +1,35 @@
+/* An executor for a test: a directory of plugins of its own, files written from strings. */
+#ifndef TESTS_SUPPORT_EXECUTOR_H
+#define TESTS_SUPPORT_EXECUTOR_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "neap.h"
+
+struct executor {
+    neap *n;
+    char dir[64];      /* removed by executor_close */
+    char ini[96];
+    char problems[4096]; /* what on_problem said, a line each */
+    char printed[65536]; /* what the tasks printed, a line each */
+    int log_lock;
+};
+
+/* Makes the directory with plugins/ in it. */
+void executor_init(struct executor *x);
+/* Writes DIR/`path`, with the directories above it. */
+void executor_write(struct executor *x, const char *path, const char *text);
+/* Opens and starts it with neap.ini, if written. Fails the test on an error. */
+void executor_start(struct executor *x, unsigned flags);
+void executor_close(struct executor *x);
+
+uint64_t executor_submit(struct executor *x, const char *task, const char *json);
+/* The next outcome within 20 s; frees it. Returns its result or error message as JSON text in `out`. */
+struct neap_outcome executor_next(struct executor *x, char *out, size_t size);
+/* Submits one job and returns its result as JSON; fails the test if it does not complete. */
+const char *executor_run(struct executor *x, const char *task, const char *json);
+struct neap_counters executor_totals(struct executor *x);
+
+#endif
