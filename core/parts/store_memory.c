@@ -103,7 +103,10 @@ static struct job *next_to_go(struct store *s)
 static size_t forget_some(struct store *s, size_t most, const struct job *spared)
 {
     size_t n = 0;
-    for (struct job *job; n < most && (job = next_to_go(s)) && job != spared; n++) {
+    for (; n < most; n++) {
+        struct job *job = next_to_go(s);
+        if (!job || job == spared)
+            break;
         unkeep(s, job);
         forget(s, job);
     }
