@@ -68,7 +68,7 @@ void queues_follow(struct engine *e)
         struct queue *q = e->queues[i];
         q->limits = (struct config_queue *)config_queue_find(e->config, q->gate->name);
         q->pools = pools_of(e, q->gate->name);
-        q->rate.interval_ns = q->limits ? q->limits->rate_interval_ns : 0;
+        rate_set(&q->rate, q->limits ? q->limits->rate_interval_ns : 0, clock_mono_ns());
         index_queue(index, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
         index_serve(index, (unsigned)i, q->pools);
         queue_refresh(e, q);

@@ -1,7 +1,7 @@
-/* The loader: one thread that owns the plugins. It watches their directories (inotify through libuv,
- * debounced, and a look every 2 s because inotify drops events), reads what changed, stages it, and
- * publishes a new catalogue. A version that is broken leaves the last good one in place and is reported
- * once; one in the making is left alone until it is whole. */
+/* The loader: one thread that owns the plugins. It watches their directories (inotify through
+ * libuv, debounced, and a look every 2 s because inotify drops events), reads what changed, stages
+ * it, and publishes a new catalogue. A version that is broken leaves the last good one in place and
+ * is reported once; one in the making is left alone until it is whole. */
 #ifndef RUNTIME_LOADER_H
 #define RUNTIME_LOADER_H
 
@@ -14,23 +14,25 @@ struct loader_env {
     struct names *names;
     struct gates *gates;
     bool service;
-    const char *task_file; /* a FILE operand or NULL (see source_roots); copied */
+    struct source_roots roots; /* only task_file counts, it is copied; dirs come from the config */
     void *user;
-    /* On the loader's thread (at first the opener's): a new catalogue, one reference handed over. */
+    /* On the loader's thread (at first the opener's): a new catalogue, one reference handed over.
+     */
     void (*publish)(void *user, struct catalogue *catalogue);
     /* One mistake, or a mend ("mail is whole again"). Same threads. */
     void (*problem)(void *user, const char *text);
 };
 
-/* Loads everything once, on the caller's thread, and publishes the first catalogue. Broken plugins do not
- * fail it; a root or a FILE that is missing does. Takes a reference of its own to `config`. */
+/* Loads everything once, on the caller's thread, and publishes the first catalogue. Broken plugins
+ * do not fail it; a root or a FILE that is missing does. Takes a reference of its own to `config`.
+ */
 int loader_new(struct loader **out, const struct loader_env *env, struct config *config,
                struct neap_error *err);
 /* Starts the thread. It watches if `watch`. */
 int loader_start(struct loader *loader, bool watch, struct neap_error *err);
-/* Any thread: takes the new config into force (a reference of its own), looks at everything now, publishes;
- * returns when that is done. All or nothing: a plugin that is good now and would not be with the new
- * config refuses it (NEAP_ECONFIG, after problem()). */
+/* Any thread: takes the new config into force (a reference of its own), looks at everything now,
+ * publishes; returns when that is done. All or nothing: a plugin that is good now and would not be
+ * with the new config refuses it (NEAP_ECONFIG, after problem()). */
 int loader_reload(struct loader *loader, struct config *config, struct neap_error *err);
 size_t loader_broken(struct loader *loader); /* any thread */
 void loader_free(struct loader *loader);     /* joins the thread; NULL is fine */

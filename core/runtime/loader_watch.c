@@ -11,8 +11,8 @@ struct watch {
     uv_fs_event_t handle;
     struct watches *owner; /* NULL once stopped */
     char *path;
-    char *only; /* the one name of interest there, or NULL: all */
-    const char *own; /* its own base name: how inotify calls the death of the directory itself */
+    char *only;        /* the one name of interest there, or NULL: all */
+    const char *own;   /* its own base name: how inotify calls the death of the directory itself */
     uint64_t dev, ino; /* 0: not known for sure, take it anew */
     bool wanted;
 };
@@ -98,8 +98,7 @@ static struct watch *start(struct watches *w, const char *path, const char *only
         stop(watch);
         return NULL;
     }
-    if (known && look(path, &watch->dev, &watch->ino) &&
-        (watch->dev != dev || watch->ino != ino))
+    if (known && look(path, &watch->dev, &watch->ino) && (watch->dev != dev || watch->ino != ino))
         watch->dev = watch->ino = 0; /* replaced meanwhile: which one is watched? */
     return watch;
 }
@@ -133,8 +132,8 @@ static void want(struct watches *w, const char *path, const char *only, uint64_t
     w->all[w->count++] = fresh; /* the old one, if any, is not wanted any more */
 }
 
-/* Along the path of a root: where a symbolic link stands or a component is missing, a flip shows in the
- * directory above. Links behind links are left to the look every 2 s. */
+/* Along the path of a root: where a symbolic link stands or a component is missing, a flip shows in
+ * the directory above. Links behind links are left to the look every 2 s. */
 static void want_parents(struct watches *w, const char *root)
 {
     char *path = mem_text(root);
@@ -168,8 +167,8 @@ static void want_parents(struct watches *w, const char *root)
     free(path);
 }
 
-bool watches_sync(struct watches *w, const struct source_listing *listing,
-                  const char *const *roots, size_t n_roots)
+bool watches_sync(struct watches *w, const struct source_listing *listing, const char *const *roots,
+                  size_t n_roots)
 {
     w->error = 0;
     w->added = false;

@@ -150,7 +150,7 @@ static void keep_reason(lua_State *L, struct run *run, int index, const char *ot
         job_main_failed(run, "error", otherwise, NULL);
         return;
     }
-    luaL_traceback(L, L, NULL, 1);
+    vm_push_traceback(L);
     const char *traceback = lua_tostring(L, -1);
     job_main_failed(run, "error", vm_error_text(L, index, &len), traceback);
 }

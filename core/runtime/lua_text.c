@@ -170,7 +170,7 @@ static int core_print(lua_State *L)
     if (vm->run)
         run_print(vm->run, text, len);
     else if (vm->worker)
-        worker_log(vm->worker, NULL, NEAP_INFO, text, len, NULL, true);
+        worker_log(vm->worker, NULL, NEAP_INFO, text, len && text[len - 1] == '\n' ? len - 1 : len, NULL, true);
     return 0;
 }
 

@@ -80,6 +80,30 @@ const char *vm_error_text(lua_State *L, int index, size_t *len)
     return lua_tolstring(L, -1, len);
 }
 
+/* Frames of the Lua half and of the C functions below a job are of no use to who reads it. */
+static bool is_ours(const char *line, size_t len)
+{
+    return memmem(line, len, "\tneap:scripts/", 14) || (len == 10 && memcmp(line, "\t[C]: in ?", 10) == 0);
+}
+
+void vm_push_traceback(lua_State *L)
+{
+    luaL_Buffer out;
+    luaL_traceback(L, L, NULL, 1);
+    const char *at = lua_tostring(L, -1);
+    luaL_buffinit(L, &out);
+    for (const char *end; *at; at = *end ? end + 1 : end) {
+        end = strchrnul(at, '\n');
+        if (is_ours(at, (size_t)(end - at)))
+            continue;
+        if (luaL_bufflen(&out))
+            luaL_addchar(&out, '\n');
+        luaL_addlstring(&out, at, (size_t)(end - at));
+    }
+    luaL_pushresult(&out);
+    lua_remove(L, -2);
+}
+
 int vm_traceback(lua_State *L)
 {
     size_t len;
@@ -87,7 +111,7 @@ int vm_traceback(lua_State *L)
     lua_createtable(L, 0, 2);
     vm_error_text(L, 1, &len);
     lua_setfield(L, 2, "message");
-    luaL_traceback(L, L, NULL, 1);
+    vm_push_traceback(L);
     lua_setfield(L, 2, "traceback");
     return 1;
 }

@@ -47,6 +47,9 @@ int vm_call(struct vm *vm, const char *name, int nargs, int nresults, struct nea
 /* Message handler for protected calls: turns any error value into a table {message=, traceback=}. */
 int vm_traceback(lua_State *L);
 
+/* Pushes a traceback of L from the caller on, without frames of our own. */
+void vm_push_traceback(lua_State *L);
+
 /* The text of an error value: __tostring where there is one, else its type ("a table value"). Never raises. Pushes it. */
 const char *vm_error_text(lua_State *L, int index, size_t *len);
 

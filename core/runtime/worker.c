@@ -318,9 +318,10 @@ static bool step(struct worker *w)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
+/* uv_run looks at its timers before it polls: one that fired there must keep it from sleeping on. */
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* the loop turns, wake_sleepers does the rest */
+    uv_stop(timer->loop);
 }
 
 static void wake_sleepers(struct worker *w)
