@@ -1,0 +1,32 @@
+/* Lines on standard error: the executor's log, and whatever else must not tear a progress bar. */
+#ifndef FACES_CLI_LOG_H
+#define FACES_CLI_LOG_H
+
+#include "base/buf.h"
+#include "neap.h"
+
+#include <stdbool.h>
+
+enum cli_log_style {
+    LOG_PLAIN,   /* run, map: what tasks print and log, and what nothing else would tell */
+    LOG_LINES,   /* serve on a terminal: logfmt */
+    LOG_OBJECTS, /* serve elsewhere: a JSON object a line */
+};
+
+/* Set up before the executor starts, then read by all of its threads: nothing in here changes,
+ * and each line is one write. */
+struct cli_log {
+    enum cli_log_style style;
+    int level; /* cli_log_line says nothing below it; the library filters its own */
+    bool all; /* LOG_PLAIN: also what neap itself says of jobs and of its own doing (--log-level) */
+    bool bar; /* a progress bar may stand in the last line of the terminal */
+};
+
+/* A neap_options.on_log; `user` is a struct cli_log. Any thread. */
+void cli_log_record(void *user, const struct neap_log_record *record);
+/* Writes whole lines to stderr at once, out of the way of the bar. Any thread. */
+void cli_log_write(const struct cli_log *log, const struct buf *lines);
+/* One line of the program itself, not about a job; `fields` is a JSON object or NULL. */
+void cli_log_line(struct cli_log *log, int level, const char *text, const char *fields);
+
+#endif

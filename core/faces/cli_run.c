@@ -1,0 +1,272 @@
+/* neap run: one job in this process, its result on stdout. */
+#include "faces/cli.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "faces/cli_output.h"
+#include "faces/cli_report.h"
+#include "faces/cli_schema.h"
+#include "faces/cli_session.h"
+#include "faces/cli_stop.h"
+#include "faces/cli_value.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INPUT_MAX (64 * 1024 * 1024) /* bytes of JSON text, however little it amounts to */
+#define CLOSE_MS 1000
+
+struct run_state { /* main thread */
+    const struct cli_args *args;
+    struct session session;
+    struct signals signals;
+    struct stopper stopper;
+    struct output output;
+    struct buf value; /* the arguments, MessagePack */
+    int64_t retries;  /* -1: not given */
+    bool rows;        /* -o jsonl */
+    bool ended;       /* the outcome came */
+    bool failed;
+    bool dead; /* of the failed ones, as the counters know them */
+};
+
+static int read_stdin(struct buf *text)
+{
+    ssize_t n = 1;
+    if (isatty(STDIN_FILENO))
+        cli_fail(0, "run", "reading the arguments as JSON from the terminal; end with Ctrl-D");
+    while (n > 0 && text->len <= INPUT_MAX) {
+        buf_reserve(text, 65536);
+        n = read(STDIN_FILENO, text->data + text->len, 65536);
+        if (n > 0)
+            text->len += (size_t)n;
+        else if (n < 0 && errno == EINTR)
+            n = 1;
+    }
+    if (n < 0)
+        return cli_fail(CLI_DATA, "run", "standard input: %s", strerror(errno));
+    if (n > 0)
+        return cli_fail(CLI_DATA, "run", "standard input: over %d MiB", INPUT_MAX >> 20);
+    return CLI_OK;
+}
+
+static int take_json(struct run_state *r, const char *text, size_t len, const char *where)
+{
+    struct neap_error err = {0};
+    if (value_put_json(&r->value, text, len, &err))
+        return CLI_OK;
+    return cli_fail(CLI_DATA, "run", "%s: %s", where, err.message);
+}
+
+static int take_operand(struct run_state *r)
+{
+    const char *operand = r->args->operands[1];
+    struct buf text = {0};
+    if (strcmp(operand, "-") != 0)
+        return take_json(r, operand, strlen(operand), "the arguments");
+    int status = read_stdin(&text);
+    if (status == CLI_OK)
+        status = take_json(r, text.data, text.len, "standard input");
+    buf_close(&text);
+    return status;
+}
+
+static int take_pair(struct run_state *r, const struct schema *schema, const char *pair)
+{
+    const char *equals = strchr(pair, '=');
+    if (!equals || equals == pair)
+        return cli_fail(CLI_USAGE, "run", "--arg %s: write it as name=value", pair);
+    char *name = mem_format("%.*s", (int)(equals - pair), pair);
+    struct buf why = {0};
+    int status = CLI_OK;
+    value_put_text(&r->value, name, strlen(name));
+    if (!schema_convert(schema, name, equals + 1, strlen(equals + 1), &r->value, &why))
+        status = cli_fail(CLI_DATA, "run", "--arg %s: %s", name, buf_string(&why));
+    buf_close(&why);
+    free(name);
+    return status;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    const size_t len = strcspn(a, "=");
+    return len == strcspn(b, "=") && memcmp(a, b, len) == 0;
+}
+
+static int take_pairs(struct run_state *r)
+{
+    size_t count;
+    const char **pairs = cli_values(r->args, "arg", &count);
+    struct schema *schema = schema_new(r->session.schema);
+    int status = CLI_OK;
+    value_put_map(&r->value, count);
+    for (size_t i = 0; i < count && status == CLI_OK; i++) {
+        for (size_t k = 0; k < i && status == CLI_OK; k++)
+            if (same_name(pairs[i], pairs[k]))
+                status = cli_fail(CLI_USAGE, "run", "--arg %s: given twice", pairs[i]);
+        if (status == CLI_OK)
+            status = take_pair(r, schema, pairs[i]);
+    }
+    schema_free(schema);
+    free(pairs);
+    return status;
+}
+
+static void print_outcome(struct run_state *r, const struct neap_outcome *outcome)
+{
+    struct buf line = {0};
+    char *json = r->value.len ? neap_to_json(r->value.data, r->value.len) : NULL;
+    const char *arg = json ? json : "{}";
+    const struct report_input input = {1, arg, strlen(arg), true};
+    r->failed = outcome->state != NEAP_COMPLETED;
+    r->dead = outcome->state == NEAP_DEAD;
+    if (r->rows)
+        report_row(output_buf(&r->output), &input, outcome);
+    else if (r->failed)
+        report_failure(&line, NULL, outcome);
+    else
+        value_result(output_buf(&r->output), outcome->result, outcome->result_len);
+    if (line.len)
+        cli_log_write(&r->session.log, &line);
+    output_flush(&r->output);
+    buf_close(&line);
+    free(json);
+}
+
+static bool take_outcome(struct run_state *r)
+{
+    struct neap_outcome outcome;
+    if (r->ended || neap_next(r->session.n, &outcome, 0) != NEAP_OK)
+        return r->ended;
+    r->ended = true;
+    print_outcome(r, &outcome);
+    neap_outcome_free(&outcome);
+    return true;
+}
+
+static int submit(struct run_state *r)
+{
+    struct neap_error err = {0};
+    const struct neap_retry retry = {(int)r->retries, -1, -1, -1, -1};
+    const struct neap_request request = {
+        .task = r->session.task,
+        .args = r->value.len ? r->value.data : NULL,
+        .args_len = r->value.len,
+        .retry = r->retries >= 0 ? &retry : NULL,
+        .flags = NEAP_DELIVER | NEAP_MSGPACK,
+    };
+    uint64_t id;
+    const int rc = neap_submit(r->session.n, &request, &id, &err);
+    if (rc != NEAP_OK)
+        return cli_fail(cli_status_of(rc), "run", "%s: %s", r->session.task, err.message);
+    if (id == 0)
+        return cli_fail(CLI_REFUSED, "run", "%s: dropped: the queue is full", r->session.task);
+    return CLI_OK;
+}
+
+/* SIGINT ends at once; SIGTERM lets the job finish for [neap] drain; a second signal ends at once.
+ */
+static bool go_on(struct run_state *r)
+{
+    if (r->signals.count == 0)
+        return true;
+    if (r->signals.first == SIGINT || r->signals.count > 1)
+        return false;
+    if (!stopper_begun(&r->stopper))
+        stopper_begin(&r->stopper, r->session.n, -1);
+    return !stopper_done(&r->stopper);
+}
+
+/* False: the executor cannot go on. */
+static bool wait_for_children(struct run_state *r)
+{
+    if (r->signals.count || session_wait_idle(&r->session, &r->signals))
+        return true;
+    if (r->signals.count && go_on(r))
+        stopper_wait(&r->stopper, &r->signals);
+    return r->signals.count != 0;
+}
+
+static int wait_for_end(struct run_state *r)
+{
+    while (go_on(r) && !take_outcome(r)) {
+        struct pollfd fds[] = {
+            {.fd = r->signals.fd, .events = POLLIN},
+            {.fd = neap_fd(r->session.n), .events = POLLIN},
+            {.fd = r->session.fatal_fd, .events = POLLIN},
+            {.fd = r->stopper.fd, .events = POLLIN},
+        };
+        poll(fds, sizeof fds / sizeof *fds, -1);
+        signals_poll(&r->signals);
+        if (fds[2].revents)
+            return CLI_INTERNAL;
+    }
+    take_outcome(r);
+    if (!wait_for_children(r))
+        return CLI_INTERNAL;
+    if (r->signals.count)
+        return cli_fail(CLI_SIGNAL + r->signals.first, "run", "%s: %s", r->session.task,
+                        r->ended ? "stopped, its own result is complete"
+                                 : "stopped before its end");
+    return CLI_OK;
+}
+
+static int status_of_end(struct run_state *r)
+{
+    const int output = output_status(&r->output, "run");
+    if (output)
+        return output;
+    const uint64_t dead = session_dead(&r->session), own = r->dead;
+    if (dead > own)
+        cli_fail(0, "run", "%llu of the jobs it submitted failed",
+                 (unsigned long long)(dead - own));
+    return r->failed || dead > own ? CLI_FAILED : CLI_OK;
+}
+
+static int execute(struct run_state *r)
+{
+    int status = r->args->n_operands > 1   ? take_operand(r)
+                 : cli_has(r->args, "arg") ? take_pairs(r)
+                                           : CLI_OK;
+    if (status)
+        return status;
+    signals_open(&r->signals, false);
+    status = session_start(&r->session);
+    if (status == CLI_OK)
+        status = submit(r);
+    if (status == CLI_OK)
+        status = wait_for_end(r);
+    return status == CLI_OK ? status_of_end(r) : status;
+}
+
+int cli_run(const struct cli_args *args)
+{
+    struct run_state r = {.args = args, .retries = -1, .signals = {.fd = -1}};
+    if (args->n_operands == 0)
+        return cli_fail(CLI_USAGE, "run", "which task? (usage: neap run %s)",
+                        args->command->operands);
+    if (args->n_operands > 1 && cli_has(args, "arg"))
+        return cli_fail(CLI_USAGE, "run", "give the arguments as JSON or with --arg, not both");
+    if (!cli_integer(args, "retries", 0, 1000000, &r.retries))
+        return CLI_USAGE;
+    r.rows = cli_value(args, "output") != NULL;
+    output_open(&r.output, &r.signals);
+    stopper_init(&r.stopper);
+    const struct session_plan plan = {.log = true, .operand = args->operands[0]};
+    int status = session_open(&r.session, args, &plan);
+    if (status == CLI_OK)
+        status = execute(&r);
+    signals_close(&r.signals); /* from here on a signal does what it does by default */
+    /* What computes and never waits cannot be stopped from outside: then only the process can end.
+     */
+    if ((stopper_begun(&r.stopper) && !stopper_done(&r.stopper)) ||
+        !session_close(&r.session, r.signals.count || status == CLI_INTERNAL ? CLOSE_MS : -1))
+        _exit(status);
+    output_close(&r.output);
+    buf_close(&r.value);
+    return status;
+}

@@ -1,0 +1,141 @@
+/* neap serve: the executor in the foreground, until a signal. */
+#include "faces/cli.h"
+
+#include "base/buf.h"
+#include "faces/cli_session.h"
+#include "faces/cli_stop.h"
+#include "faces/cli_value.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLOSE_MS 2000
+
+enum log_format { FORMAT_AUTO, FORMAT_LOGFMT, FORMAT_JSON }; /* [log] format */
+
+static void log_problem(void *user, const char *text)
+{
+    struct session *s = user;
+    cli_log_line(&s->log, NEAP_ERROR, text, NULL);
+}
+
+static void set_log(struct session *s)
+{
+    const int64_t format = neap_config_int(s->n, "log", "format", FORMAT_AUTO);
+    s->log.level = (int)neap_config_int(s->n, "log", "level", NEAP_INFO);
+    if (format != FORMAT_AUTO)
+        s->log.style = format == FORMAT_JSON ? LOG_OBJECTS : LOG_LINES;
+}
+
+struct start_facts { /* what the first line of the log tells */
+    struct buf pools;
+    struct buf looked; /* where plugins were looked for */
+};
+
+static void gather_fact(void *user, const char *section, const char *key, const char *value,
+                        const char *origin)
+{
+    struct start_facts *facts = user;
+    if (strcmp(section, "neap") == 0 && strcmp(key, "plugins") == 0)
+        buf_format(&facts->looked, "%s (%s)", value ? value : "", origin);
+    if (strncmp(section, "pool ", 5) == 0 && strcmp(key, "workers") == 0)
+        buf_format(&facts->pools, "%s%s=%s", facts->pools.len ? " " : "", section + 5, value);
+}
+
+static void put_member(struct buf *out, const char *name, const char *text)
+{
+    buf_format(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    value_json_text(out, text, text ? strlen(text) : 0);
+}
+
+static void log_start(struct session *s)
+{
+    struct start_facts facts = {0};
+    struct buf fields = {0};
+    size_t tasks = 0, plugins = 0;
+    neap_config_rows(s->n, &facts, gather_fact);
+    session_count(s, &tasks, &plugins);
+    buf_byte(&fields, '{');
+    put_member(&fields, "version", NEAP_VERSION);
+    put_member(&fields, "config", s->config_file ? s->config_file : "none: defaults");
+    put_member(&fields, "looked_in", buf_string(&facts.looked));
+    put_member(&fields, "pools", buf_string(&facts.pools));
+    buf_format(&fields, ",\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}", plugins, tasks,
+               neap_broken(s->n));
+    cli_log_line(&s->log, NEAP_INFO, "started", buf_string(&fields));
+    buf_close(&fields);
+    buf_close(&facts.pools);
+    buf_close(&facts.looked);
+}
+
+static void reload(struct session *s)
+{
+    struct neap_error err = {0};
+    if (neap_reload(s->n, &err) == NEAP_OK)
+        cli_log_line(&s->log, NEAP_INFO, "configuration read again", NULL);
+    else
+        cli_log_line(&s->log, NEAP_ERROR, err.message, NULL);
+}
+
+/* Until a signal ends it; false: the executor cannot go on. */
+static bool serve(struct session *s, struct signals *signals)
+{
+    while (signals->count == 0) {
+        struct pollfd fds[] = {{.fd = signals->fd, .events = POLLIN},
+                               {.fd = s->fatal_fd, .events = POLLIN}};
+        poll(fds, 2, -1);
+        signals_poll(signals);
+        if (fds[1].revents)
+            return false;
+        if (signals->hangup) {
+            signals->hangup = false;
+            reload(s);
+        }
+    }
+    return true;
+}
+
+/* Ends what runs in the time it has; an exit status. */
+static int drain(struct session *s, struct signals *signals)
+{
+    struct stopper stopper;
+    struct buf text = {0};
+    buf_format(&text, "SIG%s: draining", sigabbrev_np(signals->first));
+    cli_log_line(&s->log, NEAP_INFO, buf_string(&text), NULL);
+    buf_close(&text);
+    stopper_init(&stopper);
+    stopper_begin(&stopper, s->n, -1);
+    stopper_wait(&stopper, signals);
+    if (!stopper_done(&stopper))
+        _exit(CLI_SIGNAL + signals->first); /* told twice: at once, whatever runs */
+    cli_log_line(&s->log, NEAP_INFO, "stopped", NULL);
+    return CLI_OK;
+}
+
+int cli_serve(const struct cli_args *args)
+{
+    struct session s;
+    struct signals signals = {.fd = -1};
+    const struct session_plan plan = {.flags = NEAP_SERVICE,
+                                      .system_config = true,
+                                      .log = true,
+                                      .style = isatty(STDERR_FILENO) ? LOG_LINES : LOG_OBJECTS,
+                                      .on_problem = log_problem};
+    if (!signals_open(&signals, true))
+        return cli_fail(CLI_INTERNAL, "serve", "signals: %s", strerror(errno));
+    int status = session_open(&s, args, &plan);
+    if (status == CLI_OK) {
+        set_log(&s);
+        status = session_start(&s);
+    }
+    if (status == CLI_OK) {
+        log_start(&s);
+        status = serve(&s, &signals) ? drain(&s, &signals) : CLI_INTERNAL;
+    }
+    signals_close(&signals);
+    if (!session_close(&s, CLOSE_MS))
+        _exit(status);
+    return status;
+}

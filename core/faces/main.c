@@ -1,0 +1,120 @@
+/* The program `neap`: finds the command in the table and runs it. */
+#include "base/text.h"
+#include "faces/cli.h"
+#include "faces/cli_output.h"
+#include "neap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+int cli_fail(int status, const char *command, const char *format, ...)
+{
+    struct buf line = {0};
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    buf_format(&line, "neap%s%s: %s\n", command ? " " : "", command ? command : "",
+               text ? text : format);
+    fwrite(line.data, 1, line.len, stderr); /* stderr is unbuffered: one write */
+    buf_close(&line);
+    free(text);
+    return status;
+}
+
+int cli_status_of(int code)
+{
+    switch (code) {
+    case NEAP_OK:
+        return CLI_OK;
+    case NEAP_EINVAL:
+        return CLI_DATA;
+    case NEAP_ENOENT:
+        return CLI_NOINPUT;
+    case NEAP_EFULL:
+    case NEAP_EAGAIN:
+    case NEAP_ECLOSED:
+        return CLI_REFUSED;
+    case NEAP_ECONFIG:
+        return CLI_CONFIG;
+    default:
+        return CLI_INTERNAL;
+    }
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[32];
+    size_t count = 0;
+    for (const struct cli_command *c = cli_commands; c->name && count < 32; c++)
+        names[count++] = c->name;
+    const char *near = text_nearest(name, names, count);
+    if (near)
+        return cli_fail(CLI_USAGE, NULL, "unknown command \"%s\" (did you mean %s?)", name, near);
+    return cli_fail(CLI_USAGE, NULL, "unknown command \"%s\" (neap help lists them)", name);
+}
+
+static int print_help(const struct cli_command *command)
+{
+    struct output out;
+    output_open(&out, NULL);
+    cli_help_text(output_buf(&out), command);
+    return output_end(&out, command ? command->name : NULL);
+}
+
+static int run_command(const struct cli_command *command, int argc, const char *const *argv)
+{
+    struct cli_args args;
+    int status = cli_args_parse(&args, command, argc, argv);
+    if (status == CLI_OK)
+        status = args.help ? print_help(command) : command->run(&args);
+    cli_args_close(&args);
+    return status;
+}
+
+/* A descriptor that was closed would be taken by the next file opened, and results go there.
+ * Standard output opens for reading, so that writing to it still fails. */
+static void open_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            _exit(CLI_INTERNAL);
+}
+
+int main(int argc, char **argv)
+{
+    open_standard();
+    signal(SIGPIPE, SIG_IGN); /* a reader that left is seen by the write that fails */
+    if (argc < 2) {
+        struct buf text = {0};
+        cli_help_text(&text, NULL);
+        fwrite(text.data, 1, text.len, stderr);
+        buf_close(&text);
+        return CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
+        return print_help(NULL);
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    const struct cli_command *command = cli_command_find(name);
+    if (!command)
+        return unknown_command(name);
+    return run_command(command, argc - 2, (const char *const *)argv + 2);
+}
