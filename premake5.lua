@@ -154,7 +154,7 @@ for _, f in ipairs(sources("core/**.c")) do
 end
 
 local embedded = {}
-for _, f in ipairs(sources("scripts/**.lua", "plugins/**.lua")) do
+for _, f in ipairs(sources("scripts/**.lua", "plugins/**.lua", "share/*.lua")) do
   if not f:find("_test%.lua$") then table.insert(embedded, f) end
 end
 

@@ -1,4 +1,4 @@
-/* The Lua files built into the program, scripts and stock plugins, sorted by path. Constant, so any
+/* The Lua files built into the program: scripts/, plugins/ and share/, sorted. Constant, so any
  * thread may read. tools/embed.lua writes them into build/gen/embedded.c. */
 #ifndef BASE_EMBEDDED_H
 #define BASE_EMBEDDED_H
