@@ -51,6 +51,7 @@ struct source_place {
     bool stock;
     bool beside;       /* a FILE from elsewhere */
     size_t files;      /* that belong to it */
+    uint64_t shape;    /* over the paths of its files: a file came or went */
     uint64_t stamp;    /* over their names, inodes, sizes and times: changes when anything does */
     int64_t newest_ms; /* when the last of them, or a directory of theirs, changed (ctime) */
     bool busy;   /* a transfer is under way: rsync's temporary files, a git index.lock above it */
@@ -90,8 +91,9 @@ int source_file_task(const struct source_roots *roots, char out[NEAP_TASK_MAX + 
                      struct neap_error *err);
 
 /* How long to leave a place alone, so that a version in the making is not taken: until nothing
- * changed for 50 ms, for 5 s while a transfer is under way. 0: now is fine. */
-int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms);
+ * changed for 50 ms, for 250 ms where files came or went (rsync deletes first, and only then
+ * writes; or last), for 5 s while a transfer is under way. 0: now is fine. */
+int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms, bool reshaped);
 
 /* Reads all files through one directory descriptor and checks that nothing changed since the
  * listing and while it read. NEAP_ETIME: something did, list again. Other errors are this version's

@@ -194,6 +194,7 @@ static void take_walk(struct listing *l, struct source_place *place, struct walk
 {
     place->files = w->n_files;
     place->stamp = w->stamp;
+    place->shape = w->shape;
     place->newest_ms = w->newest_ms;
     place->busy = w->busy || (clock_unix_ms() - w->newest_ms < SOURCE_BUSY_MS && walk_git_busy(fd));
     for (size_t i = 0; i < w->n_dirs; i++) {
@@ -422,12 +423,13 @@ void source_listing_close(struct source_listing *listing)
     *listing = (struct source_listing){0};
 }
 
-int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms)
+int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms, bool reshaped)
 {
+    const int64_t quiet_ms = reshaped ? SOURCE_RESHAPED_MS : SOURCE_QUIET_MS;
     int64_t age_ms = unix_ms - place->newest_ms;
     if (place->stock || age_ms < 0) /* a clock of somebody else's */
         return 0;
     if (place->busy && age_ms < SOURCE_BUSY_MS)
         return SOURCE_BUSY_MS - age_ms;
-    return age_ms < SOURCE_QUIET_MS ? SOURCE_QUIET_MS - age_ms : 0;
+    return age_ms < quiet_ms ? quiet_ms - age_ms : 0;
 }

@@ -169,7 +169,7 @@ static uint64_t hash_time(uint64_t hash, const struct timespec *t)
 
 static void stamp(struct walk *w)
 {
-    uint64_t hash = HASH_START;
+    uint64_t hash = HASH_START, shape = HASH_START;
     for (size_t i = 0; i < w->n_dirs; i++) {
         hash = hash_text(hash, w->dirs[i].path);
         hash = hash_number(hash_number(hash, (int64_t)w->dirs[i].dev), (int64_t)w->dirs[i].ino);
@@ -177,6 +177,7 @@ static void stamp(struct walk *w)
     for (size_t i = 0; i < w->n_files; i++) {
         const struct walk_file *file = &w->files[i];
         const struct stat *st = &file->st;
+        shape = hash_text(shape, file->path);
         hash = hash_number(hash_text(hash, file->path), file->error);
         if (file->error)
             continue;
@@ -187,6 +188,7 @@ static void stamp(struct walk *w)
     if (w->n_files > SOURCE_FILES_MAX) /* not all were looked at */
         hash = hash_number(hash, w->newest_ms);
     w->stamp = hash | 1; /* never 0 */
+    w->shape = shape;
 }
 
 int walk_plugin(struct walk *w, int fd, const char *dir)

@@ -11,6 +11,7 @@
 #define SOURCE_PLUGIN_MAX (64 * 1024 * 1024)
 #define SOURCE_FILES_MAX 4096
 #define SOURCE_QUIET_MS 50
+#define SOURCE_RESHAPED_MS 250
 #define SOURCE_BUSY_MS 5000 /* how long a transfer that moves nothing is believed */
 
 struct walk_file {
@@ -26,7 +27,7 @@ struct walk {                /* zeroed is empty */
     struct source_dir *dirs; /* paths begin with the plugin's own */
     size_t n_dirs, cap_dirs;
     size_t tasks;
-    uint64_t stamp;
+    uint64_t stamp, shape;
     int64_t newest_ms;
     bool busy; /* by temporary files; git is asked separately (walk_git_busy) */
 };

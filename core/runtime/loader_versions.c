@@ -29,7 +29,7 @@ struct known {
     char name[NEAP_TASK_MAX + 1];
     unsigned generation;   /* last published */
     struct plugin *plugin; /* in force, or NULL */
-    uint64_t stamp;        /* of the place as judged last; 0: it was nowhere */
+    uint64_t stamp, shape; /* of the place as judged last; 0: it was nowhere */
     char *dir;             /* of that place */
     uint64_t bad;          /* what was found broken there; 0: it is whole */
     uint64_t seen;         /* a stamp that differs, */
@@ -37,7 +37,7 @@ struct known {
     int64_t changing_ms;   /* it differs in some way since; 0: it does not */
     struct verdict {       /* of the round under way */
         bool given, gone, mended;
-        uint64_t stamp, bad;
+        uint64_t stamp, shape, bad;
         char *dir;
         struct plugin *fresh;
     } verdict;
@@ -300,6 +300,7 @@ static bool judge_place(struct versions *v, struct known *k, struct round *round
         return false;
     k->verdict.given = true;
     k->verdict.stamp = place->stamp;
+    k->verdict.shape = place->shape;
     k->verdict.dir = mem_text(place->dir);
     if (!rc) {
         judge_source(v, k, round, source);
@@ -325,7 +326,7 @@ static int64_t settle_ms(struct known *k, const struct source_place *place)
 {
     const uint64_t stamp = place ? place->stamp : 0;
     const int64_t mono_ms = clock_mono_ms(), unix_ms = clock_unix_ms();
-    int64_t wait_ms = place ? source_settle_ms(place, unix_ms) : 0;
+    int64_t wait_ms = place ? source_settle_ms(place, unix_ms, place->shape != k->shape) : 0;
     if (!k->changing_ms || k->seen != stamp) {
         k->seen = stamp;
         k->seen_ms = mono_ms;
@@ -352,8 +353,8 @@ static int64_t judge(struct versions *v, struct known *k, struct round *round)
         if (!place || !round->whole)
             return 0;
         if (!k->bad) {
-            k->verdict =
-                (struct verdict){.given = true, .stamp = k->stamp, .dir = mem_text(k->dir)};
+            k->verdict = (struct verdict){
+                .given = true, .stamp = k->stamp, .shape = k->shape, .dir = mem_text(k->dir)};
             judge_again(v, k, round);
             return 0;
         }
@@ -397,6 +398,7 @@ static bool commit_one(struct known *k)
     if (k->plugin)
         k->generation = k->plugin->generation;
     k->stamp = verdict->stamp;
+    k->shape = verdict->shape;
     k->bad = verdict->bad;
     k->changing_ms = 0;
     free(k->dir);

@@ -195,7 +195,7 @@ static void stock_plugins_come_last(void **state)
     char name[64], file[128];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(path, "/"), path);
     assert_true(find(f, name)->stock);
-    assert_int_equal(source_settle_ms(place(f, name), 0), 0);
+    assert_int_equal(source_settle_ms(place(f, name), 0, true), 0);
     struct source *source = load(f, name);
     assert_int_equal(source->n_files, place(f, name)->files);
     assert_true(!strncmp(source->dir, "neap:plugins/", 13));
@@ -326,13 +326,14 @@ static void settles_after_a_while(void **state)
 {
     (void)state;
     struct source_place p = {.newest_ms = 1000};
-    assert_int_equal(source_settle_ms(&p, 1000), 50);
-    assert_int_equal(source_settle_ms(&p, 1049), 1);
-    assert_int_equal(source_settle_ms(&p, 1050), 0);
-    assert_int_equal(source_settle_ms(&p, 900), 0);
+    assert_int_equal(source_settle_ms(&p, 1000, false), 50);
+    assert_int_equal(source_settle_ms(&p, 1049, false), 1);
+    assert_int_equal(source_settle_ms(&p, 1050, false), 0);
+    assert_int_equal(source_settle_ms(&p, 1050, true), 200);
+    assert_int_equal(source_settle_ms(&p, 900, true), 0);
     p.busy = true;
-    assert_int_equal(source_settle_ms(&p, 1050), 4950);
-    assert_int_equal(source_settle_ms(&p, 6000), 0);
+    assert_int_equal(source_settle_ms(&p, 1050, false), 4950);
+    assert_int_equal(source_settle_ms(&p, 6000, false), 0);
 }
 
 static void transfers_are_noticed(void **state)
