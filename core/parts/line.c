@@ -28,7 +28,7 @@ void line_init(struct line *line)
 
 size_t line_length(const struct line *line)
 {
-    const uint64_t ends = atomic_load_explicit(&line->ends, memory_order_relaxed);
+    const uint64_t ends = atomic_load(&line->ends);
     return tail_of(ends) - head_of(ends);
 }
 
@@ -43,10 +43,9 @@ void line_put(struct line *line, struct job *const *jobs, size_t count)
         atomic_store_explicit(&line->priorities[at], jobs[i]->priority, memory_order_relaxed);
     }
     uint64_t grown;
-    do { /* release: the worker that sees the tail sees the slots and the jobs */
+    do { /* the worker that sees the tail sees the slots and the jobs */
         grown = ends_of(head_of(ends), tail + (uint32_t)count);
-    } while (!atomic_compare_exchange_weak_explicit(&line->ends, &ends, grown, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak(&line->ends, &ends, grown));
 }
 
 size_t line_recall(struct line *line, struct job **out)

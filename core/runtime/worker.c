@@ -49,8 +49,8 @@ struct line *worker_line(struct worker *worker)
 
 void worker_wake(struct worker *worker)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* the line is filled before hungry is read */
-    if (atomic_load_explicit(&worker->hungry, memory_order_relaxed))
+    /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees the line. */
+    if (atomic_load(&worker->hungry))
         uv_async_send(&worker->wake);
 }
 
@@ -553,13 +553,12 @@ static bool something_to_run(const struct worker *w)
     return heap_min(&w->ready) || line_length(&w->line);
 }
 
-/* Sleeps unless something came between the last look and now (worker_wake pairs with the fence). */
+/* Sleeps unless something came between the last look and now (see worker_wake). */
 static void sleep_or_poll(struct worker *w)
 {
     bool idle = !something_to_run(w);
     if (idle) {
-        atomic_store_explicit(&w->hungry, true, memory_order_relaxed);
-        atomic_thread_fence(memory_order_seq_cst);
+        atomic_store(&w->hungry, true);
         idle = !line_length(&w->line);
         if (idle) {
             mailbox_nudge(w->env->engine);
