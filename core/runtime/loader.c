@@ -42,6 +42,7 @@ struct loader {
     uv_timer_t look_timer, rescan_timer;
     struct watches *watches; /* NULL: it does not watch */
     uint64_t dirty_since_ms; /* of the loop's clock; 0: nothing happened since the last look */
+    uint64_t again_ms;       /* when the last look wanted another one; 0: it did not */
     bool warned;
 };
 
@@ -76,7 +77,9 @@ static void on_event(void *user)
     const uint64_t now_ms = uv_now(&l->loop);
     if (!l->dirty_since_ms)
         l->dirty_since_ms = now_ms;
-    const uint64_t latest_ms = l->dirty_since_ms + POSTPONE_MS;
+    uint64_t latest_ms = l->dirty_since_ms + POSTPONE_MS;
+    if (l->again_ms && l->again_ms < latest_ms)
+        latest_ms = l->again_ms;
     if (now_ms + QUIET_MS <= latest_ms)
         look_in(l, QUIET_MS);
     else
@@ -105,11 +108,14 @@ static void look(struct loader *l)
 {
     uv_timer_stop(&l->look_timer);
     l->dirty_since_ms = 0;
+    l->again_ms = 0;
     const int64_t wait_ms = versions_look(l->versions);
     sync_watches(l);
+    if (wait_ms < 0)
+        return;
     uv_update_time(&l->loop);
-    if (wait_ms >= 0 && !l->dirty_since_ms)
-        look_in(l, (uint64_t)wait_ms);
+    l->again_ms = uv_now(&l->loop) + (uint64_t)wait_ms;
+    look_in(l, (uint64_t)wait_ms);
 }
 
 static void on_look(uv_timer_t *timer)
@@ -164,13 +170,10 @@ static void *loader_main(void *arg)
 static int start_thread(struct loader *l)
 {
     sigset_t all, old;
-    pthread_attr_t attr;
     sigfillset(&all);
-    pthread_attr_init(&attr);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* a new thread inherits it: signals are the host's */
-    int rc = pthread_create(&l->thread, &attr, loader_main, l);
+    int rc = pthread_create(&l->thread, NULL, loader_main, l);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
     return rc;
 }
 

@@ -16,7 +16,7 @@ enum {
     AGAIN_MS = 50,       /* between two looks at what is not whole yet */
     MOVED_MS = 50,       /* how long a plugin must be gone, or elsewhere, to be believed */
     POLL_MS = 10,        /* the same looks where somebody waits for them */
-    ALONE_MS = 500,      /* how long changes without an end put off a plugin of one file, */
+    ALONE_MS = 250,      /* how long changes without an end put off a plugin of one file, */
     MANY_MS = 5000,      /* of several files, */
     TRANSFER_MS = 60000, /* and during a transfer */
     LOAD_MS = 6000,      /* what versions_load waits for at most */
