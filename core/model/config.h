@@ -1,6 +1,6 @@
-/* The configuration: read once, then immutable and shared by reference (any thread). A reload makes a new one.
- * One table in config_options.c (section, key, type, default, restart-only, help, offset) drives parsing, checks,
- * `neap config` and docs/configuration.md. */
+/* The configuration: read once, then immutable and shared by reference (any thread). A reload makes
+ * a new one. One table in config_options.c (section, key, type, default, restart-only, help,
+ * offset) drives parsing, checks, `neap config` and docs/configuration.md. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 
@@ -21,11 +21,11 @@ struct config_pool {
 
 struct config_queue {
     char *name;
-    int64_t concurrency; /* running at once over all pools; 0: no limit */
-    int64_t capacity;    /* not running; 0: no limit */
-    int when_full;       /* enum gate_policy: block reject drop */
+    int64_t concurrency;      /* running at once over all pools; 0: no limit */
+    int64_t capacity;         /* not running; 0: no limit */
+    int when_full;            /* enum gate_policy: block reject drop */
     int64_t rate_interval_ns; /* 0: no limit */
-    int64_t ageing_ms;   /* 0: none */
+    int64_t ageing_ms;        /* 0: none */
     bool paused;
 };
 
@@ -35,11 +35,11 @@ struct config_pair {
     bool secret; /* came from env: or file:, never printed */
 };
 
-struct config_task { /* [task PATTERN] */
-    char *pattern;   /* "mail.report", "mail.*" or "*" */
+struct config_task {    /* [task PATTERN] */
+    char *pattern;      /* "mail.report", "mail.*" or "*" */
     struct retry retry; /* unset fields as in RETRY_UNSET */
-    char *queue;     /* NULL: unset */
-    int priority;    /* INT_MIN: unset */
+    char *queue;        /* NULL: unset */
+    int priority;       /* INT_MIN: unset */
     struct config_pair *config;
     size_t n_config;
 };
@@ -53,16 +53,16 @@ struct config_schedule {
     bool overlap;      /* false (skip): no new job while the last has not ended */
     void *args;        /* MessagePack; NULL: none */
     size_t args_len;
-    char *origin;      /* FILE:LINE */
+    char *origin; /* FILE:LINE */
 };
 
 struct config {
-    char **plugins; /* directories as to be opened, NULL-terminated; empty: none configured */
+    char **plugins;   /* directories as to be opened, NULL-terminated; empty: none configured */
     bool plugins_set; /* somebody named them: a missing one is an error */
     int64_t drain_ms;
     bool watch;
-    int log_level;  /* enum neap_level */
-    int log_format; /* enum config_log_format */
+    int log_level;             /* enum neap_level */
+    int log_format;            /* enum config_log_format */
     struct config_pool *pools; /* at least one: [pool default] stands where none is given */
     struct config_queue *queues;
     struct config_task *tasks; /* most specific first */
@@ -77,9 +77,9 @@ struct config_source {
     const char *file;            /* NULL: none */
     const char *const *settings; /* "[section] key=value" */
     size_t n_settings;
-    const char *const *plugins;  /* instead of [neap] plugins; relative to the current directory */
+    const char *const *plugins; /* instead of [neap] plugins; relative to the current directory */
     size_t n_plugins;
-    bool service;                /* defaults of `serve`: watch = yes */
+    bool service;                                  /* defaults of `serve`: watch = yes */
     void (*problem)(void *user, const char *text); /* every mistake */
     void *user;
 };
@@ -96,13 +96,25 @@ int config_task_priority(const struct config *config, const char *task);      /*
 /* Calls each key once, with the value that wins. */
 void config_task_each(const struct config *config, const char *task, void *user,
                       void (*each)(void *user, const char *key, const char *value, bool secret));
-const struct config_queue *config_queue_find(const struct config *config, const char *name); /* NULL: defaults */
+/* Where that key was set, to begin a message with: "FILE:LINE: [task mail.*] config.from". To
+ * free(); NULL: nowhere. */
+char *config_task_where(const struct config *config, const char *task, const char *key);
+const struct config_queue *config_queue_find(const struct config *config,
+                                             const char *name); /* NULL: defaults */
 
-/* May `new` replace `old` while running? Else NEAP_ECONFIG and every restart-only key that differs went to problem(). */
+/* A setting that is a number, yes or no, a choice (its place among them), a duration (ms) or a rate
+ * (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or no
+ * number. */
+int64_t config_int(const struct config *config, const char *section, const char *key,
+                   int64_t otherwise);
+
+/* May `new` replace `old` while running? Else NEAP_ECONFIG and every restart-only key that differs
+ * went to problem(). */
 int config_may_replace(const struct config *old, const struct config *new,
                        const struct config_source *source, struct neap_error *err);
 
-/* Every setting, its value as text (secrets as env:NAME or file:PATH) and origin ("default", FILE:LINE, "--set"). */
+/* Every setting, its value as text (secrets as env:NAME or file:PATH) and origin ("default",
+ * FILE:LINE, "--set"). */
 void config_rows(const struct config *config, void *user,
                  void (*row)(void *user, const char *section, const char *key, const char *value,
                              const char *origin));

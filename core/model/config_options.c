@@ -1,0 +1,258 @@
+#include "model/config_options.h"
+
+#include "model/config.h"
+
+#include <string.h>
+
+#define FIELD(type, field) .offset = offsetof(type, field), .size = sizeof((type *)0)->field
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const formats[] = {"auto", "logfmt", "json", NULL};
+static const char *const policies[] = {"block", "reject", "drop", NULL};
+static const char *const backoffs[] = {"exponential", "linear", "fixed", NULL};
+static const char *const overlaps[] = {"skip", "allow", NULL};
+
+static const struct option neap_options[] = {
+    {.key = "plugins",
+     .type = OPTION_PATHS,
+     .flags = OPTION_RESTART,
+     .fallback = "plugins",
+     FIELD(struct config, plugins),
+     .help =
+         "Directories of plugins, separated by commas; an earlier one shadows a whole plugin. A "
+         "directory named here must exist, the default one need not."},
+    {.key = "include",
+     .type = OPTION_PATTERNS,
+     .help =
+         "More files to read after this one, separated by commas; `*`, `?` and `[...]` match, in "
+         "alphabetical order. Only in a file."},
+    {.key = "drain",
+     .type = OPTION_DURATION,
+     .fallback = "25s",
+     FIELD(struct config, drain_ms),
+     .help = "How long running jobs may go on when neap is told to stop."},
+    {.key = "watch",
+     .type = OPTION_BOOL,
+     .flags = OPTION_RESTART,
+     .fallback = "no",
+     .service_fallback = "yes",
+     FIELD(struct config, watch),
+     .help = "Load plugins again when their files change."},
+};
+
+static const struct option pool_options[] = {
+    {.key = "workers",
+     .type = OPTION_WORKERS,
+     .fallback = "auto",
+     .min = 1,
+     .max = 1024,
+     FIELD(struct config_pool, workers),
+     .help = "Threads; `auto` is the number of CPUs that this process may use (affinity and cgroup "
+             "quota)."},
+    {.key = "slots",
+     .type = OPTION_INTEGER,
+     .fallback = "1024",
+     .min = 1,
+     .max = 1000000,
+     FIELD(struct config_pool, slots),
+     .help = "Jobs that one worker may have in hand."},
+    {.key = "queues",
+     .type = OPTION_QUEUES,
+     .fallback = "*",
+     FIELD(struct config_pool, queues),
+     .help =
+         "The queues it serves, separated by commas; `*` is every queue that no other pool names."},
+};
+
+static const struct option queue_options[] = {
+    {.key = "concurrency",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_NONE,
+     .fallback = "none",
+     .min = 1,
+     .max = 1000000,
+     FIELD(struct config_queue, concurrency),
+     .help = "Jobs running at once, over all pools."},
+    {.key = "capacity",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_NONE,
+     .fallback = "1000000",
+     .min = 1,
+     .max = 1000000000,
+     FIELD(struct config_queue, capacity),
+     .help = "Jobs that are not running."},
+    {.key = "when_full",
+     .type = OPTION_CHOICE,
+     .choices = policies,
+     .fallback = "block",
+     FIELD(struct config_queue, when_full),
+     .help = "What becomes of a submission to a full queue: it waits, fails, or is dropped and "
+             "counted."},
+    {.key = "rate",
+     .type = OPTION_RATE,
+     .flags = OPTION_NONE,
+     .fallback = "none",
+     FIELD(struct config_queue, rate_interval_ns),
+     .help = "Starts per time, evenly spread."},
+    {.key = "ageing",
+     .type = OPTION_DURATION,
+     .flags = OPTION_NONE,
+     .fallback = "none",
+     FIELD(struct config_queue, ageing_ms),
+     .help = "Adds 1 to a job's priority for each such period that it has waited."},
+    {.key = "paused",
+     .type = OPTION_BOOL,
+     .fallback = "no",
+     FIELD(struct config_queue, paused),
+     .help = "Takes jobs but starts none."},
+};
+
+static const struct option task_options[] = {
+    {.key = "queue",
+     .type = OPTION_QUEUE,
+     FIELD(struct config_task, queue),
+     .help = "The queue its jobs wait in."},
+    {.key = "priority",
+     .type = OPTION_PRIORITY,
+     .min = NEAP_PRIORITY_MIN,
+     .max = NEAP_PRIORITY_MAX,
+     FIELD(struct config_task, priority),
+     .help = "Higher goes first."},
+    {.key = "retry.max",
+     .type = OPTION_INTEGER,
+     .max = 1000000,
+     FIELD(struct config_task, retry.max),
+     .help = "Retries after the first attempt; `retry = N` is short for it."},
+    {.key = "retry.backoff",
+     .type = OPTION_CHOICE,
+     .choices = backoffs,
+     FIELD(struct config_task, retry.backoff),
+     .help = "How the delay between attempts grows."},
+    {.key = "retry.base",
+     .type = OPTION_DURATION,
+     FIELD(struct config_task, retry.base_ms),
+     .help = "The delay before the first retry."},
+    {.key = "retry.cap",
+     .type = OPTION_DURATION,
+     FIELD(struct config_task, retry.cap_ms),
+     .help = "The longest delay."},
+    {.key = "retry.jitter",
+     .type = OPTION_NUMBER,
+     .max = 1,
+     FIELD(struct config_task, retry.jitter),
+     .help = "The part of the delay that is random."},
+    {.key = "config.",
+     .type = OPTION_CONFIG,
+     .help = "A value of the task's own configuration. `env:NAME` takes an environment variable, "
+             "`file:PATH` a file's contents without the last newline; both are read at start and "
+             "at each "
+             "reload, and shown by name only."},
+};
+
+static const struct option schedule_options[] = {
+    {.key = "task",
+     .type = OPTION_TASK,
+     FIELD(struct config_schedule, task),
+     .help = "The task to run. Required."},
+    {.key = "cron",
+     .type = OPTION_CRON,
+     .help =
+         "When: five fields, minute hour day month weekday. Either this or `every`. Where day and "
+         "weekday are both restricted, either may match."},
+    {.key = "every",
+     .type = OPTION_DURATION,
+     .min = 10,
+     FIELD(struct config_schedule, every_ms),
+     .help = "The time from one start to the next."},
+    {.key = "tz",
+     .type = OPTION_ZONE,
+     .help = "The time zone that `cron` counts in: `local` (the default), `UTC` or a name as "
+             "`Europe/Paris`."},
+    {.key = "overlap",
+     .type = OPTION_CHOICE,
+     .choices = overlaps,
+     .fallback = "skip",
+     FIELD(struct config_schedule, overlap),
+     .help = "What to do when the last job has not ended: `skip` this one, or `allow` both."},
+    {.key = "args",
+     .type = OPTION_JSON,
+     .help = "The job's arguments. ` ;` would start a comment: write `\\u003b` for a semicolon."},
+};
+
+static const struct option log_options[] = {
+    {.key = "level",
+     .type = OPTION_CHOICE,
+     .choices = levels,
+     .fallback = "info",
+     FIELD(struct config, log_level),
+     .help = "What is logged, from here up."},
+    {.key = "format",
+     .type = OPTION_CHOICE,
+     .choices = formats,
+     .fallback = "auto",
+     FIELD(struct config, log_format),
+     .help = "`auto` is logfmt on a terminal, JSON lines elsewhere."},
+};
+
+#define OPTIONS(table) .options = table, .n_options = sizeof table / sizeof *table
+
+const struct section_kind section_kinds[SECTIONS] = {
+    {.name = "neap",
+     .number = SECTION_NEAP,
+     OPTIONS(neap_options),
+     .help = "The process as a whole."},
+    {.name = "pool",
+     .argument = "NAME",
+     .number = SECTION_POOL,
+     OPTIONS(pool_options),
+     .record_size = sizeof(struct config_pool),
+     .help =
+         "A group of worker threads. Without any such section there is one pool, `default`. Pools "
+         "come and go only at a restart; their settings change with a reload."},
+    {.name = "queue",
+     .argument = "NAME",
+     .number = SECTION_QUEUE,
+     OPTIONS(queue_options),
+     .record_size = sizeof(struct config_queue),
+     .help = "A line of jobs and its limits."},
+    {.name = "task",
+     .argument = "PATTERN",
+     .number = SECTION_TASK,
+     OPTIONS(task_options),
+     .record_size = sizeof(struct config_task),
+     .help =
+         "Settings of tasks, over what their files say. The pattern is a task (`mail.report`), all "
+         "tasks of a plugin (`mail.*`) or all tasks (`*`); for each key the most specific section "
+         "that has it wins."},
+    {.name = "schedule",
+     .argument = "NAME",
+     .number = SECTION_SCHEDULE,
+     OPTIONS(schedule_options),
+     .record_size = sizeof(struct config_schedule),
+     .help = "A job that `neap serve` submits on time."},
+    {.name = "log",
+     .number = SECTION_LOG,
+     OPTIONS(log_options),
+     .help = "neap's own log, on stderr."},
+};
+
+const struct section_kind *section_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < SECTIONS; i++)
+        if (strlen(section_kinds[i].name) == len && memcmp(section_kinds[i].name, name, len) == 0)
+            return &section_kinds[i];
+    return NULL;
+}
+
+const struct option *option_find(const struct section_kind *kind, const char *key)
+{
+    if (kind->number == SECTION_TASK && strcmp(key, "retry") == 0)
+        key = "retry.max";
+    for (size_t i = 0; i < kind->n_options; i++) {
+        const struct option *option = &kind->options[i];
+        if (option->type == OPTION_CONFIG ? strncmp(key, option->key, strlen(option->key)) == 0
+                                          : strcmp(key, option->key) == 0)
+            return option;
+    }
+    return NULL;
+}

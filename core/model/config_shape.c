@@ -1,0 +1,65 @@
+/* What values look like, for messages and for the reference page. */
+#include "model/config_value.h"
+
+#include "base/text.h"
+#include "neap.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define QUOTED_BYTES 60
+
+static void put_choices(struct buf *out, const char *const *choices)
+{
+    for (size_t i = 0; choices[i]; i++)
+        buf_format(out, "%s%s", i == 0 ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
+}
+
+static const char *const shapes[] = {
+    [OPTION_BOOL] = "yes or no",
+    [OPTION_INTEGER] = "a whole number",
+    [OPTION_NUMBER] = "a number",
+    [OPTION_RATE] = "a rate (such as 5/s, 100/m, 1000/h or 10/d)",
+    [OPTION_PRIORITY] = "low, normal, high, critical or a whole number",
+    [OPTION_WORKERS] = "auto or a whole number",
+    [OPTION_PATHS] = "paths, relative to the file",
+    [OPTION_PATTERNS] = "paths, relative to the file",
+    [OPTION_QUEUES] = "names of queues, or *",
+    [OPTION_QUEUE] = "the name of a queue (letters, digits, _ and -, at most 40)",
+    [OPTION_TASK] = "the name of a task (such as mail.send; at most 40 bytes)",
+    [OPTION_CRON] = "a cron expression",
+    [OPTION_ZONE] = "a time zone",
+    [OPTION_JSON] = "JSON",
+    [OPTION_CONFIG] = "text, env:NAME or file:PATH",
+};
+static_assert(NEAP_TASK_MAX == 40, "the texts above say so");
+
+static void put_duration(struct buf *out, const struct option *option)
+{
+    buf_text(out, "a duration (such as 250ms, 1.5s, 2m, 1h30m or 1d");
+    if (option->min) {
+        buf_text(out, "; at least ");
+        text_put_duration(out, option->min);
+    }
+    buf_text(out, ")");
+}
+
+void value_put_shape(struct buf *out, const struct option *option)
+{
+    if (option->type == OPTION_DURATION)
+        put_duration(out, option);
+    else if (option->type == OPTION_CHOICE)
+        put_choices(out, option->choices);
+    else
+        buf_text(out, shapes[option->type]);
+    if (option->max)
+        buf_format(out, " from %" PRId64 " to %" PRId64, option->min, option->max);
+    if (option->flags & OPTION_NONE)
+        buf_text(out, ", or none");
+}
+
+void value_put_quoted(struct buf *out, const char *text)
+{
+    buf_format(out, "\"%.*s%s\"", QUOTED_BYTES, text, strlen(text) > QUOTED_BYTES ? "..." : "");
+}
