@@ -159,10 +159,8 @@ static const char *near_word(const struct option *option, const char *text)
     const char *words[8];
     size_t count = 0;
     if (option->type == OPTION_CHOICE)
-        while (option->choices[count] && count < LENGTH(words)) {
+        for (; count < LENGTH(words) && option->choices[count]; count++)
             words[count] = option->choices[count];
-            count++;
-        }
     if (option->type == OPTION_PRIORITY)
         for (; count < LENGTH(priorities); count++)
             words[count] = priorities[count].name;
