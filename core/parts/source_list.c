@@ -127,18 +127,24 @@ static int operand_find(struct operand *o, const struct source_roots *roots, str
     const char *path = roots->task_file, *slash = strrchr(path, '/');
     struct stat file, dir;
     *o = (struct operand){0};
-    if (stat(path, &file))
-        return error_set(err, errno == ENOENT || errno == ENOTDIR ? NEAP_ENOENT : NEAP_EIO,
-                         "%s: %s", path, errno == ENOENT ? "no such file" : strerror(errno));
-    if (S_ISDIR(file.st_mode))
-        return error_set(err, NEAP_ENOENT, "%s: is a directory, not a task's file", path);
+    if (stat(path, &file)) {
+        const bool missing = errno == ENOENT || errno == ENOTDIR;
+        error_set(err, missing ? NEAP_ENOENT : NEAP_EIO, "%s: %s", path,
+                  errno == ENOENT ? "no such file" : strerror(errno));
+        return missing ? NEAP_ENOENT : NEAP_EIO;
+    }
+    if (S_ISDIR(file.st_mode)) {
+        error_set(err, NEAP_ENOENT, "%s: is a directory, not a task's file", path);
+        return NEAP_ENOENT;
+    }
     o->file = mem_text(slash ? slash + 1 : path);
     o->dir = slash == path ? mem_text("/") : mem_text(slash ? path : ".");
     if (slash > path)
         o->dir[slash - path] = 0;
     if (stat(o->dir, &dir)) {
+        error_set(err, NEAP_EIO, "%s: %s", path, strerror(errno));
         operand_close(o);
-        return error_set(err, NEAP_EIO, "%s: %s", path, strerror(errno));
+        return NEAP_EIO;
     }
     name_beside(o->file, o->task);
     if (S_ISREG(file.st_mode))
@@ -178,14 +184,14 @@ static struct source_place *add_place(struct listing *l, const char *name, size_
     return place;
 }
 
-static void add_dir(struct listing *l, char *path, uint64_t dev, uint64_t ino)
+static void add_dir(struct listing *l, const char *path, uint64_t dev, uint64_t ino)
 {
     struct source_listing *out = l->out;
     if (out->n_dirs == l->cap_dirs) {
         l->cap_dirs = l->cap_dirs ? l->cap_dirs * 2 : 16;
         out->dirs = mem_grow(out->dirs, l->cap_dirs, sizeof *out->dirs);
     }
-    out->dirs[out->n_dirs++] = (struct source_dir){.path = path, .dev = dev, .ino = ino};
+    out->dirs[out->n_dirs++] = (struct source_dir){.path = mem_text(path), .dev = dev, .ino = ino};
 }
 
 /* Git is asked last: whoever holds the lock after the files were looked at may have been at them.
@@ -197,10 +203,8 @@ static void take_walk(struct listing *l, struct source_place *place, struct walk
     place->shape = w->shape;
     place->newest_ms = w->newest_ms;
     place->busy = w->busy || (clock_unix_ms() - w->newest_ms < SOURCE_BUSY_MS && walk_git_busy(fd));
-    for (size_t i = 0; i < w->n_dirs; i++) {
+    for (size_t i = 0; i < w->n_dirs; i++)
         add_dir(l, w->dirs[i].path, w->dirs[i].dev, w->dirs[i].ino);
-        w->dirs[i].path = NULL;
-    }
 }
 
 static void list_plugin(struct listing *l, int root_fd, const char *root, const char *name,
@@ -215,10 +219,8 @@ static void list_plugin(struct listing *l, int root_fd, const char *root, const 
         place->dir = mem_text(dir);
         place->stamp = hash_bytes(HASH_START, &error, sizeof error) | 1;
     } else if (!error && !w.tasks) {
-        for (size_t i = 0; i < w.n_dirs; i++) { /* may become a plugin */
+        for (size_t i = 0; i < w.n_dirs; i++) /* may become a plugin */
             add_dir(l, w.dirs[i].path, w.dirs[i].dev, w.dirs[i].ino);
-            w.dirs[i].path = NULL;
-        }
     } else if (!error) {
         struct source_place *place = add_place(l, name, strlen(name), rank);
         place->dir = mem_text(dir);
@@ -308,7 +310,7 @@ static void list_root(struct listing *l, size_t root)
             closedir(stream);
         return;
     }
-    add_dir(l, mem_text(dir), st.st_dev, st.st_ino);
+    add_dir(l, dir, st.st_dev, st.st_ino);
     bool busy = root_busy(stream);
     const struct dirent *entry;
     while ((entry = readdir(stream)))

@@ -55,6 +55,13 @@ static bool lua_file(const char *name)
 }
 
 /* What a task writes into a file of its own beside the code is no reason to look. */
+static bool of_interest(const struct watch *watch, const char *name, int events)
+{
+    if (watch->only)
+        return !strcmp(name, watch->only);
+    return (events & UV_RENAME) || lua_file(name);
+}
+
 static void on_event(uv_fs_event_t *handle, const char *name, int events, int status)
 {
     struct watch *watch = handle->data;
@@ -62,9 +69,7 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
         return;
     if (name && (events & UV_RENAME) && !strcmp(name, watch->own))
         watch->ino = watch->dev = 0; /* perhaps gone; the number of its inode may come back */
-    else if (!status && name && watch->only && strcmp(name, watch->only) != 0)
-        return;
-    else if (!status && name && !(events & UV_RENAME) && !lua_file(name))
+    else if (!status && name && !of_interest(watch, name, events))
         return;
     watch->owner->changed(watch->owner->user);
 }

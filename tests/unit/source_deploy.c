@@ -211,7 +211,7 @@ static void releases(void **state)
         assert_int_equal(tree_run(tree, "rm -rf releases/%d", i - 1), 0);
         nap(rand() % 400);
     }
-    watcher_end(&w, last, last / 4);
+    watcher_end(&w, last, last / 10);
 }
 
 static void git_checkouts(void **state)
@@ -236,7 +236,7 @@ static void git_checkouts(void **state)
         assert_int_equal(tree_run(tree, "cd r && git checkout -q v%d", i % 2), 0);
         nap(rand() % 400);
     }
-    watcher_end(&w, last % 2, last / 4);
+    watcher_end(&w, last % 2, last / 10);
 }
 
 static void rsyncs(struct tree *tree, const char *options)
@@ -255,7 +255,7 @@ static void rsyncs(struct tree *tree, const char *options)
         assert_int_equal(tree_run(tree, "rsync -a --delete %s new/ plugins/p/", options), 0);
         nap(rand() % 400);
     }
-    watcher_end(&w, last, last / 4);
+    watcher_end(&w, last, last / 10);
 }
 
 static void rsync_plain(void **state)
