@@ -6,47 +6,47 @@
 
 #include "base/mem.h"
 
-static bool before(const struct heap_node *a, const struct heap_node *b)
+static bool before(const struct heap_slot *a, const struct heap_slot *b)
 {
     return a->key != b->key ? a->key < b->key : a->tie < b->tie;
 }
 
-static void place(struct heap *h, struct heap_node *node, size_t i)
+static void place(struct heap *h, struct heap_slot slot, size_t i)
 {
-    h->nodes[i] = node;
-    node->pos = i + 1;
+    h->slots[i] = slot;
+    slot.node->pos = i + 1;
 }
 
-static void sift_up(struct heap *h, struct heap_node *node, size_t i)
+static void sift_up(struct heap *h, struct heap_slot slot, size_t i)
 {
     for (; i > 0; i = (i - 1) / 2) {
-        struct heap_node *parent = h->nodes[(i - 1) / 2];
-        if (!before(node, parent))
+        const struct heap_slot *parent = &h->slots[(i - 1) / 2];
+        if (!before(&slot, parent))
             break;
-        place(h, parent, i);
+        place(h, *parent, i);
     }
-    place(h, node, i);
+    place(h, slot, i);
 }
 
-static void sift_down(struct heap *h, struct heap_node *node, size_t i)
+static void sift_down(struct heap *h, struct heap_slot slot, size_t i)
 {
     for (;;) {
         size_t child = 2 * i + 1;
         if (child >= h->len)
             break;
-        if (child + 1 < h->len && before(h->nodes[child + 1], h->nodes[child]))
+        if (child + 1 < h->len && before(&h->slots[child + 1], &h->slots[child]))
             child++;
-        if (!before(h->nodes[child], node))
+        if (!before(&h->slots[child], &slot))
             break;
-        place(h, h->nodes[child], i);
+        place(h, h->slots[child], i);
         i = child;
     }
-    place(h, node, i);
+    place(h, slot, i);
 }
 
 void heap_close(struct heap *h)
 {
-    free(h->nodes);
+    free(h->slots);
     *h = (struct heap){0};
 }
 
@@ -55,20 +55,20 @@ void heap_push(struct heap *h, struct heap_node *node)
     assert(node->pos == 0);
     if (h->len == h->cap) {
         h->cap = h->cap ? h->cap * 2 : 64;
-        h->nodes = mem_grow(h->nodes, h->cap, sizeof *h->nodes);
+        h->slots = mem_grow(h->slots, h->cap, sizeof *h->slots);
     }
-    sift_up(h, node, h->len++);
+    sift_up(h, (struct heap_slot){node->key, node->tie, node}, h->len++);
 }
 
 void heap_remove(struct heap *h, struct heap_node *node)
 {
-    size_t i = node->pos - 1;
-    assert(node->pos && i < h->len && h->nodes[i] == node);
+    const size_t i = node->pos - 1;
+    assert(node->pos && i < h->len && h->slots[i].node == node);
     node->pos = 0;
-    struct heap_node *last = h->nodes[--h->len];
-    if (last == node)
+    const struct heap_slot last = h->slots[--h->len];
+    if (last.node == node)
         return;
-    if (i > 0 && before(last, h->nodes[(i - 1) / 2]))
+    if (i > 0 && before(&last, &h->slots[(i - 1) / 2]))
         sift_up(h, last, i);
     else
         sift_down(h, last, i);

@@ -1,5 +1,6 @@
 /* Intrusive binary heap on (key, tie): the least first, no two alike compare equal while ties are
- * unique. A node's `pos` is its place + 1, 0 while in no heap. Owned by one thread. */
+ * unique. A node's `pos` is its place + 1, 0 while in no heap;
+ * its key and tie must not change while it is in one. Owned by one thread. */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 
@@ -12,8 +13,14 @@ struct heap_node {
     size_t pos;
 };
 
+struct heap_slot { /* the key beside the pointer: comparing two does not fetch their nodes */
+    int64_t key;
+    uint64_t tie;
+    struct heap_node *node;
+};
+
 struct heap { /* zeroed is empty */
-    struct heap_node **nodes;
+    struct heap_slot *slots;
     size_t len, cap;
 };
 
@@ -26,7 +33,7 @@ struct heap_node *heap_pop(struct heap *h); /* NULL if empty */
 
 static inline struct heap_node *heap_min(const struct heap *h) /* NULL if empty */
 {
-    return h->len ? h->nodes[0] : NULL;
+    return h->len ? h->slots[0].node : NULL;
 }
 
 #endif
