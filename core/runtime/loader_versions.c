@@ -501,6 +501,19 @@ int64_t versions_look(struct versions *v)
     return wait_ms ? wait_ms : -1;
 }
 
+static void report_restless(struct versions *v)
+{
+    for (size_t i = 0; i < v->n_known; i++) {
+        const struct source_place *place = find_place(v, v->known[i].name);
+        if (v->known[i].verdict.given || !place || place->stamp == v->known[i].stamp)
+            continue;
+        char *text =
+            mem_format("%s keeps changing: plugin %s is left as it was", place->dir, place->name);
+        v->env.problem(v->env.user, text);
+        free(text);
+    }
+}
+
 static void pause_ms(int64_t ms)
 {
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
@@ -514,8 +527,10 @@ int versions_load(struct versions *v, struct config *config, struct neap_error *
     int rc;
     texts_close(&v->said);
     while (!(rc = list(v, config, err)) && judge_all(v, &round) && !round.refused) {
-        if (clock_mono_ms() >= until_ms && round.eager)
+        if (clock_mono_ms() >= until_ms && round.eager) {
+            report_restless(v);
             break;
+        }
         round.eager |= clock_mono_ms() >= until_ms;
         pause_ms(POLL_MS);
     }
