@@ -247,10 +247,9 @@ for _, f in ipairs(sources("tests/modules/*.c")) do
     output("modules", path.getbasename(f))
 end
 
--- A host of libneap, built as a stranger would.
-local hosts = sources("examples/embed/*.c")
-if #hosts > 0 then
-  unit("embed", "ConsoleApp", hosts)
+-- Hosts of libneap, one program a file, built as a stranger would.
+for _, f in ipairs(sources("examples/embed/*.c")) do
+  unit(path.getbasename(f), "ConsoleApp", { f })
     links { "neap-shared" }
     linkoptions { "-Wl,-rpath,'$$ORIGIN'" }
     pkgconfig("--libs", "lua5.4")

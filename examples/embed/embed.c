@@ -1,6 +1,7 @@
 /* A program with neap inside: runs a task file once for each argument and prints what it returns.
  *
  *     build/release/embed examples/hello.lua '{"name": "Ada"}' '{"name": "Grace"}'
+ *     cc embed.c $(pkg-config --cflags --libs neap)      # once it is installed: ./dev install
  */
 #include <neap.h>
 
@@ -14,7 +15,7 @@ static void print_problem(void *user, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-/* Any of neap's threads. */
+/* Any of neap's threads, several at once. */
 static void print_log(void *user, const struct neap_log_record *record)
 {
     (void)user;
