@@ -108,12 +108,17 @@ static void nap(int ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
 }
 
+static void wait_for(struct watcher *w, int version)
+{
+    const int64_t until_ms = clock_mono_ms() + WAIT_MS;
+    while (atomic_load(&w->latest) != version && clock_mono_ms() < until_ms)
+        nap(5);
+}
+
 /* The last version arrives, no read was mixed, and most versions were seen. */
 static void watcher_end(struct watcher *w, int last, int least)
 {
-    const int64_t until_ms = clock_mono_ms() + WAIT_MS;
-    while (atomic_load(&w->latest) != last && clock_mono_ms() < until_ms)
-        nap(5);
+    wait_for(w, last);
     atomic_store(&w->stop, true);
     pthread_join(w->thread, NULL);
     assert_string_equal(w->mixed, "");
@@ -281,6 +286,7 @@ static void rsync_slow(void **state) /* files take longer than the quiet time */
                        " head -c 30000 /dev/zero | tr '\\0' ' ' >>$f; done");
         assert_int_equal(
             tree_run(tree, "rsync -a -W --delete --delete-after --bwlimit=200 new/ plugins/p/"), 0);
+        wait_for(&w, i);
     }
     watcher_end(&w, 2, 2);
 }
