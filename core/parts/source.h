@@ -78,6 +78,7 @@ struct source_listing {          /* owned by one thread */
     size_t n_places;
     struct source_dir *dirs;
     size_t n_dirs;
+    int64_t unix_ms; /* when it began */
 };
 
 /* Looks at all roots. What is wrong goes to problem(), each time. An error (a root that is missing
@@ -92,7 +93,8 @@ int source_file_task(const struct source_roots *roots, char out[NEAP_TASK_MAX + 
 
 /* How long to leave a place alone, so that a version in the making is not taken: until nothing
  * changed for 50 ms, for 250 ms where files came or went (rsync deletes first, and only then
- * writes; or last), for 5 s while a transfer is under way. 0: now is fine. */
+ * writes; or last), for 5 s while a transfer is under way. `unix_ms` is the listing's. 0: now is
+ * fine. */
 int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms, bool reshaped);
 
 /* Reads all files through one directory descriptor and checks that nothing changed since the

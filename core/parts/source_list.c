@@ -399,7 +399,7 @@ int source_list(const struct source_roots *roots, struct source_listing *out, vo
                 void (*problem)(void *user, const char *text), struct neap_error *err)
 {
     struct listing l = {.roots = roots, .out = out, .user = user, .problem = problem, .err = err};
-    *out = (struct source_listing){0};
+    *out = (struct source_listing){.unix_ms = clock_unix_ms()};
     if (roots->task_file && (l.rc = operand_find(&l.operand, roots, err)))
         return l.rc;
     for (size_t i = 0; i < roots->n_dirs; i++)

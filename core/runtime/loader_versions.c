@@ -322,10 +322,10 @@ static bool is_elsewhere(const struct known *k, const struct source_place *place
 
 /* How long to leave it alone yet. A plugin that is gone or elsewhere may be in the midst of being
  * replaced (mv P old; mv new P), and a file from the future has no age. */
-static int64_t settle_ms(struct known *k, const struct source_place *place)
+static int64_t settle_ms(struct known *k, const struct source_place *place, int64_t unix_ms)
 {
     const uint64_t stamp = place ? place->stamp : 0;
-    const int64_t mono_ms = clock_mono_ms(), unix_ms = clock_unix_ms();
+    const int64_t mono_ms = clock_mono_ms();
     int64_t wait_ms = place ? source_settle_ms(place, unix_ms, place->shape != k->shape) : 0;
     if (!k->changing_ms || k->seen != stamp) {
         k->seen = stamp;
@@ -359,7 +359,7 @@ static int64_t judge(struct versions *v, struct known *k, struct round *round)
             return 0;
         }
     } else if (!round->eager) {
-        int64_t wait_ms = settle_ms(k, place);
+        int64_t wait_ms = settle_ms(k, place, v->listing.unix_ms);
         if (wait_ms > 0)
             return wait_ms < AGAIN_MS ? wait_ms : AGAIN_MS;
     }

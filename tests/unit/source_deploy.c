@@ -40,7 +40,7 @@ static void ignore(void *user, const char *text)
 }
 
 /* Each file begins with "return VERSION". */
-static void check(struct watcher *w, const struct source *source)
+static void check(struct watcher *w, const struct source *source, int64_t age_ms)
 {
     int version = -1;
     for (size_t i = 0; i < source->n_files; i++) {
@@ -55,8 +55,8 @@ static void check(struct watcher *w, const struct source *source)
     bool even = source_helper((struct source *)source, "even.lua", NULL) != NULL;
     bool odd = source_helper((struct source *)source, "odd.lua", NULL) != NULL;
     if ((even != (version % 2 == 0) || odd == even || source->n_files != FILES + 1) && !w->mixed[0])
-        snprintf(w->mixed, sizeof w->mixed, "version %d has %zu files, even %d, odd %d", version,
-                 source->n_files, even, odd);
+        snprintf(w->mixed, sizeof w->mixed, "version %d has %zu files, even %d, odd %d, age %d ms",
+                 version, source->n_files, even, odd, (int)age_ms);
     atomic_fetch_add(&w->reads, 1);
     if (atomic_exchange(&w->latest, version) != version)
         atomic_fetch_add(&w->versions, 1);
@@ -72,11 +72,11 @@ static void look(struct watcher *w)
         const struct source_place *place = &listing.places[i];
         struct source *source = NULL;
         if (strcmp(place->name, "p") != 0 ||
-            source_settle_ms(place, clock_unix_ms(), place->shape != w->shape))
+            source_settle_ms(place, listing.unix_ms, place->shape != w->shape))
             continue;
         int rc = source_read(place, &source, &err);
         if (!rc) {
-            check(w, source);
+            check(w, source, listing.unix_ms - place->newest_ms);
             w->shape = place->shape;
         } else if (rc != NEAP_ETIME && !w->mixed[0])
             snprintf(w->mixed, sizeof w->mixed, "%.400s", err.message);
