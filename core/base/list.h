@@ -55,9 +55,12 @@ static inline struct list *list_first(const struct list *head) /* NULL if empty 
 
 static inline struct list *list_shift(struct list *head) /* takes the first; NULL if empty */
 {
-    struct list *node = list_first(head);
-    if (node)
-        list_remove(node);
+    struct list *node = head->next;
+    if (node == head)
+        return NULL;
+    head->next = node->next;
+    node->next->prev = head;
+    node->prev = node->next = NULL;
     return node;
 }
 

@@ -1,5 +1,6 @@
 /* Messages between threads: many post, one owner drains everything at once. The lock is held only
- * to link nodes. The owner sleeps in mailbox_wait, or gives a `wake` function (a uv_async_send, say). */
+ * to link nodes. The owner sleeps in mailbox_wait, or gives a `wake` function (a uv_async_send,
+ * say). */
 #ifndef BASE_MAILBOX_H
 #define BASE_MAILBOX_H
 
@@ -32,14 +33,16 @@ void mailbox_close(struct mailbox *m); /* must be empty, and every poster joined
 void mailbox_post(struct mailbox *m, struct message *message);
 void mailbox_post_all(struct mailbox *m, struct list *messages); /* empties the list */
 
-/* Any thread. Posts without waking: somebody who calls mailbox_nudge later, or the owner's own next turn, must see to it. */
+/* Any thread. Posts without waking: somebody who calls mailbox_nudge later, or the owner's own next
+ * turn, must see to it. */
 void mailbox_leave(struct mailbox *m, struct message *message);
 void mailbox_nudge(struct mailbox *m);
 
 /* Owner. Moves all messages to the end of `out`, oldest first; false if there were none. */
 bool mailbox_drain(struct mailbox *m, struct list *out);
 
-/* Owner. Waits until something was posted or nudged since the last drain, or CLOCK_MONOTONIC reaches `until_ns` (INT64_MAX: no limit). */
+/* Owner. Waits until something was posted or nudged since the last drain, or CLOCK_MONOTONIC
+ * reaches `until_ns` (INT64_MAX: no limit). */
 void mailbox_wait(struct mailbox *m, int64_t until_ns);
 
 #endif

@@ -21,7 +21,7 @@ static int64_t next_run(const struct config_schedule *plan, int64_t last_ms, int
 static bool same_time(const struct config_schedule *a, const struct config_schedule *b)
 {
     return a->has_cron == b->has_cron && a->every_ms == b->every_ms &&
-           (!a->has_cron || memcmp(&a->cron, &b->cron, sizeof a->cron) == 0);
+           (!a->has_cron || cron_same(&a->cron, &b->cron));
 }
 
 static struct schedule *find(const struct schedules *schedules, const char *name)

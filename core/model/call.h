@@ -1,5 +1,6 @@
-/* A question to the engine and its answer: posted to the engine's mailbox, answered through `done` on the engine's thread (which posts it
- * back to a worker, or wakes a host's thread). Owned by the asker, but the engine's from post to done. */
+/* A question to the engine and its answer: posted to the engine's mailbox, answered through `done`
+ * on the engine's thread (which posts it back to a worker, or wakes a host's thread). Owned by the
+ * asker, but the engine's from post to done. */
 #ifndef MODEL_CALL_H
 #define MODEL_CALL_H
 
@@ -14,13 +15,15 @@
 
 /* What travels to the engine (message.kind). */
 enum engine_message {
-    ENGINE_SUBMIT, /* struct job */
-    ENGINE_OUTCOME, /* struct outcome */
-    ENGINE_PROGRESS, /* struct progress */
-    ENGINE_CALL_WAIT,   /* until job `id` has ended; deadline_ms. A job that asks gives up its slot meanwhile */
+    ENGINE_SUBMIT,      /* struct job */
+    ENGINE_OUTCOME,     /* struct outcome */
+    ENGINE_PROGRESS,    /* struct progress */
+    ENGINE_CALL_WAIT,   /* until job `id` has ended; deadline_ms. A job that asks gives up its slot
+                           meanwhile */
     ENGINE_CALL_ROOM,   /* until its queue takes `job`, which is then submitted */
     ENGINE_CALL_STATE,  /* of job `id` */
     ENGINE_CALL_GET,    /* more of it, for hosts: user is a struct neap_job */
+    ENGINE_CALL_LOG,    /* what it printed, into `reply` */
     ENGINE_CALL_CANCEL, /* job `id` */
     ENGINE_CALL_STORED, /* until what was submitted before is committed */
     ENGINE_CALL_STATS,  /* user is a struct neap_stats, or NULL: as MessagePack into `reply` */
@@ -35,14 +38,14 @@ enum engine_message {
 struct call {
     struct message message;
     uint64_t id;
-    struct job *job;      /* ROOM: the job to submit, the engine's once answered NEAP_OK */
-    struct job *asker;    /* the running job that asks, or NULL */
-    int64_t deadline_ms;  /* Unix ms; INT64_MAX: none */
+    struct job *job;     /* ROOM: the job to submit, the engine's once answered NEAP_OK */
+    struct job *asker;   /* the running job that asks, or NULL */
+    int64_t deadline_ms; /* Unix ms; INT64_MAX: none */
     void *user;
     /* the answer */
-    int rc;               /* enum neap_code; WAIT: NEAP_OK, NEAP_ENOENT, NEAP_ETIME */
+    int rc; /* enum neap_code; WAIT: NEAP_OK, NEAP_ENOENT, NEAP_ETIME */
     int state;
-    struct buf reply;     /* WAIT: the result; STATS */
+    struct buf reply; /* WAIT: the result; STATS */
     bool has_result;
     struct job_error *error; /* WAIT: why it failed; owned */
     void (*done)(struct call *call);
@@ -74,10 +77,10 @@ struct outcome {
     struct job_error *error; /* passes to the engine */
     int64_t started_ms;      /* Unix */
     int64_t run_us, wait_us;
-    struct list children;    /* of ctx:submit, to be submitted where it completed */
-    char *log;               /* passes to the engine; NULL: nothing */
+    struct list children; /* of ctx:submit, to be submitted where it completed */
+    char *log;            /* passes to the engine; NULL: nothing */
     uint32_t log_len;
-    bool no_task;            /* handed back because the task was gone */
+    bool no_task; /* handed back because the task was gone */
     void *worker;
 };
 

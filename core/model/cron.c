@@ -326,3 +326,10 @@ int64_t cron_next(const struct cron *cron, const struct zone *zone, int64_t afte
     }
     return INT64_MAX;
 }
+
+bool cron_same(const struct cron *a, const struct cron *b)
+{
+    return a->minutes == b->minutes && a->hours == b->hours && a->days == b->days &&
+           a->months == b->months && a->weekdays == b->weekdays && a->any_day == b->any_day &&
+           a->any_weekday == b->any_weekday && a->any_time == b->any_time;
+}

@@ -30,4 +30,6 @@ int cron_parse(struct cron *out, const char *text, struct neap_error *err);
  * around 2100). */
 int64_t cron_next(const struct cron *cron, const struct zone *zone, int64_t after_ms);
 
+bool cron_same(const struct cron *a, const struct cron *b);
+
 #endif

@@ -16,7 +16,7 @@ struct item {
 };
 
 struct shared {
-    struct shared *next; /* in the set */
+    struct shared *next;  /* in the set */
     pthread_mutex_t lock; /* guards all below; nothing is called under it but a `change` */
     struct item **buckets;
     size_t n_buckets, count, bytes;
@@ -79,7 +79,8 @@ struct shared *shared_open(struct shared_set *set, const char *name)
     return map;
 }
 
-/* --- the table; the lock is held --------------------------------------------------------------- */
+/* --- the table; the lock is held ---------------------------------------------------------------
+ */
 
 static uint64_t hash_of(const char *key, size_t len)
 {
@@ -90,7 +91,8 @@ static uint64_t hash_of(const char *key, size_t len)
 static struct item **find(struct shared *map, const char *key, size_t len, uint64_t hash)
 {
     struct item **at = &map->buckets[hash & (map->n_buckets - 1)];
-    while (*at && ((*at)->hash != hash || (*at)->key_len != len || memcmp((*at)->bytes, key, len) != 0))
+    while (*at &&
+           ((*at)->hash != hash || (*at)->key_len != len || memcmp((*at)->bytes, key, len) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -175,7 +177,8 @@ static int store(struct shared *map, const struct shared_item *new, int64_t now_
     return NEAP_OK;
 }
 
-/* --- what threads call ------------------------------------------------------------------------- */
+/* --- what threads call -------------------------------------------------------------------------
+ */
 
 int shared_put(struct shared *map, const struct shared_item *item, int64_t now_ms)
 {
@@ -188,13 +191,14 @@ int shared_put(struct shared *map, const struct shared_item *item, int64_t now_m
 int shared_add(struct shared *map, const struct shared_item *item, int64_t now_ms)
 {
     pthread_mutex_lock(&map->lock);
-    const int rc = *find_live(map, item->key, item->key_len, now_ms) ? NEAP_EINVAL
-                                                                     : store(map, item, now_ms);
+    const int rc =
+        *find_live(map, item->key, item->key_len, now_ms) ? NEAP_EINVAL : store(map, item, now_ms);
     pthread_mutex_unlock(&map->lock);
     return rc;
 }
 
-bool shared_get(struct shared *map, const char *key, size_t key_len, struct buf *out, int64_t now_ms)
+bool shared_get(struct shared *map, const char *key, size_t key_len, struct buf *out,
+                int64_t now_ms)
 {
     pthread_mutex_lock(&map->lock);
     const struct item *item = *find_live(map, key, key_len, now_ms);
@@ -215,8 +219,10 @@ bool shared_delete(struct shared *map, const char *key, size_t key_len)
     return found;
 }
 
-int shared_change(struct shared *map, const char *key, size_t key_len, int64_t ttl_ms, int64_t now_ms,
-                  int (*change)(void *user, const void *old, size_t len, struct buf *out), void *user)
+int shared_change(struct shared *map, const char *key, size_t key_len, int64_t ttl_ms,
+                  int64_t now_ms,
+                  int (*change)(void *user, const void *old, size_t len, struct buf *out),
+                  void *user)
 {
     struct buf value = {0};
     pthread_mutex_lock(&map->lock);
@@ -224,7 +230,8 @@ int shared_change(struct shared *map, const char *key, size_t key_len, int64_t t
     int rc = change(user, old ? old->bytes + key_len : NULL, old ? old->len : 0, &value);
     if (rc == NEAP_OK) {
         const int64_t left_ms = old && old->expires_ms ? old->expires_ms - now_ms : 0;
-        const struct shared_item item = {key, key_len, value.data, value.len, ttl_ms ? ttl_ms : left_ms};
+        const struct shared_item item = {key, key_len, value.data, value.len,
+                                         ttl_ms ? ttl_ms : left_ms};
         rc = store(map, &item, now_ms);
     }
     pthread_mutex_unlock(&map->lock);

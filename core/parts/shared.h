@@ -1,6 +1,7 @@
-/* neap.shared: named maps that all workers of an executor share, the one thread-safe thing scripts have in
- * common. Values are bytes (an encoded Lua value). One lock a map, held only to touch the table. Any thread.
- * A key with a time to live is gone once it is over. Times are monotonic milliseconds; ttl_ms 0: for ever. */
+/* neap.shared: named maps that all workers of an executor share, the one thread-safe thing scripts
+ * have in common. Values are bytes (an encoded Lua value). One lock a map, held only to touch the
+ * table. Any thread. A key with a time to live is gone once it is over. Times are monotonic
+ * milliseconds; ttl_ms 0: for ever. */
 #ifndef PARTS_SHARED_H
 #define PARTS_SHARED_H
 
@@ -33,13 +34,17 @@ int shared_put(struct shared *map, const struct shared_item *item, int64_t now_m
 /* As put, but NEAP_EINVAL where the key exists. */
 int shared_add(struct shared *map, const struct shared_item *item, int64_t now_ms);
 /* Appends the value to `out`; false: no such key. */
-bool shared_get(struct shared *map, const char *key, size_t key_len, struct buf *out, int64_t now_ms);
+bool shared_get(struct shared *map, const char *key, size_t key_len, struct buf *out,
+                int64_t now_ms);
 bool shared_delete(struct shared *map, const char *key, size_t key_len);
 
-/* Turns the value kept under a key into another, in one step that no other thread sees half done. `change` reads `old` (len 0: no such
- * key) and writes `out`; it must not block, call back or raise. It returns NEAP_OK, or an error that leaves the value alone. */
-int shared_change(struct shared *map, const char *key, size_t key_len, int64_t ttl_ms, int64_t now_ms,
-                  int (*change)(void *user, const void *old, size_t len, struct buf *out), void *user);
+/* Turns the value kept under a key into another, in one step that no other thread sees half done.
+ * `change` reads `old` (len 0: no such key) and writes `out`; it must not block, call back or
+ * raise. It returns NEAP_OK, or an error that leaves the value alone. */
+int shared_change(struct shared *map, const char *key, size_t key_len, int64_t ttl_ms,
+                  int64_t now_ms,
+                  int (*change)(void *user, const void *old, size_t len, struct buf *out),
+                  void *user);
 
 /* Appends the live keys, each as a 32-bit length and its bytes, to `out`; returns how many. */
 size_t shared_keys(struct shared *map, struct buf *out, int64_t now_ms);

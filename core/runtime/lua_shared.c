@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "model/codec.h"
-#include "model/json.h"
+#include "model/msgpack.h"
 #include "runtime/worker_run.h"
 
 #include <string.h>
@@ -97,49 +97,30 @@ struct sum {
     lua_Integer integer;
 };
 
-/* Reads our own encoding of a number; false: something else. */
-static bool number_of(const unsigned char *p, size_t len, bool *is_float, lua_Number *f, lua_Integer *i)
-{
-    *is_float = false;
-    if (len == 1 && (p[0] < 0x80 || p[0] >= 0xe0)) {
-        *i = (signed char)p[0];
-        return true;
-    }
-    uint64_t bits = 0;
-    for (size_t at = 1; at < len && at < 9; at++)
-        bits = bits << 8 | p[at];
-    if (p[0] == 0xcb && len == 9) {
-        *is_float = true;
-        memcpy(f, &bits, sizeof *f);
-    } else if (p[0] >= 0xcc && p[0] <= 0xcf && len == 1 + (1u << (p[0] - 0xcc))) {
-        *i = (lua_Integer)bits;
-    } else if (p[0] >= 0xd0 && p[0] <= 0xd3 && len == 1 + (1u << (p[0] - 0xd0))) {
-        const unsigned shift = 64 - 8 * (unsigned)(len - 1);
-        *i = (lua_Integer)(bits << shift) >> shift;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 static int add_up(void *user, const void *old, size_t len, struct buf *out)
 {
     struct sum *sum = user;
-    bool is_float = sum->is_float, old_float;
+    bool is_float = sum->is_float;
     lua_Number f = sum->start;
     lua_Integer i = sum->integer_start;
     if (len) {
-        if (!number_of(old, len, &old_float, &f, &i))
+        struct msgpack_reader reader = msgpack_reader(old, len);
+        struct msgpack_item item;
+        if (msgpack_read(&reader, &item) ||
+            (item.type != MSGPACK_INTEGER && item.type != MSGPACK_FLOAT))
             return NEAP_EINVAL;
-        is_float = is_float || old_float;
-        if (!old_float)
-            f = (lua_Number)i;
+        is_float = is_float || item.type == MSGPACK_FLOAT;
+        i = item.integer;
+        f = item.type == MSGPACK_FLOAT ? item.number : (lua_Number)item.integer;
     }
-    if (is_float)
-        msgpack_float(out, sum->result = f + sum->by);
-    else
-        msgpack_integer(out, sum->integer = (lua_Integer)((uint64_t)i + (uint64_t)sum->integer_by));
     sum->is_float = is_float;
+    sum->result = f + sum->by;
+    if (is_float) {
+        msgpack_float(out, sum->result);
+    } else {
+        sum->integer = (lua_Integer)((uint64_t)i + (uint64_t)sum->integer_by);
+        msgpack_integer(out, sum->integer);
+    }
     return NEAP_OK;
 }
 
@@ -150,7 +131,8 @@ static int shared_lua_incr(lua_State *L)
     struct shared *map = map_at(L);
     const char *key = luaL_checklstring(L, 2, &len);
     struct sum sum = {.by = luaL_optnumber(L, 3, 1), .start = luaL_optnumber(L, 4, 0)};
-    sum.is_float = (lua_isnumber(L, 3) && !lua_isinteger(L, 3)) || (lua_isnumber(L, 4) && !lua_isinteger(L, 4));
+    sum.is_float = (lua_isnumber(L, 3) && !lua_isinteger(L, 3)) ||
+                   (lua_isnumber(L, 4) && !lua_isinteger(L, 4));
     sum.integer_by = lua_isinteger(L, 3) ? lua_tointeger(L, 3) : 1;
     sum.integer_start = lua_isinteger(L, 4) ? lua_tointeger(L, 4) : 0;
     const int rc = shared_change(map, key, len, ttl_at(L, 5), clock_mono_ms(), add_up, &sum);
@@ -198,8 +180,12 @@ static int neap_shared(lua_State *L)
 void lua_shared_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"get", shared_lua_get},       {"set", shared_lua_set},   {"add", shared_lua_add},
-        {"delete", shared_lua_delete}, {"incr", shared_lua_incr}, {"keys", shared_lua_keys},
+        {"get", shared_lua_get},
+        {"set", shared_lua_set},
+        {"add", shared_lua_add},
+        {"delete", shared_lua_delete},
+        {"incr", shared_lua_incr},
+        {"keys", shared_lua_keys},
         {NULL, NULL},
     };
     luaL_newmetatable(L, SHARED);

@@ -10,7 +10,7 @@
 
 struct executor {
     neap *n;
-    char dir[64];      /* removed by executor_close */
+    char dir[64]; /* removed by executor_close */
     char ini[96];
     char problems[4096]; /* what on_problem said, a line each */
     char printed[65536]; /* what the tasks printed, a line each */
@@ -26,7 +26,8 @@ void executor_start(struct executor *x, unsigned flags);
 void executor_close(struct executor *x);
 
 uint64_t executor_submit(struct executor *x, const char *task, const char *json);
-/* The next outcome within 20 s; frees it. Returns its result or error message as JSON text in `out`. */
+/* The next outcome within 20 s; frees it. Returns its result or error message as JSON text in
+ * `out`. */
 struct neap_outcome executor_next(struct executor *x, char *out, size_t size);
 /* Submits one job and returns its result as JSON; fails the test if it does not complete. */
 const char *executor_run(struct executor *x, const char *task, const char *json);

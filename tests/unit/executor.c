@@ -1,4 +1,5 @@
-/* The executor through its public API: order, delays, limits, waiting, retries, isolation, shutdown. */
+/* The executor through its public API: order, delays, limits, waiting, retries, isolation,
+ * shutdown. */
 #include "../support/executor.h"
 
 #include <setjmp.h>
@@ -44,7 +45,8 @@ static void write_blocker(struct executor *x)
 
 #define ONE_WORKER "[pool default]\nworkers = 1\nslots = 1\n"
 
-/* --- results and errors -------------------------------------------------------------------------- */
+/* --- results and errors --------------------------------------------------------------------------
+ */
 
 static void runs_jobs(void **state)
 {
@@ -52,11 +54,13 @@ static void runs_jobs(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "plugins/t/add.lua", "return function(a) return a.x + a.y end");
-    executor_write(&x, "plugins/one.lua", "return { run = function(args, ctx) return ctx.task .. ctx.attempt end }");
+    executor_write(&x, "plugins/one.lua",
+                   "return { run = function(args, ctx) return ctx.task .. ctx.attempt end }");
     executor_start(&x, 0);
     assert_string_equal(x.problems, "");
     assert_string_equal(executor_run(&x, "t.add", "{\"x\":1,\"y\":2}"), "3");
-    assert_string_equal(executor_run(&x, "t.add", "{\"x\":9223372036854775806,\"y\":1}"), "9223372036854775807");
+    assert_string_equal(executor_run(&x, "t.add", "{\"x\":9223372036854775806,\"y\":1}"),
+                        "9223372036854775807");
     assert_string_equal(executor_run(&x, "one", NULL), "\"one1\"");
     executor_close(&x);
 }
@@ -69,7 +73,8 @@ static void reports_errors(void **state)
         {"error('plain')", "t/e.lua:2: plain", "t/e.lua:2"},
         {"error({1})", "(error object is a table value)", "t/e.lua:2"},
         {"error(nil)", "(error object is a nil value)", "t/e.lua:2"},
-        {"error(setmetatable({}, {__tostring = function() return 'mine' end}))", "mine", "t/e.lua:2"},
+        {"error(setmetatable({}, {__tostring = function() return 'mine' end}))", "mine",
+         "t/e.lua:2"},
         {"error(io.stdout)", "file (stdout)", "t/e.lua:2"},
         {"local function f() return 1 + f() end return f()", "stack overflow", "t/e.lua:2"},
         {"return args:missing()", "attempt to call a nil value (method 'missing')", "t/e.lua:2"},
@@ -98,10 +103,13 @@ static void reports_errors(void **state)
         snprintf(task, sizeof task, "e%zu.e", i);
         executor_submit(&x, task, "{}");
         assert_int_equal(neap_next(x.n, &out, 20000), NEAP_OK);
-        const char *want = strchr(cases[i].message, '/') == cases[i].message + 1 ? cases[i].message + 1 : cases[i].message;
+        const char *want = strchr(cases[i].message, '/') == cases[i].message + 1
+                               ? cases[i].message + 1
+                               : cases[i].message;
         if (out.state != NEAP_DEAD || !strstr(out.message, want))
             fail_msg("%s: state %d, '%s'", cases[i].body, out.state, out.message);
-        if (cases[i].traceback && (!out.traceback || !strstr(out.traceback, cases[i].traceback + 1)))
+        if (cases[i].traceback &&
+            (!out.traceback || !strstr(out.traceback, cases[i].traceback + 1)))
             fail_msg("%s: traceback '%s'", cases[i].body, out.traceback);
         assert_string_equal(out.code, "error");
         neap_outcome_free(&out);
@@ -129,7 +137,8 @@ static void checks_arguments(void **state)
     executor_close(&x);
 }
 
-/* --- order and time ------------------------------------------------------------------------------- */
+/* --- order and time
+ * ------------------------------------------------------------------------------- */
 
 static void runs_by_priority_then_age(void **state)
 {
@@ -149,7 +158,11 @@ static void runs_by_priority_then_age(void **state)
         const int priority = rand() % 256 - 128;
         char args[64];
         snprintf(args, sizeof args, "{\"p\":%d,\"i\":%d}", priority, i);
-        const struct neap_request request = {.task = "t.echo", .args = args, .priority_set = 1, .priority = priority, .flags = NEAP_DELIVER};
+        const struct neap_request request = {.task = "t.echo",
+                                             .args = args,
+                                             .priority_set = 1,
+                                             .priority = priority,
+                                             .flags = NEAP_DELIVER};
         assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
     }
     executor_write(&x, "go", "");
@@ -188,7 +201,8 @@ static void is_never_early_and_rarely_late(void **state)
     int64_t *due = calloc(JOBS, sizeof *due);
     for (int i = 0; i < JOBS; i++) {
         due[i] = now_ms() + rand() % 2000;
-        const struct neap_request request = {.task = "t.nop", .at_ms = due[i], .tag = (uint64_t)i, .flags = NEAP_DELIVER};
+        const struct neap_request request = {
+            .task = "t.nop", .at_ms = due[i], .tag = (uint64_t)i, .flags = NEAP_DELIVER};
         assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
     }
     for (int i = 0; i < JOBS; i++) {
@@ -199,8 +213,9 @@ static void is_never_early_and_rarely_late(void **state)
         neap_outcome_free(&out);
     }
     qsort(late_ms, JOBS, sizeof *late_ms, by_value);
-    print_message("delays: median %lld ms, 99 %% %lld ms, worst %lld ms late\n", (long long)late_ms[JOBS / 2],
-                  (long long)late_ms[JOBS * 99 / 100], (long long)late_ms[JOBS - 1]);
+    print_message("delays: median %lld ms, 99 %% %lld ms, worst %lld ms late\n",
+                  (long long)late_ms[JOBS / 2], (long long)late_ms[JOBS * 99 / 100],
+                  (long long)late_ms[JOBS - 1]);
     free(due);
     executor_close(&x);
 }
@@ -219,7 +234,8 @@ static void urgent_overtakes_claimed(void **state)
     await_file(&x, "blocked");
     for (int i = 0; i < 50; i++)
         executor_submit(&x, "t.echo", "0");
-    const struct neap_request urgent = {.task = "t.echo", .args = "1", .priority_set = 1, .priority = 20, .flags = NEAP_DELIVER};
+    const struct neap_request urgent = {
+        .task = "t.echo", .args = "1", .priority_set = 1, .priority = 20, .flags = NEAP_DELIVER};
     assert_int_equal(neap_submit(x.n, &urgent, NULL, NULL), NEAP_OK);
     executor_totals(&x); /* the engine has dealt with all of them once it answers this */
     executor_write(&x, "go", "");
@@ -258,7 +274,8 @@ static void nothing_waits_behind_one_that_computes(void **state)
     executor_close(&x);
 }
 
-/* --- limits --------------------------------------------------------------------------------------- */
+/* --- limits
+ * --------------------------------------------------------------------------------------- */
 
 static void full_queues_do_as_told(void **state)
 {
@@ -269,9 +286,11 @@ static void full_queues_do_as_told(void **state)
     (void)state;
     executor_init(&x);
     write_blocker(&x);
-    executor_write(&x, "neap.ini",
-                   ONE_WORKER "[queue r]\ncapacity = 10\nwhen_full = reject\n[queue d]\ncapacity = 10\nwhen_full = drop\n"
-                              "[queue b]\ncapacity = 10\nwhen_full = block\n");
+    executor_write(
+        &x, "neap.ini",
+        ONE_WORKER
+        "[queue r]\ncapacity = 10\nwhen_full = reject\n[queue d]\ncapacity = 10\nwhen_full = drop\n"
+        "[queue b]\ncapacity = 10\nwhen_full = block\n");
     executor_write(&x, "plugins/t/r.lua", "return { queue = 'r', run = function() end }");
     executor_write(&x, "plugins/t/d.lua", "return { queue = 'd', run = function() end }");
     executor_write(&x, "plugins/t/b.lua", "return { queue = 'b', run = function() end }");
@@ -313,15 +332,18 @@ static void scripts_see_full_queues(void **state)
     struct executor x;
     (void)state;
     executor_init(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n[queue r]\ncapacity = 10\nwhen_full = reject\npaused = yes\n"
-                                   "[queue b]\ncapacity = 3\nwhen_full = block\n");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 1\n[queue r]\ncapacity = 10\nwhen_full = reject\npaused = yes\n"
+        "[queue b]\ncapacity = 3\nwhen_full = block\n");
     executor_write(&x, "plugins/t/r.lua", "return { queue = 'r', run = function() end }");
     executor_write(&x, "plugins/t/b.lua", "return { queue = 'b', run = function(n) return n end }");
     executor_write(&x, "plugins/t/fill.lua",
                    "local neap = require 'neap'\n"
                    "return function()\n"
                    "  local ok, why = 0, nil\n"
-                   "  for i = 1, 12 do local j, e = neap.submit('t.r', {}) if j then ok = ok + 1 else why = e end end\n"
+                   "  for i = 1, 12 do local j, e = neap.submit('t.r', {}) if j then ok = ok + 1 "
+                   "else why = e end end\n"
                    "  local jobs = {}\n"
                    "  for i = 1, 50 do jobs[i] = neap.submit('t.b', i) end\n"
                    "  local results, errors = neap.all(jobs)\n"
@@ -339,7 +361,9 @@ static void concurrency_and_rate_hold(void **state)
     char text[128];
     (void)state;
     executor_init(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 2\n[queue c]\nconcurrency = 3\n[queue rate]\nrate = 50/s\n");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 2\n[queue c]\nconcurrency = 3\n[queue rate]\nrate = 50/s\n");
     executor_write(&x, "plugins/t/c.lua",
                    "local neap = require 'neap'\n"
                    "return { queue = 'c', run = function()\n"
@@ -368,12 +392,14 @@ static void concurrency_and_rate_hold(void **state)
     executor_close(&x);
 }
 
-/* --- waiting for jobs ------------------------------------------------------------------------------ */
+/* --- waiting for jobs
+ * ------------------------------------------------------------------------------ */
 
 static void parents_never_deadlock(void **state)
 {
-    static const char *const inis[] = {ONE_WORKER, "[pool default]\nworkers = 1\n[queue default]\nconcurrency = 1\n",
-                                       ONE_WORKER "[queue default]\nconcurrency = 1\n"};
+    static const char *const inis[] = {
+        ONE_WORKER, "[pool default]\nworkers = 1\n[queue default]\nconcurrency = 1\n",
+        ONE_WORKER "[queue default]\nconcurrency = 1\n"};
     (void)state;
     for (size_t i = 0; i < sizeof inis / sizeof *inis; i++) {
         struct executor x;
@@ -412,11 +438,13 @@ static void waits_tell_what_became_of_it(void **state)
                    "  local late = neap.submit('t.slow', {}, { delay = '1h' })\n"
                    "  local s4 = late:state()\n"
                    "  assert(late:cancel())\n"
-                   "  return { ok, e.message, e.code, ok2, e2.code, before, ok3, e3.code, s4, late:state(), (pcall(neap.submit, 't.fial')) }\n"
+                   "  return { ok, e.message, e.code, ok2, e2.code, before, ok3, e3.code, s4, "
+                   "late:state(), (pcall(neap.submit, 't.fial')) }\n"
                    "end");
     executor_start(&x, 0);
     assert_string_equal(executor_run(&x, "t.parent", NULL),
-                        "[false,\"no\",\"error\",false,\"timeout\",\"running\",false,\"cancelled\",\"scheduled\",\"cancelled\",false]");
+                        "[false,\"no\",\"error\",false,\"timeout\",\"running\",false,\"cancelled\","
+                        "\"scheduled\",\"cancelled\",false]");
     executor_close(&x);
 }
 
@@ -428,7 +456,8 @@ static void thousands_sleep_in_one_worker(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 10000\n");
-    executor_write(&x, "plugins/t/nap.lua", "return function() require('neap').sleep('300ms') return true end");
+    executor_write(&x, "plugins/t/nap.lua",
+                   "return function() require('neap').sleep('300ms') return true end");
     executor_start(&x, 0);
     const int64_t begin = now_ms();
     for (int i = 0; i < JOBS; i++)
@@ -441,7 +470,8 @@ static void thousands_sleep_in_one_worker(void **state)
     executor_close(&x);
 }
 
-/* --- failure --------------------------------------------------------------------------------------- */
+/* --- failure
+ * --------------------------------------------------------------------------------------- */
 
 static void retries_and_gives_up(void **state)
 {
@@ -449,17 +479,20 @@ static void retries_and_gives_up(void **state)
     char text[256];
     (void)state;
     executor_init(&x);
-    executor_write(&x, "plugins/t/flaky.lua",
-                   "return { retry = { max = 3, base = '10ms', jitter = 0 }, run = function(a, ctx)\n"
-                   "  if ctx.attempt <= a.fail then error('try ' .. ctx.attempt, 0) end return ctx.attempt end,\n"
-                   "  on_dead = function(a, ctx, err) print('dead', err.message, ctx.attempt) end }");
+    executor_write(
+        &x, "plugins/t/flaky.lua",
+        "return { retry = { max = 3, base = '10ms', jitter = 0 }, run = function(a, ctx)\n"
+        "  if ctx.attempt <= a.fail then error('try ' .. ctx.attempt, 0) end return ctx.attempt "
+        "end,\n"
+        "  on_dead = function(a, ctx, err) print('dead', err.message, ctx.attempt) end }");
     executor_write(&x, "plugins/t/verdict.lua",
                    "local neap = require 'neap'\n"
                    "local snoozed = 0\n"
                    "return { retry = { max = 5, base = '1ms' }, run = function(how, ctx)\n"
                    "  if how == 'fail' then pcall(ctx.fail, ctx, 'for good') end\n"
                    "  if how == 'cancel' then ctx:cancel('never mind') end\n"
-                   "  if how == 'snooze' then snoozed = snoozed + 1 if snoozed < 4 then ctx:snooze('5ms') end end\n"
+                   "  if how == 'snooze' then snoozed = snoozed + 1 if snoozed < 4 then "
+                   "ctx:snooze('5ms') end end\n"
                    "  if how == 'retry' and ctx.attempt < 3 then ctx:retry('5ms', 'again') end\n"
                    "  return { ctx.attempt, snoozed }\n"
                    "end }");
@@ -497,7 +530,8 @@ static void children_come_with_completion(void **state)
     executor_init(&x);
     executor_write(&x, "plugins/t/child.lua", "return function(n) print('child', n) end");
     executor_write(&x, "plugins/t/parent.lua",
-                   "return { run = function(ok, ctx) ctx:submit('t.child', tostring(ok)) if not ok then error('x') end end }");
+                   "return { run = function(ok, ctx) ctx:submit('t.child', tostring(ok)) if not ok "
+                   "then error('x') end end }");
     executor_start(&x, 0);
     executor_run(&x, "t.parent", "true");
     executor_submit(&x, "t.parent", "false");
@@ -520,9 +554,11 @@ static void expired_jobs_are_cancelled(void **state)
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     await_file(&x, "blocked");
-    const struct neap_request request = {.task = "t.block", .expires_ms = now_ms() + 30, .tag = 9, .flags = NEAP_DELIVER};
+    const struct neap_request request = {
+        .task = "t.block", .expires_ms = now_ms() + 30, .tag = 9, .flags = NEAP_DELIVER};
     assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
-    const struct neap_outcome out = executor_next(&x, text, sizeof text); /* while the worker is still busy */
+    const struct neap_outcome out =
+        executor_next(&x, text, sizeof text); /* while the worker is still busy */
     assert_int_equal(out.tag, 9);
     assert_int_equal(out.state, NEAP_CANCELLED);
     executor_write(&x, "go", "");
@@ -541,8 +577,10 @@ static void setup_runs_once(void **state)
                    "local neap = require 'neap'\n"
                    "local setups = 0\n"
                    "return { config = { base = 'integer' },\n"
-                   "  setup = function(config) setups = setups + 1 neap.sleep('20ms') return { n = config.base + setups } end,\n"
-                   "  run = function(_, ctx) ctx.state.n = ctx.state.n + 1 return { ctx.state.n, setups, ctx.config.base } end,\n"
+                   "  setup = function(config) setups = setups + 1 neap.sleep('20ms') return { n = "
+                   "config.base + setups } end,\n"
+                   "  run = function(_, ctx) ctx.state.n = ctx.state.n + 1 return { ctx.state.n, "
+                   "setups, ctx.config.base } end,\n"
                    "  teardown = function(state) print('bye', state.n) end }");
     executor_start(&x, 0);
     for (int i = 0; i < 5; i++)
@@ -557,7 +595,8 @@ static void setup_runs_once(void **state)
     assert_string_equal(x.printed, "bye\t16\n");
 }
 
-/* --- isolation ------------------------------------------------------------------------------------- */
+/* --- isolation
+ * ------------------------------------------------------------------------------------- */
 
 static void plugins_do_not_see_each_other(void **state)
 {
@@ -566,28 +605,31 @@ static void plugins_do_not_see_each_other(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
-    executor_write(&x, "plugins/bad/spoil.lua",
-                   "mine = 1\n"
-                   "function string.shout(s) return s:upper() .. '!' end\n"
-                   "local own = ('x'):shout()\n"
-                   "string.format = nil table.insert = nil math.pi = 3 coroutine.wrap = nil os.time = nil\n"
-                   "require('neap').sleep = nil require('neap').json.encode = nil\n"
-                   "package.loaded.neap = nil\n"
-                   "local meta = getmetatable('') \n"
-                   "return function()\n"
-                   "  pcall(function() getmetatable('').__index = nil end)\n"
-                   "  pcall(setmetatable, _G, nil)\n"
-                   "  pcall(rawset, _G, 'theirs', 1)\n"
-                   "  require('neap').sleep('1ms')\n"
-                   "  return own .. ('y'):shout()\n"
-                   "end");
-    executor_write(&x, "plugins/good/look.lua",
-                   "local neap = require 'neap'\n"
-                   "return function()\n"
-                   "  neap.sleep('1ms')\n"
-                   "  return { mine == nil, theirs == nil, ('x').shout == nil, string.format ~= nil, table.insert ~= nil, math.pi > 3.1,\n"
-                   "    coroutine.wrap ~= nil, os.time ~= nil, neap.json.encode ~= nil, ('%d'):format(3) }\n"
-                   "end");
+    executor_write(
+        &x, "plugins/bad/spoil.lua",
+        "mine = 1\n"
+        "function string.shout(s) return s:upper() .. '!' end\n"
+        "local own = ('x'):shout()\n"
+        "string.format = nil table.insert = nil math.pi = 3 coroutine.wrap = nil os.time = nil\n"
+        "require('neap').sleep = nil require('neap').json.encode = nil\n"
+        "package.loaded.neap = nil\n"
+        "local meta = getmetatable('') \n"
+        "return function()\n"
+        "  pcall(function() getmetatable('').__index = nil end)\n"
+        "  pcall(setmetatable, _G, nil)\n"
+        "  pcall(rawset, _G, 'theirs', 1)\n"
+        "  require('neap').sleep('1ms')\n"
+        "  return own .. ('y'):shout()\n"
+        "end");
+    executor_write(
+        &x, "plugins/good/look.lua",
+        "local neap = require 'neap'\n"
+        "return function()\n"
+        "  neap.sleep('1ms')\n"
+        "  return { mine == nil, theirs == nil, ('x').shout == nil, string.format ~= nil, "
+        "table.insert ~= nil, math.pi > 3.1,\n"
+        "    coroutine.wrap ~= nil, os.time ~= nil, neap.json.encode ~= nil, ('%d'):format(3) }\n"
+        "end");
     executor_start(&x, 0);
     executor_submit(&x, "bad.spoil", NULL);
     executor_next(&x, text, sizeof text);
@@ -622,7 +664,8 @@ static void two_executors_in_one_process(void **state)
     executor_close(&b);
 }
 
-/* --- the end --------------------------------------------------------------------------------------- */
+/* --- the end
+ * --------------------------------------------------------------------------------------- */
 
 static void drains(void **state)
 {
@@ -631,8 +674,10 @@ static void drains(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "neap.ini", ONE_WORKER);
-    executor_write(&x, "plugins/t/nap.lua", "return function() print('in') require('neap').sleep('100ms') return true end");
-    executor_write(&x, "plugins/t/long.lua", "return function() print('in') require('neap').sleep('1h') end");
+    executor_write(&x, "plugins/t/nap.lua",
+                   "return function() print('in') require('neap').sleep('100ms') return true end");
+    executor_write(&x, "plugins/t/long.lua",
+                   "return function() print('in') require('neap').sleep('1h') end");
     executor_start(&x, 0);
     for (int i = 0; i < 3; i++)
         executor_submit(&x, "t.nap", NULL);

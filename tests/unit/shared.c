@@ -147,8 +147,10 @@ static void threads_count_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_values), cmocka_unit_test(forgets_in_time),
-        cmocka_unit_test(has_a_limit),  cmocka_unit_test(many_keys),
+        cmocka_unit_test(keeps_values),
+        cmocka_unit_test(forgets_in_time),
+        cmocka_unit_test(has_a_limit),
+        cmocka_unit_test(many_keys),
         cmocka_unit_test(threads_count_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
