@@ -429,7 +429,7 @@ int64_t source_settle_ms(const struct source_place *place, int64_t unix_ms, bool
 {
     const int64_t quiet_ms = reshaped ? SOURCE_RESHAPED_MS : SOURCE_QUIET_MS;
     int64_t age_ms = unix_ms - place->newest_ms;
-    if (place->stock || age_ms < 0) /* a clock of somebody else's */
+    if (place->stock || age_ms < -SOURCE_FUTURE_MS) /* a clock of somebody else's */
         return 0;
     if (place->busy && age_ms < SOURCE_BUSY_MS)
         return SOURCE_BUSY_MS - age_ms;

@@ -12,7 +12,8 @@
 #define SOURCE_FILES_MAX 4096
 #define SOURCE_QUIET_MS 50
 #define SOURCE_RESHAPED_MS 250
-#define SOURCE_BUSY_MS 5000 /* how long a transfer that moves nothing is believed */
+#define SOURCE_FUTURE_MS 2000 /* changed so long after the listing began: not by our clock */
+#define SOURCE_BUSY_MS 5000   /* how long a transfer that moves nothing is believed */
 
 struct walk_file {
     char *path;

@@ -332,7 +332,8 @@ static void settles_after_a_while(void **state)
     assert_int_equal(source_settle_ms(&p, 1049, false), 1);
     assert_int_equal(source_settle_ms(&p, 1050, false), 0);
     assert_int_equal(source_settle_ms(&p, 1050, true), 200);
-    assert_int_equal(source_settle_ms(&p, 900, true), 0);
+    assert_int_equal(source_settle_ms(&p, 990, false), 60); /* while it was listed */
+    assert_int_equal(source_settle_ms(&p, -1001, true), 0);
     p.busy = true;
     assert_int_equal(source_settle_ms(&p, 1050, false), 4950);
     assert_int_equal(source_settle_ms(&p, 6000, false), 0);
