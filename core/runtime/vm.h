@@ -1,5 +1,5 @@
-/* One isolated Lua state: standard libraries, the Lua half (scripts/), what it costs. A worker has one, staging makes
- * one a plugin. Everything here belongs to the thread that owns the state. */
+/* One isolated Lua state: standard libraries, the Lua half (scripts/), what it costs. A worker has
+ * one, staging makes one a plugin. Everything here belongs to the thread that owns the state. */
 #ifndef RUNTIME_VM_H
 #define RUNTIME_VM_H
 
@@ -25,32 +25,36 @@ struct vm {
     bool loading;              /* a plugin's files run their top level: acting functions refuse */
     bool doomed;               /* staging is past its deadline: nothing may go on */
     bool parking;              /* a yield of ours is on its way down to the runtime */
-    unsigned unyieldable;      /* levels of the chain of coroutines that cannot yield (a sort comparator...) */
-    unsigned closing;          /* depth of coroutine.close */
+    unsigned unyieldable;      /* levels of the chain of coroutines that cannot yield (a sort
+                                  comparator...) */
+    const char *stack;         /* where its thread's C stack began; NULL: unknown */
     int main_ref;              /* the prelude's table of entry points */
     int string_meta_ref;
-    const void *string_owner;  /* whose `string` the methods of strings are now */
-    struct buf scratch;        /* to encode into; here, so that an error of Lua does not leak it */
+    const void *string_owner; /* whose `string` the methods of strings are now */
+    struct buf scratch;       /* to encode into; here, so that an error of Lua does not leak it */
 };
 
-/* `staging`: acting functions and file access refuse for good. NEAP_EIO where there is no memory. */
+/* `staging`: acting functions and file access refuse for good. NEAP_EIO where there is no memory.
+ */
 int vm_init(struct vm *vm, bool staging, struct neap_error *err);
 void vm_close(struct vm *vm); /* zeroed is fine */
 
-struct vm *vm_of(lua_State *L); /* the state's owner; fast */
+struct vm *vm_of(lua_State *L);        /* the state's owner; fast */
 struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */
 
-/* Calls entry point `name` of scripts/prelude.lua protected, with `nargs` values on top; leaves `nresults` or, on an error, a message
- * with traceback in `err`. From outside any job. */
+/* Calls entry point `name` of scripts/prelude.lua protected, with `nargs` values on top; leaves
+ * `nresults` or, on an error, a message with traceback in `err`. From outside any job. */
 int vm_call(struct vm *vm, const char *name, int nargs, int nresults, struct neap_error *err);
 
-/* Message handler for protected calls: turns any error value into a table {message=, traceback=}. */
+/* Message handler for protected calls: turns any error value into a table {message=, traceback=}.
+ */
 int vm_traceback(lua_State *L);
 
 /* Pushes a traceback of L from the caller on, without frames of our own. */
 void vm_push_traceback(lua_State *L);
 
-/* The text of an error value: __tostring where there is one, else its type ("a table value"). Never raises. Pushes it. */
+/* The text of an error value: __tostring where there is one, else its type ("a table value"). Never
+ * raises. Pushes it. */
 const char *vm_error_text(lua_State *L, int index, size_t *len);
 
 /* Raises "NAME cannot be called while a file loads" while vm->loading. */

@@ -61,6 +61,7 @@ void worker_join(struct worker *worker); /* after WORKER_EXIT: waits for the thr
 struct line *worker_line(struct worker *worker);
 void worker_wake(struct worker *worker);   /* after line_put: if it sleeps */
 bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */
+uint64_t worker_steps(const struct worker *worker); /* goes up at each resume: else it computes */
 void worker_post(struct worker *worker, struct message *message);
 void worker_note(struct worker *worker, int kind, uint64_t id);
 
