@@ -88,7 +88,7 @@ static const char *const serve_text[] = {
 };
 
 static const struct cli_option check_options[] = {
-    OPTION_CONFIG, OPTION_PLUGINS, OPTION_SET,
+    OPTIONS_COMMON,
     OPTIONS_END,
 };
 

@@ -68,9 +68,9 @@ static void put_man_tail(struct buf *out)
         out,
         ".SH ENVIRONMENT\n.TP\nNEAP_CONFIG\nthe configuration to read where \\-c is not given\n"
         ".TP\nNO_COLOR\nif set, no progress bar is drawn\n"
-        ".SH FILES\n.TP\n./neap.ini\nthe configuration, if there\n"
+        ".SH FILES\n.TP\n\\&./neap.ini\nthe configuration, if there\n"
         ".TP\n/etc/neap/neap.ini\nfor serve, check and config, if there is no other\n"
-        ".TP\n./plugins\nwhere plugins are by default\n"
+        ".TP\n\\&./plugins\nwhere plugins are by default\n"
         ".SH EXAMPLES\n.EX\nneap run ./double.lua '21'\n"
         "printf '%s\\en' a b c | neap map ./upper.lua\n"
         "neap map mail.send \\-\\-jsonl \\-\\-joblog sent.log \\-\\-resume < letters.jsonl\n.EE\n");
@@ -141,7 +141,8 @@ static bool first_of_name(const struct cli_command *upto, const struct cli_optio
 static void put_bash(struct buf *out)
 {
     buf_text(out,
-             "# bash completion for neap; made by: neap help --completion bash\n_neap() {\n"
+             "# bash completion for neap; made by: neap help --completion bash\n"
+             "# shellcheck shell=bash disable=SC2207\n_neap() {\n"
              "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
              "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
              "        COMPREPLY=($(compgen -W '");

@@ -80,17 +80,15 @@ static int say_open_failed(struct session *s, const struct neap_error *err)
     return cli_fail(cli_status_of(err->code), s->args->command->name, "%s", err->message);
 }
 
-/* A task that cannot be loaded is not in the list; the problems name its file. */
+/* A plugin loads whole or not at all, so a task that is missing may just have a broken neighbour: the
+ * problems name files. */
 static bool task_is_broken(const struct session *s, const char *task)
 {
-    struct buf path = {0};
-    buf_byte(&path, '/');
-    for (const char *at = task; *at; at++)
-        buf_byte(&path, *at == '.' ? '/' : (uint8_t)*at);
-    buf_text(&path, ".lua:");
+    const char *dot = strchr(task, '.');
+    char *part = dot ? mem_format("/%.*s/", (int)(dot - task), task) : mem_format("/%s.lua:", task);
     const bool broken =
-        s->problems.len && memmem(s->problems.data, s->problems.len, path.data, path.len);
-    buf_close(&path);
+        s->problems.len && memmem(s->problems.data, s->problems.len, part, strlen(part));
+    free(part);
     return broken;
 }
 
@@ -130,7 +128,7 @@ static int resolve(struct session *s, const char *operand)
     int status = CLI_OK;
     if (!s->task && (file || task_is_broken(s, task))) {
         session_say_problems(s);
-        status = cli_fail(CLI_CONFIG, s->args->command->name, "%s is broken", operand);
+        status = cli_fail(CLI_CONFIG, s->args->command->name, "%s is not loaded: see above", operand);
     } else if (!s->task) {
         status = say_no_task(s, task, tasks, count);
     }

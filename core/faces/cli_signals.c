@@ -1,9 +1,12 @@
 #include "faces/cli_signals.h"
 
-#include <fcntl.h>
+#include "base/clock.h"
+
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define ECHO_MS 50
 
 static void add_unless_ignored(sigset_t *set, int signo)
 {
@@ -43,8 +46,13 @@ void signals_poll(struct signals *s)
             s->hangup = true;
             continue;
         }
-        if (s->count++ == 0)
-            s->first = (int)info.ssi_signo;
+        const int64_t now_ms = clock_mono_ms();
+        if (s->count == 0 || (int)info.ssi_signo != s->last || now_ms - s->last_ms > ECHO_MS)
+            s->count++;
+        s->last = (int)info.ssi_signo;
+        s->last_ms = now_ms;
+        if (s->first == 0)
+            s->first = s->last;
     }
 }
 

@@ -6,11 +6,15 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct signals { /* main thread */
     int fd;      /* readable while signals wait; -1: closed */
     int first;   /* the first SIGINT or SIGTERM; 0: none yet */
-    int count;   /* of SIGINT and SIGTERM */
+    int count;   /* of SIGINT and SIGTERM; one that follows its like at once is the same one:
+                  * timeout(1)   signals its child and then its child's process group */
+    int last;    /* the last one, and when it came; private */
+    int64_t last_ms;
     bool hangup; /* a SIGHUP came; whoever acts on it clears it */
     sigset_t before;
 };

@@ -50,7 +50,9 @@ int progress_wait_ms(const struct progress *p, int64_t now_ms)
 static void put_elapsed(struct buf *out, double seconds)
 {
     const long long whole = (long long)seconds;
-    if (seconds < 60)
+    if (seconds < 1)
+        buf_format(out, "%.0fms", seconds * 1000);
+    else if (seconds < 60)
         buf_format(out, "%.1fs", seconds);
     else if (whole < 3600)
         buf_format(out, "%lldm%02llds", whole / 60, whole % 60);

@@ -1,0 +1,119 @@
+# neap map: output that cannot go out, and how much is held back.
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    pids=()
+    common_tasks
+}
+
+# The exit statuses of both ends of a pipe: piped READER ARGS...
+piped() {
+    local reader=$1
+    shift
+    run -0 --separate-stderr env --default-signal=PIPE bash -c \
+        '"$0" "${@:2}" | eval "$1"; echo "${PIPESTATUS[0]}"' "$NEAP" "$reader" "$@"
+}
+
+@test "a full disk is an error" {
+    run -74 --separate-stderr bash -c '"$0" map ./echo.lua ::: a b >/dev/full' "$NEAP"
+    expect_error "neap map: cannot write output: No space left on device"
+}
+
+@test "a full disk ends a run that has much left" {
+    run -74 --separate-stderr bash -c 'yes | "$0" map ./echo.lua >/dev/full' "$NEAP"
+}
+
+@test "a closed stdout is an error" {
+    run -74 --separate-stderr bash -c '"$0" map ./echo.lua ::: a >&-' "$NEAP"
+}
+
+@test "map | head -1 ends promptly and quietly" {
+    run -0 --separate-stderr env --default-signal=PIPE bash -c \
+        'yes | "$0" map ./echo.lua | head -1; echo "${PIPESTATUS[1]}"' "$NEAP"
+    is $'y\n141'
+    quiet
+}
+
+@test "a reader that left is seen while jobs run and nothing is written" {
+    piped 'head -1' map ./hold.lua --as x :::
+    task some.lua <<'EOF'
+local neap = require "neap"
+return function(a) if a == "wait" then neap.sleep(600) end return a end
+EOF
+    piped 'head -1' map ./some.lua ::: first wait
+    is $'first\n141'
+    quiet
+}
+
+@test "a reader that is slow loses nothing" {
+    run -0 bash -c 'seq 50000 | "$0" map -k ./echo.lua | { sleep 0.5; md5sum; }' "$NEAP"
+    is "$(seq 50000 | md5sum)"
+}
+
+@test "a second signal ends a run whose reader has stopped reading" {
+    mkfifo pipe
+    sleep 600 <pipe 3>&- &
+    pids+=("$!")
+    yes >in & # a stream that does not end
+    yes=$!
+    until_true test -s in
+    kill "$yes"
+    env --default-signal=INT,PIPE "$NEAP" map ./echo.lua <in >pipe 2>err 3>&- &
+    pid=$!
+    pids+=("$pid")
+    sleep 0.3 # until the pipe is full; sooner is fine, too
+    kill -TERM "$pid"
+    sleep 0.1
+    kill -TERM "$pid"
+    finish
+    [ "$status" = 143 ]
+}
+
+@test "stdin that cannot be read is bad data" {
+    run -65 --separate-stderr bash -c '"$0" map ./echo.lua </' "$NEAP"
+    expect_error "standard input"
+}
+
+@test "-k holds back a bounded amount, and loses nothing" {
+    task first.lua <<'EOF'
+local neap = require "neap"
+return function(a)
+  if a == "first" then
+    while not io.open("go") do neap.sleep(0.02) end
+  end
+  return a
+end
+EOF
+    { echo first; seq 1500000; } >in
+    start map -k ./first.lua
+    settled() { # once it starts nothing new, its memory stays as it is
+        local before after
+        before=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
+        sleep 0.5
+        after=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
+        [ "$before" -gt 20000 ] && [ $((after - before)) -lt 1000 ]
+    }
+    [ ! -s out ]
+    until_true settled
+    [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 400000 ]
+    touch go
+    finish
+    [ "$status" = 0 ]
+    cmp in out
+}
+
+@test "input of any length is read in bounded memory" {
+    seq 1000000 >in
+    start map ./echo.lua
+    peak=0
+    while [ -e "/proc/$pid/status" ] && kill -0 "$pid" 2>/dev/null; do
+        now=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null || true)
+        peak=${now:-$peak}
+        sleep 0.05
+    done
+    finish
+    [ "$status" = 0 ]
+    lines out 1000000
+    [ "$peak" -lt 300000 ]
+}
