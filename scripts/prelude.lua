@@ -1,7 +1,8 @@
 -- The entry points that the C runtime calls: loading a plugin, setting a task up, tearing it down.
 local core, schema, task, sandbox = ...
 
-local type, next, pairs, ipairs, pcall, tostring, error = type, next, pairs, ipairs, pcall, tostring, error
+local type, next, pairs, ipairs, pcall = type, next, pairs, ipairs, pcall
+local tostring, error = tostring, error
 local setmetatable, concat, match, gsub = setmetatable, table.concat, string.match, string.gsub
 local neap = core.neap
 
@@ -11,8 +12,8 @@ for level, name in ipairs { "debug", "info", "warn", "error" } do
   neap.log[name] = function(text, fields) core.log(level - 1, text, fields) end
 end
 
--- Waits for all jobs, in order. Returns their results and, where any failed, a table of the errors, both by the
--- jobs' places in the list.
+-- Waits for all jobs, in order. Returns their results and, where any failed, a table of the errors,
+-- both by the jobs' places in the list.
 function neap.all(jobs)
   if type(jobs) ~= "table" then error("neap.all: a list of jobs, got " .. type(jobs), 2) end
   local results, errors = {}, nil
@@ -47,12 +48,13 @@ end
 
 local function load_task(plugin, env, file, problems)
   local where = plugin.dir .. "/" .. file.path
+  core.at(where)
   local function problem(message) problems[#problems + 1] = at(where, message) end
   if file.data == "" then return problem("the file is empty") end
   local chunk, message = sandbox.compile(file.data, where, env)
   if not chunk then return problem(message) end
   local ok, value = pcall(chunk)
-  if not ok then return problem(type(value) == "string" and value or "(error object is a " .. type(value) .. " value)") end
+  if not ok then return problem(core.text(value)) end
   local read, wrong = task.read(value, task_name(plugin, file))
   for _, text in ipairs(wrong or {}) do problem(text) end
   if read and not (wrong and wrong[1]) then
@@ -61,14 +63,17 @@ local function load_task(plugin, env, file, problems)
   end
 end
 
--- Loads every task of a plugin: {tasks = {name = task}, string = its string table, problems = {text...}}.
+-- Loads every task of a plugin:
+-- {tasks = {name = task}, string = its string table, problems = {text...}}.
 local function load_plugin(plugin)
   plugin.by_path = {}
   for _, file in ipairs(plugin.files) do plugin.by_path[file.path] = file end
   local env = sandbox.new(plugin)
   local tasks, problems = {}, {}
   for _, file in ipairs(plugin.files) do
-    if file.task then tasks[task_name(plugin, file)] = load_task(plugin, env, file, problems) end
+    if file.task then
+      tasks[task_name(plugin, file)] = load_task(plugin, env, file, problems)
+    end
   end
   sandbox.seal(env)
   return { tasks = tasks, string = env.string, problems = problems }
@@ -90,12 +95,14 @@ function main.stage(plugin, settings)
     local name = file.task and task_name(plugin, file)
     local one = name and loaded.tasks[name]
     if one then
+      core.at(plugin.dir .. "/" .. file.path)
       local config, wrong = main.config(one, settings[name] or {})
       for _, text in ipairs(wrong or {}) do
         loaded.problems[#loaded.problems + 1] = "[task " .. name .. "] " .. text
       end
       list[#list + 1] = {
-        name = name, file = index - 1, summary = one.summary, queue = one.queue, priority = one.priority,
+        name = name, file = index - 1, summary = one.summary,
+        queue = one.queue, priority = one.priority,
         retry = one.retry, has_on_dead = one.on_dead ~= nil, config = config,
         args_schema = one.args_spec and neap.json.encode(one.args_spec),
       }
@@ -104,7 +111,8 @@ function main.stage(plugin, settings)
   return { tasks = list, problems = loaded.problems }
 end
 
--- The INI's config values, converted and checked by the task's schema: table, or nil and a list of mistakes.
+-- The INI's config values, converted and checked by the task's schema: table, or nil and a list of
+-- mistakes.
 function main.config(one, values)
   if not one.config_check then
     local key = next(values)
@@ -126,8 +134,9 @@ local function wake_all(one)
   for i = 1, #waiting, 2 do core.wake(waiting[i], waiting[i + 1]) end
 end
 
--- Runs a task's setup once in this state; jobs that come meanwhile wait. Called in the job's coroutine, so setup may
--- wait too. A setup that fails fails the attempt, and the next job tries again.
+-- Runs a task's setup once in this state; jobs that come meanwhile wait. Called in the job's
+-- coroutine, so setup may wait too. A setup that fails fails the attempt, and the next job tries
+-- again.
 function main.setup(one)
   while one.busy do
     local run, serial = core.self()
@@ -148,7 +157,7 @@ function main.teardown(loaded)
   for name, one in pairs(loaded.tasks) do
     if one.teardown and (one.is_set_up or not one.setup) then
       local ok, message = pcall(one.teardown, one.state)
-      if not ok then core.log(2, "teardown of " .. name .. ": " .. tostring(message)) end
+      if not ok then core.log(2, "teardown of " .. name .. ": " .. core.text(message)) end
     end
   end
 end

@@ -1,21 +1,34 @@
 -- The world a plugin sees: its own globals, its own copy of every library table, its own require.
--- What a task changes in here is seen by the tasks of its own plugin in this worker, and by nobody else.
+-- What a task changes in here is seen by the tasks of its own plugin in this worker, and by nobody
+-- else. Functions may be shared between plugins, tables may not.
 local core = ...
 
-local type, pairs, ipairs, select, error, tostring = type, pairs, ipairs, select, error, tostring
-local load, pcall, setmetatable, getmetatable, rawget = load, pcall, setmetatable, getmetatable, rawget
-local concat, format, find, gsub, sub = table.concat, string.format, string.find, string.gsub, string.sub
+local type, ipairs, select, error, tostring = type, ipairs, select, error, tostring
+local load, next, pcall, rawget = load, next, pcall, rawget
+local setmetatable, getmetatable = setmetatable, getmetatable
+local concat, unpack, math_type = table.concat, table.unpack, math.type
+local format, find, gsub, sub = string.format, string.find, string.gsub, string.sub
 local io, os, debug, package, collectgarbage = io, os, debug, package, collectgarbage
+local system = _G
 
 local sandbox = {}
 
-local COPIED = { "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset",
-  "select", "tonumber", "tostring", "type", "xpcall", "_VERSION" }
-local LIBRARIES = { "coroutine", "string", "table", "math", "utf8" }
+local COPIED = {
+  "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset",
+  "select", "tonumber", "tostring", "type", "xpcall", "_VERSION",
+}
+local LIBRARIES = { "coroutine", "string", "table", "utf8" }
 
-local function copy(t)
-  local new = {}
-  for k, v in pairs(t) do new[k] = v end
+-- A copy with the tables in it and their metatables; a table met twice is copied once.
+local function deep_copy(t, seen)
+  seen = seen or {}
+  local new, meta = seen[t], debug.getmetatable(t)
+  if not new then
+    new = {}
+    seen[t] = new
+    for k, v in next, t do new[k] = type(v) == "table" and deep_copy(v, seen) or v end
+    if meta then setmetatable(new, deep_copy(meta, seen)) end
+  end
   return new
 end
 
@@ -27,10 +40,14 @@ end
 -- What reaches the outside world waits until the files have loaded.
 local function acting(name, f)
   return function(...)
-    if core.loading() then error(name .. " cannot be called while a file loads: call it inside run or setup", 2) end
+    if core.loading() then
+      error(name .. " cannot be called while a file loads: call it inside run or setup", 2)
+    end
     return f(...)
   end
 end
+
+-- --- print, io, os -------------------------------------------------------------------------------
 
 local function print_to(out)
   return function(...)
@@ -41,47 +58,98 @@ local function print_to(out)
   end
 end
 
+-- warn(...): a line of the log. "@on" and the like control the stock one: no such thing here.
+local function warn_to(log)
+  return function(...)
+    local n = select("#", ...)
+    local parts = { ... }
+    for i = 1, n == 0 and 1 or n do
+      if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
+        error(format("bad argument #%d to 'warn' (string expected, got %s)", i,
+                     n == 0 and "no value" or type(parts[i])), 2)
+      end
+    end
+    if n == 1 and sub(parts[1], 1, 1) == "@" then return end
+    log(2, concat(parts, "", 1, n))
+  end
+end
+
+-- What reading gives at the end of a file, by format.
+local function read_nothing(...)
+  local out, n = {}, select("#", ...)
+  for i = 1, n do
+    local what = select(i, ...)
+    if type(what) ~= "string" or not find(what, "^%*?a") then return unpack(out, 1, i) end
+    out[i] = ""
+  end
+  return unpack(out, 1, n == 0 and 1 or n)
+end
+
+local function written(v)
+  if math_type(v) == "float" then return format("%.14g", v) end -- as the stock one: 1.0 is 1
+  return tostring(v)
+end
+
 -- Standard output and error are the job's log; standard input is empty.
-local function stream(name)
+local function stream(name, readable)
   local file = {}
-  function file:write(...)
+  function file.write(self, ...)
+    if readable then return nil, "Bad file descriptor", 9 end
     for i = 1, select("#", ...) do
       local v = select(i, ...)
       if type(v) ~= "string" and type(v) ~= "number" then
-        error("bad argument #" .. i .. " to 'write' (string expected, got " .. type(v) .. ")", 2)
+        error(format("bad argument #%d to 'write' (string expected, got %s)", i, type(v)), 2)
       end
-      core.print(tostring(v))
+      core.print(written(v))
     end
     return self
   end
-  function file:flush() return self end
-  function file:setvbuf() return true end
-  function file:close() return nil, "cannot close " .. name end
-  function file:read() return nil end
-  function file:lines() return function() return nil end end
-  function file:seek() return nil, "Illegal seek", 29 end
-  return setmetatable(file, { __name = "FILE*", __metatable = false, __tostring = function() return "file (" .. name .. ")" end })
+  function file.read(_, ...)
+    if not readable then return nil, "Bad file descriptor", 9 end
+    return read_nothing(...)
+  end
+  function file.flush(self) return self end
+  function file.setvbuf() return true end
+  function file.lines() return function() return nil end end
+  function file.seek() return nil, "Illegal seek", 29 end
+  function file.close() return nil, "cannot close " .. name end
+  return setmetatable(file, {
+    __name = "FILE*", __metatable = false,
+    __tostring = function() return "file (" .. name .. ")" end,
+  })
 end
 
 local function new_io()
-  local stdin, stdout, stderr = stream("stdin"), stream("stdout"), stream("stderr")
+  local stdin, stdout, stderr = stream("stdin", true), stream("stdout"), stream("stderr")
+  local function fixed(name, file)
+    return function(other)
+      if other ~= nil and other ~= file then
+        error(name .. " cannot be changed in a task: use io.open", 2)
+      end
+      return file
+    end
+  end
   return {
     stdin = stdin, stdout = stdout, stderr = stderr,
     open = acting("io.open", io.open),
     tmpfile = acting("io.tmpfile", io.tmpfile),
     lines = acting("io.lines", function(path, ...)
-      if path == nil then return function() return nil end end
+      if path == nil then return stdin:lines() end
       return io.lines(path, ...)
     end),
-    close = function(file) return (file or stdout):close() end,
-    type = function(v)
-      if v == stdin or v == stdout or v == stderr then return "file" end
-      return io.type(v)
+    close = function(file)
+      if file == nil then file = stdout end
+      return file:close()
     end,
-    read = function() return nil end,
+    type = function(...)
+      local v = ...
+      if v ~= nil and (v == stdin or v == stdout or v == stderr) then return "file" end
+      return io.type(...)
+    end,
+    read = function(...) return read_nothing(...) end,
     write = function(...) return stdout:write(...) end,
-    input = function(file) if file then error("io.input cannot be changed in a task: use io.open", 2) end return stdin end,
-    output = function(file) if file then error("io.output cannot be changed in a task: use io.open", 2) end return stdout end,
+    input = fixed("io.input", stdin),
+    output = fixed("io.output", stdout),
     popen = refuse("io.popen", "it would block the worker (neap.exec will run programs)"),
   }
 end
@@ -98,30 +166,36 @@ local function new_os()
   }
 end
 
-local function new_debug()
-  return {
-    traceback = debug.traceback,
-    getinfo = function(where, what)
-      if type(where) == "number" then where = where + 1 end
-      local ok, info = pcall(debug.getinfo, where, what)
-      if not ok then error(info, 2) end
-      if info then info.func = nil end
-      return info
-    end,
-  }
+-- --- debug and metatables ------------------------------------------------------------------------
+
+-- No function of another frame, no registry: what is left tells where, not what.
+local function safe_getinfo(...)
+  local where, what, more = ...
+  local ok, info
+  if type(where) == "thread" then
+    ok, info = pcall(debug.getinfo, where, what, more)
+  elseif type(where) == "number" then
+    ok, info = pcall(debug.getinfo, where + 2, what) -- this frame and pcall's are not the caller's
+  else
+    ok, info = pcall(debug.getinfo, ...)
+  end
+  if not ok then error(info, 2) end
+  if info then info.func = nil end
+  return info
 end
 
 -- Finalizers would run with no deadline and no job to blame.
-local function checked_setmetatable(t, meta)
+local function checked_setmetatable(...)
+  local _, meta = ...
   if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
     error("__gc is not available in a task: use a to-be-closed variable (local x <close>)", 2)
   end
-  return setmetatable(t, meta)
+  return setmetatable(...)
 end
 
-local function checked_getmetatable(v)
-  local kind = type(v)
-  if kind == "table" then return getmetatable(v) end
+local function checked_getmetatable(...)
+  local kind = type((...))
+  if kind == "table" or select("#", ...) == 0 then return getmetatable(...) end
   if kind == "string" then return false end
   return nil -- of userdata: shared by all plugins
 end
@@ -132,30 +206,55 @@ local function checked_collectgarbage(what)
     collectgarbage("step")
     return 0
   end
-  error("collectgarbage(" .. format("%q", tostring(what)) .. ") is not available in a task: the state is shared", 2)
+  error("collectgarbage(" .. format("%q", tostring(what))
+    .. ") is not available in a task: the state is shared", 2)
+end
+
+-- --- code ----------------------------------------------------------------------------------------
+
+-- The text that a reader function gives. Called from here, not from C: so the reader may wait, and
+-- no error that ends the job is kept from ending it.
+local function read_all(reader)
+  local parts = {}
+  while true do
+    local part = reader()
+    if part == nil or part == "" then return concat(parts) end
+    if type(part) ~= "string" then error("reader function must return a string", 0) end
+    parts[#parts + 1] = part
+  end
 end
 
 -- Text only: bytecode can crash the process.
 local function text_load(env)
-  return function(chunk, name, mode, own)
+  return function(...)
+    local chunk, name, mode, own = ...
     if mode ~= nil and not find(tostring(mode), "t", 1, true) then
       return nil, "attempt to load a binary chunk: a task loads text only"
     end
-    if own == nil then own = env end
+    if type(chunk) == "function" then
+      if name == nil then name = "=(load)" end
+      local ok, text = pcall(read_all, chunk)
+      if not ok then return nil, text end
+      chunk = text
+    end
+    if select("#", ...) < 4 then own = env end
     return load(chunk, name, "t", own)
   end
 end
 
 local function read_file(path)
+  if path == nil then return "" end -- standard input
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
-  local text = file:read("a")
+  local text
+  text, message = file:read("a")
   file:close()
-  return text
+  return text, text == nil and path .. ": " .. message or nil
 end
 
--- A #! line is for the shell; its line number stays.
+-- A #! line is for the shell; its line number stays. So is the mark some editors put in front.
 local function without_shebang(text)
+  if sub(text, 1, 3) == "\xEF\xBB\xBF" then text = sub(text, 4) end
   if sub(text, 1, 1) == "#" then return (gsub(text, "^[^\n]*", "", 1)) end
   return text
 end
@@ -165,135 +264,168 @@ function sandbox.compile(text, path, env)
 end
 
 local function text_loadfile(env)
-  return acting("loadfile", function(path, _, own)
+  return acting("loadfile", function(...)
+    local path, _, own = ...
     local text, message = read_file(path)
     if not text then return nil, message end
-    return sandbox.compile(text, path, own == nil and env or own)
+    if select("#", ...) < 3 then own = env end
+    return sandbox.compile(text, path or "=stdin", own)
   end)
 end
 
--- What a C module would let a task do to the whole process.
-local function tame(name, module)
-  if name == "lfs" and type(module) == "table" then
-    module.chdir = refuse("lfs.chdir", "the directory belongs to the whole process")
-  end
-  return module
-end
+-- --- require -------------------------------------------------------------------------------------
 
+-- What a C module would let a task do to the whole process.
 local REFUSED = { posix = true, ["posix.unistd"] = true, ["posix.stdlib"] = true, luv = true }
+
+-- The table of a C module is the plugin's own, whatever the module keeps of it.
+local function own_module(name, module)
+  if type(module) ~= "table" then return module end
+  local own = deep_copy(module)
+  if name == "lfs" then
+    own.chdir = refuse("lfs.chdir", "the directory belongs to the whole process")
+  end
+  return own
+end
 
 local function search_helpers(plugin, name)
   local path = gsub(name, "%.", "/")
-  for _, candidate in ipairs { "lib/" .. path .. ".lua", "lib/" .. path .. "/init.lua", path .. ".lua", path .. "/init.lua" } do
+  for _, candidate in ipairs {
+    "lib/" .. path .. ".lua", "lib/" .. path .. "/init.lua", path .. ".lua", path .. "/init.lua",
+  } do
     local file = plugin.by_path[candidate]
-    if file and (not file.task or plugin.single) and file ~= plugin.files.main then return file, candidate end
+    if file and (not file.task or plugin.single) and file ~= plugin.files.main then
+      return file, candidate
+    end
   end
 end
 
-local function search_system(env, name)
-  local path, tried = package.searchpath(name, package.path)
+local function search_system(paths, name)
+  local path, tried = package.searchpath(name, paths.path)
   if path then return path, "lua" end
-  local native, tried_too = package.searchpath(name, package.cpath)
+  local native, tried_too = package.searchpath(name, paths.cpath)
   if native then return native, "c" end
   return nil, nil, tried .. tried_too
 end
 
-local function open_native(path, name)
-  local open, message = package.loadlib(path, "luaopen_" .. gsub(gsub(name, "^.-%-", ""), "%.", "_"))
-  if not open then error("require '" .. name .. "': " .. message, 0) end
-  return open
+local function native_loader(open)
+  return function(name, from) return own_module(name, open(name, from)) end
 end
 
--- The function that makes module `name`, and what to hand it.
-local function find_module(plugin, env, name)
-  local preloaded = env.package.preload[name]
-  if preloaded then return preloaded, ":preload:" end
-  local helper, where = search_helpers(plugin, name)
-  if helper then
-    where = plugin.dir .. "/" .. where
-    local chunk, message = sandbox.compile(helper.data, where, env)
-    if not chunk then error(message, 0) end
-    return chunk, where
-  end
-  local native = core.preload(name)
-  if native then return native, ":preload:" end
-  if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 0) end
-  local path, kind, tried = search_system(env, name)
-  if not path then
-    error("module '" .. name .. "' not found:\n\tno file 'lib/" .. gsub(name, "%.", "/") .. ".lua' in plugin " .. plugin.name .. tried, 0)
-  end
-  if kind == "c" then return open_native(path, name), path end
-  local chunk, message = sandbox.compile(read_file(path), path, env)
+local function open_native(path, name)
+  local symbol = "luaopen_" .. gsub(gsub(name, "^.-%-", ""), "%.", "_")
+  local open, message = package.loadlib(path, symbol)
+  if not open then error("require '" .. name .. "': " .. message, 0) end
+  return native_loader(open)
+end
+
+local function compiled(text, path, env)
+  local chunk, message = sandbox.compile(text, path, env)
   if not chunk then error(message, 0) end
   return chunk, path
 end
 
-local function new_require(plugin, env)
-  local loaded = env.package.loaded
-  local busy = {}
+-- The function that makes module `name`, and what to hand it. paths: the plugin's `package`.
+local function find_module(plugin, env, paths, name)
+  local preloaded = paths.preload[name]
+  if preloaded then return preloaded, ":preload:" end
+  local helper, where = search_helpers(plugin, name)
+  if helper then return compiled(helper.data, plugin.dir .. "/" .. where, env) end
+  local native = core.preload(name)
+  if native then return native_loader(native), ":preload:" end
+  if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 0) end
+  local path, kind, tried = search_system(paths, name)
+  if not path then
+    error("module '" .. name .. "' not found:\n\tno file 'lib/" .. gsub(name, "%.", "/")
+      .. ".lua' in plugin " .. plugin.name .. tried, 0)
+  end
+  if kind == "c" then return open_native(path, name), path end
+  return compiled(read_file(path), path, env)
+end
+
+local function new_require(plugin, env, paths)
+  local loaded = paths.loaded
+  local busy = {} -- name -> the job that loads it: another one loads it for itself
   return function(name)
-    if type(name) ~= "string" then error("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")", 2) end
+    if type(name) ~= "string" then
+      error("bad argument #1 to 'require' (string expected, got " .. type(name) .. ")", 2)
+    end
     local module = loaded[name]
     if module ~= nil then return module end
-    if busy[name] then error("require '" .. name .. "': a loop: it requires itself", 2) end
-    busy[name] = true
+    local job = core.job() or true
+    if busy[name] == job then error("require '" .. name .. "': a loop: it requires itself", 2) end
+    busy[name] = job
     local ok, made, where = pcall(function()
-      local make, from = find_module(plugin, env, name)
+      local make, from = find_module(plugin, env, paths, name)
       return make(name, from), from
     end)
     busy[name] = nil
     if not ok then error(made, 0) end
-    made = tame(name, made)
     if made ~= nil then loaded[name] = made end
     if loaded[name] == nil then loaded[name] = true end
     return loaded[name], where
   end
 end
 
-local function deep_copy(t)
-  local new = {}
-  for k, v in pairs(t) do new[k] = type(v) == "table" and deep_copy(v) or v end
-  return new
+-- --- the whole -----------------------------------------------------------------------------------
+
+local function new_package(env)
+  local own = {
+    loaded = { _G = env }, preload = {},
+    path = package.path, cpath = package.cpath, config = package.config,
+    searchpath = acting("package.searchpath", package.searchpath),
+    loadlib = refuse("package.loadlib", "require loads C modules"),
+  }
+  own.loaded.package = own
+  return own
+end
+
+local function new_libraries(env)
+  for _, name in ipairs(LIBRARIES) do env[name] = deep_copy(system[name]) end
+  env.math = core.math()
+  env.string.dump = refuse("string.dump", "tasks are text")
+  env.io, env.os = new_io(), new_os()
+  env.debug = { traceback = debug.traceback, getinfo = safe_getinfo }
+  for _, name in ipairs { "coroutine", "string", "table", "utf8", "math", "io", "os", "debug" } do
+    env.package.loaded[name] = env[name]
+  end
 end
 
 -- plugin: {name=, dir=, single=, files=, by_path=}
 function sandbox.new(plugin)
   local env = {}
-  for _, name in ipairs(COPIED) do env[name] = _G[name] end
-  env.package = { loaded = {}, preload = {}, path = package.path, cpath = package.cpath, config = package.config,
-    searchpath = acting("package.searchpath", package.searchpath) }
-  local loaded = env.package.loaded
-  for _, name in ipairs(LIBRARIES) do
-    env[name] = copy(_G[name])
-    loaded[name] = env[name]
-  end
-  env.string.dump = refuse("string.dump", "tasks are text")
-  env.io, env.os, env.debug = new_io(), new_os(), new_debug()
-  loaded.io, loaded.os, loaded.debug, loaded.package, loaded._G = env.io, env.os, env.debug, env.package, env
-  loaded.neap = deep_copy(core.neap)
+  for _, name in ipairs(COPIED) do env[name] = system[name] end
   env._G = env
-  env.print = print_to(core.print)
+  env.package = new_package(env)
+  new_libraries(env)
+  env.package.loaded.neap = deep_copy(core.neap)
+  env.print, env.warn = print_to(core.print), warn_to(core.log)
   env.setmetatable, env.getmetatable = checked_setmetatable, checked_getmetatable
   env.collectgarbage = checked_collectgarbage
   env.load, env.loadfile = text_load(env), text_loadfile(env)
+  local loadfile = env.loadfile
   env.dofile = acting("dofile", function(path)
-    local chunk, message = env.loadfile(path)
+    local chunk, message = loadfile(path)
     if not chunk then error(message, 0) end
     return chunk()
   end)
-  env.require = new_require(plugin, env)
+  env.require = new_require(plugin, env, env.package)
   core.methods(env.string)
   return env
 end
 
--- After the files have loaded, a new global is a mistake.
+-- After the files have loaded, a new global is a mistake. Metamethods of the plugin's own stay.
 function sandbox.seal(env)
-  setmetatable(env, {
-    __metatable = false,
-    __newindex = function(_, name)
-      error("global '" .. tostring(name) .. "' is not declared: use local, or declare it at the top of the file", 2)
-    end,
-  })
+  local meta = {}
+  for k, v in next, debug.getmetatable(env) or {} do meta[k] = v end
+  meta.__metatable = false
+  if meta.__newindex == nil then
+    meta.__newindex = function(_, name)
+      error("global '" .. tostring(name)
+        .. "' is not declared: use local, or declare it at the top of the file", 2)
+    end
+  end
+  debug.setmetatable(env, meta)
 end
 
 return sandbox

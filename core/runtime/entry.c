@@ -1,12 +1,12 @@
 #include "runtime/entry.h"
 
 #include "base/mem.h"
+#include "model/codec.h"
+#include "runtime/worker_run.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "model/codec.h"
 
 void entries_init(struct entries *entries)
 {
@@ -90,7 +90,8 @@ static void take_entries(lua_State *L, struct loaded *loaded)
         entry->loaded = loaded;
         entry->info = &loaded->plugin->tasks[i];
         if (lua_getfield(L, 3, entry->info->name->text) != LUA_TTABLE)
-            luaL_error(L, "task %s did not load as it did when it was staged", entry->info->name->text);
+            luaL_error(L, "task %s did not load as it did when it was staged",
+                       entry->info->name->text);
         if (entry->info->config) {
             struct neap_error err;
             if (codec_decode(L, entry->info->config, entry->info->config_len, &err))
@@ -135,8 +136,8 @@ static struct loaded *loaded_new(struct plugin *plugin)
     loaded->entries = mem_zero(plugin->n_tasks, sizeof *loaded->entries);
     loaded->string_ref = loaded->table_ref = LUA_NOREF;
     for (size_t i = 0; i < plugin->n_tasks; i++)
-        loaded->entries[i].table_ref = loaded->entries[i].run_ref =
-            loaded->entries[i].check_ref = LUA_NOREF;
+        loaded->entries[i].table_ref = loaded->entries[i].run_ref = loaded->entries[i].check_ref =
+            LUA_NOREF;
     return loaded;
 }
 
@@ -183,6 +184,16 @@ struct entry *entries_load(struct entries *entries, lua_State *L, const struct t
 
 /* --- the end of a version --------------------------------------------------------------------- */
 
+static int tear_down(lua_State *L) /* 1: loaded (light) */
+{
+    const struct loaded *loaded = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->main_ref);
+    lua_getfield(L, -1, "teardown");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, loaded->table_ref);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
 static void unload(struct entries *entries, struct vm *vm, struct loaded *loaded)
 {
     struct neap_error err;
@@ -195,8 +206,8 @@ static void unload(struct entries *entries, struct vm *vm, struct loaded *loaded
     if (vm->string_owner == loaded)
         vm->string_owner = NULL;
     entry_switch(vm, &loaded->entries[0]);
-    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, loaded->table_ref);
-    vm_call(vm, "teardown", 1, 0, &err); /* it logs what fails itself */
+    if (vm_call(vm, tear_down, loaded, &err) && vm->worker) /* what a task does wrong it logs */
+        worker_log(vm->worker, NULL, NEAP_ERROR, err.message, strlen(err.message), NULL, false);
     vm->string_owner = NULL;
     loaded_free(loaded, vm->L);
 }
@@ -221,8 +232,7 @@ void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
     assert(loaded->uses > 0);
     if (--loaded->uses > 0)
         return;
-    const struct task_info *newest = catalogue_task(catalogue, entry->info->name);
-    if (newest != entry->info && superseded(loaded, catalogue))
+    if (superseded(loaded, catalogue))
         unload(entries, vm, loaded);
 }
 

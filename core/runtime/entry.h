@@ -1,5 +1,6 @@
-/* Tasks as loaded in one worker's Lua state. A plugin's version is loaded whole at the first job that needs it, and torn down
- * when a newer one is in use and its last job here has ended. Owned by the worker. */
+/* Tasks as loaded in one worker's Lua state. A plugin's version is loaded whole at the first job
+ * that needs it, and torn down when a newer one is in use and its last job here has ended. Owned by
+ * the worker. */
 #ifndef RUNTIME_ENTRY_H
 #define RUNTIME_ENTRY_H
 
@@ -25,7 +26,8 @@ struct entry { /* a task of it */
     int run_ref, check_ref; /* check: LUA_NOREF without a schema */
     bool ready;             /* nothing left to set up */
     bool wants_ctx;         /* run takes a second parameter */
-    bool single_args;       /* its schema is one type, not a table of fields: absent args are nil, not {} */
+    bool single_args; /* its schema is one type, not a table of fields: absent args are nil, not {}
+                       */
 };
 
 struct entries {

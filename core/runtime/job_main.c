@@ -19,19 +19,20 @@ void job_main_failed(struct run *run, const char *code, const char *message, con
 
 /* --- the outcome ------------------------------------------------------------------------------ */
 
-static void keep_error(lua_State *L, struct run *run) /* {message=, traceback=} on top, or what Lua left */
+/* On top: {message=, traceback=} of vm_traceback, or what Lua itself left: no memory, or an error
+ * in the error handling. */
+static void keep_error(lua_State *L, struct run *run, int status)
 {
-    const char *message = NULL, *traceback = NULL;
-    if (lua_istable(L, -1)) {
-        lua_getfield(L, -1, "message");
-        message = lua_tostring(L, -1);
-        lua_getfield(L, -2, "traceback");
-        traceback = lua_tostring(L, -1);
-    } else {
-        message = lua_tostring(L, -1); /* no memory, or an error in the error handling */
+    if (!lua_istable(L, -1)) {
+        const char *message = lua_tostring(L, -1);
+        job_main_failed(run, status == LUA_ERRMEM ? "memory" : "error",
+                        message ? message : "unknown error", NULL);
+        return;
     }
-    job_main_failed(run, run->in_args ? "args" : "error", message ? message : "unknown error",
-                    run->in_args ? NULL : traceback);
+    lua_getfield(L, -1, "message");
+    lua_getfield(L, -2, "traceback");
+    job_main_failed(run, run->in_args ? "args" : "error", lua_tostring(L, -2),
+                    run->in_args ? NULL : lua_tostring(L, -1));
 }
 
 static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: message */
@@ -56,7 +57,7 @@ static int job_done(lua_State *L, int status, lua_KContext context)
     if (run->ended) /* ctx:fail and the like have settled it; an error only unwound the stack */
         return 0;
     if (status != LUA_OK && status != LUA_YIELD)
-        keep_error(L, run);
+        keep_error(L, run, status);
     else
         keep_result(L, run);
     return 0;
@@ -100,19 +101,6 @@ static int returned(lua_State *L, int status, lua_KContext context)
     return lua_gettop(L);
 }
 
-static void push_error(lua_State *L, const struct job_error *error)
-{
-    lua_createtable(L, 0, 4);
-    lua_pushstring(L, error->code);
-    lua_setfield(L, -2, "code");
-    lua_pushstring(L, error->message);
-    lua_setfield(L, -2, "message");
-    lua_pushstring(L, error->traceback);
-    lua_setfield(L, -2, "traceback");
-    lua_pushinteger(L, error->attempt);
-    lua_setfield(L, -2, "attempt");
-}
-
 static int call_on_dead(lua_State *L, struct run *run)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->table_ref);
@@ -122,7 +110,7 @@ static int call_on_dead(lua_State *L, struct run *run)
     lua_settop(L, 1);
     push_args(L, run); /* as given: they may be what was wrong */
     lua_ctx_push(L, run);
-    push_error(L, run->job->error);
+    lua_error_push(L, run->job->error->code, run->job->error->message, run->job->error);
     lua_callk(L, 3, 0, 0, returned);
     return 0;
 }
@@ -156,7 +144,7 @@ static void load_task(lua_State *L, struct run *run)
     struct entries *entries = worker_entries(worker);
     struct entry *entry = entries_load(entries, L, info);
     if (!entry) {
-        keep_error(L, run);
+        keep_error(L, run, LUA_ERRRUN);
         lua_settop(L, 0);
         luaL_error(L, "the task did not load");
     }

@@ -1,4 +1,5 @@
-/* What a job's coroutine runs: load the task if need be, set it up, check the arguments, call run, keep what came of it. */
+/* What a job's coroutine runs: load the task if need be, set it up, check the arguments, call run,
+ * keep what came of it. */
 #ifndef RUNTIME_JOB_MAIN_H
 #define RUNTIME_JOB_MAIN_H
 

@@ -5,11 +5,14 @@
 #include "runtime/vm.h"
 #include "runtime/worker_run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
+#include <lualib.h>
 
-/* core.methods(string): the methods of strings are those of this table until another plugin's code runs. */
+/* core.methods(string): the methods of strings are those of this table until another plugin's code
+ * runs. */
 static int core_methods(lua_State *L)
 {
     struct vm *vm = vm_of(L);
@@ -27,6 +30,33 @@ static int core_methods(lua_State *L)
 static int core_loading(lua_State *L)
 {
     lua_pushboolean(L, vm_of(L)->loading);
+    return 1;
+}
+
+/* core.at(path): the file whose top level runs from now on, for messages. */
+static int core_at(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    const char *path = luaL_checkstring(L, 1);
+    free(vm->at);
+    vm->at = mem_text(path);
+    return 0;
+}
+
+/* core.math(): a new `math`, with random numbers of its own. */
+static int core_math(lua_State *L)
+{
+    return luaopen_math(L);
+}
+
+/* core.job(): something to tell jobs apart by, or nil outside of any. */
+static int core_job(lua_State *L)
+{
+    struct run *run = vm_of(L)->run;
+    if (run)
+        lua_pushlightuserdata(L, run);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -74,9 +104,11 @@ static int core_wake(lua_State *L)
 void lua_core_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"methods", core_methods}, {"loading", core_loading}, {"preload", core_preload},
-        {"self", core_self},       {"park", core_park},       {"wake", core_wake},
-        {NULL, NULL},
+        {"methods", core_methods}, {"loading", core_loading},
+        {"preload", core_preload}, {"self", core_self},
+        {"park", core_park},       {"wake", core_wake},
+        {"at", core_at},           {"math", core_math},
+        {"job", core_job},         {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_newtable(L);

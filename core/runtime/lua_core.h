@@ -1,5 +1,6 @@
-/* The C half of what scripts call. Each file below is one topic; lua_core_open gathers them into the `core` table that
- * scripts/ receive (never tasks), with core.neap, the functions of `require "neap"`. */
+/* The C half of what scripts call. Each file below is one topic; lua_core_open gathers them into
+ * the `core` table that scripts/ receive (never tasks), with core.neap, the functions of `require
+ * "neap"`. */
 #ifndef RUNTIME_LUA_CORE_H
 #define RUNTIME_LUA_CORE_H
 
@@ -9,6 +10,7 @@
 
 struct run;
 struct job;
+struct job_error;
 
 void lua_core_open(lua_State *L); /* pushes core */
 
@@ -22,11 +24,16 @@ void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
 /* Pushes the ctx of a run; it turns useless when the job ends. */
 void lua_ctx_push(lua_State *L, struct run *run);
 
-/* Builds a job from task name, args and opts at stack 1.. as neap.submit takes them, with room in its queue not yet taken.
- * Raises on bad ones. `opts` index may be none. */
+/* Builds a job from task name, args and opts at stack 1.. as neap.submit takes them, with room in
+ * its queue not yet taken. Raises on bad ones. `opts` index may be none. */
 struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who);
 /* Pushes the handle of a job. */
 void lua_job_push(lua_State *L, uint64_t id);
+
+/* Pushes what tasks see of a failed job: {code=, message=, traceback=, attempt=}, as text its
+ * message. `error` may be NULL: no more is known than code and message. */
+void lua_error_push(lua_State *L, const char *code, const char *message,
+                    const struct job_error *error);
 
 /* A duration at `index`: seconds as a number, or text like "1m30s". Raises naming `what`. */
 int64_t lua_check_duration(lua_State *L, int index, const char *what);

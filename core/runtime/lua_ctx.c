@@ -108,7 +108,8 @@ static int ctx_submit(lua_State *L)
     if (!gate_enter(job->gate)) {
         const int policy = atomic_load_explicit(&job->gate->policy, memory_order_relaxed);
         if (policy != GATE_BLOCK) {
-            atomic_fetch_add_explicit(policy == GATE_DROP ? &job->gate->dropped : &job->gate->rejected,
+            atomic_fetch_add_explicit(policy == GATE_DROP ? &job->gate->dropped
+                                                          : &job->gate->rejected,
                                       1, memory_order_relaxed);
             job_free(job);
             lua_pushnil(L);
@@ -199,8 +200,9 @@ static int ctx_fail(lua_State *L)
 void lua_ctx_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"submit", ctx_submit}, {"progress", ctx_progress}, {"retry", ctx_retry}, {"snooze", ctx_snooze},
-        {"cancel", ctx_cancel}, {"fail", ctx_fail},         {NULL, NULL},
+        {"submit", ctx_submit}, {"progress", ctx_progress}, {"retry", ctx_retry},
+        {"snooze", ctx_snooze}, {"cancel", ctx_cancel},     {"fail", ctx_fail},
+        {NULL, NULL},
     };
     luaL_newmetatable(L, CTX);
     luaL_newlib(L, methods);

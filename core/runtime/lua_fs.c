@@ -1,4 +1,5 @@
-/* neap.fs: the little of the file system that tasks need and Lua lacks. Symbolic links are never followed. */
+/* neap.fs: the little of the file system that tasks need and Lua lacks. Symbolic links are never
+ * followed. */
 #include "runtime/lua_core.h"
 
 #include "runtime/vm.h"

@@ -8,11 +8,13 @@
 #include "runtime/worker_run.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #define HANDLE "neap.job"
+#define FAILURE "neap.error"
 
 /* --- options ---------------------------------------------------------------------------------- */
 
@@ -24,15 +26,14 @@ struct submit_options {
     bool has_retry;
 };
 
-static _Noreturn void unknown_option(lua_State *L, const char *who, const char *what, const char *key,
-                                     const char *const *known, size_t count)
+static _Noreturn void unknown_option(lua_State *L, const char *who, const char *what,
+                                     const char *key, const char *const *known, size_t count)
 {
     const char *near = text_nearest(key, known, count);
     if (near)
         luaL_error(L, "%s: unknown %s '%s' (did you mean '%s'?)", who, what, key, near);
     luaL_error(L, "%s: unknown %s '%s'", who, what, key);
-    for (;;)
-        ;
+    abort(); /* luaL_error does not return, but does not say so either */
 }
 
 static int priority_at(lua_State *L, int index, const char *who)
@@ -48,7 +49,8 @@ static int priority_at(lua_State *L, int index, const char *who)
             if (strcmp(lua_tostring(L, index), names[i]) == 0)
                 return values[i];
     }
-    return luaL_error(L, "%s: priority is an integer from -128 to 127 or low, normal, high, critical", who);
+    return luaL_error(
+        L, "%s: priority is an integer from -128 to 127 or low, normal, high, critical", who);
 }
 
 static void retry_field(lua_State *L, const char *who, const char *key, struct retry *retry)
@@ -57,7 +59,8 @@ static void retry_field(lua_State *L, const char *who, const char *key, struct r
     static const char *const backoffs[] = {"exponential", "linear", "fixed"};
     const int index = lua_gettop(L);
     if (strcmp(key, "max") == 0) {
-        if (!lua_isinteger(L, index) || lua_tointeger(L, index) < 0 || lua_tointeger(L, index) > 1000000)
+        if (!lua_isinteger(L, index) || lua_tointeger(L, index) < 0 ||
+            lua_tointeger(L, index) > 1000000)
             luaL_error(L, "%s: retry.max is an integer from 0 to 1000000", who);
         retry->max = (int)lua_tointeger(L, index);
     } else if (strcmp(key, "base") == 0) {
@@ -102,10 +105,12 @@ static struct retry retry_at(lua_State *L, int index, const char *who)
 static int64_t time_at(lua_State *L, int index, const char *who, const char *what)
 {
     int64_t ms = -1;
-    if (lua_type(L, index) == LUA_TNUMBER && lua_tonumber(L, index) >= 0 && lua_tonumber(L, index) < 9e15)
+    if (lua_type(L, index) == LUA_TNUMBER && lua_tonumber(L, index) >= 0 &&
+        lua_tonumber(L, index) < 9e15)
         ms = (int64_t)(lua_tonumber(L, index) * 1000);
     else if (lua_type(L, index) != LUA_TSTRING || !text_time(lua_tostring(L, index), &ms))
-        luaL_error(L, "%s: %s is Unix seconds or RFC 3339 text such as \"2026-01-31T03:00:00Z\"", who, what);
+        luaL_error(L, "%s: %s is Unix seconds or RFC 3339 text such as \"2026-01-31T03:00:00Z\"",
+                   who, what);
     return ms;
 }
 
@@ -249,8 +254,17 @@ static struct call *answer_of(lua_State *L)
     return vm_of(L)->run->answer;
 }
 
-static void push_failure(lua_State *L, const char *code, const char *message,
-                         const struct job_error *error)
+static int failure_text(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushliteral(L, "message");
+    lua_rawget(L, 1);
+    luaL_tolstring(L, -1, NULL);
+    return 1;
+}
+
+void lua_error_push(lua_State *L, const char *code, const char *message,
+                    const struct job_error *error)
 {
     lua_createtable(L, 0, 4);
     lua_pushstring(L, code);
@@ -263,6 +277,7 @@ static void push_failure(lua_State *L, const char *code, const char *message,
         lua_pushinteger(L, error->attempt);
         lua_setfield(L, -2, "attempt");
     }
+    luaL_setmetatable(L, FAILURE);
 }
 
 static int wait_answered(lua_State *L)
@@ -279,15 +294,15 @@ static int wait_answered(lua_State *L)
     }
     lua_pushboolean(L, 0);
     if (call->rc == NEAP_ETIME)
-        push_failure(L, "timeout", "the job has not ended yet", NULL);
+        lua_error_push(L, "timeout", "the job has not ended yet", NULL);
     else if (call->rc == NEAP_ENOENT)
-        push_failure(L, "unknown", "no such job: it ended long ago and is forgotten", NULL);
+        lua_error_push(L, "unknown", "no such job: it ended long ago and is forgotten", NULL);
     else if (call->rc != NEAP_OK)
-        push_failure(L, "closed", "neap is shutting down", NULL);
+        lua_error_push(L, "closed", "neap is shutting down", NULL);
     else if (call->error)
-        push_failure(L, call->error->code, call->error->message, call->error);
+        lua_error_push(L, call->error->code, call->error->message, call->error);
     else
-        push_failure(L, "cancelled", "the job was cancelled", NULL);
+        lua_error_push(L, "cancelled", "the job was cancelled", NULL);
     return 2;
 }
 
@@ -415,13 +430,21 @@ static int neap_stats_table(lua_State *L)
 
 void lua_job_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"wait", job_wait},     {"state", job_state},
-                                       {"cancel", job_cancel}, {"stored", job_stored},
+    static const luaL_Reg methods[] = {{"wait", job_wait},
+                                       {"state", job_state},
+                                       {"cancel", job_cancel},
+                                       {"stored", job_stored},
                                        {NULL, NULL}};
     static const luaL_Reg public[] = {{"submit", neap_submit_task},
                                       {"sleep", neap_sleep},
                                       {"stats", neap_stats_table},
                                       {NULL, NULL}};
+    luaL_newmetatable(L, FAILURE);
+    lua_pushcfunction(L, failure_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
     luaL_newmetatable(L, HANDLE);
     luaL_newlib(L, methods);
     lua_pushcclosure(L, handle_index, 1);

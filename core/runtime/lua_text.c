@@ -25,8 +25,10 @@ int64_t lua_check_duration(lua_State *L, int index, const char *what)
         ms = -1;
     }
     if (ms < 0)
-        luaL_error(L, "%s: a duration is a number of seconds or text such as \"250ms\", \"1m30s\", got %s", what,
-                   lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
+        luaL_error(
+            L, "%s: a duration is a number of seconds or text such as \"250ms\", \"1m30s\", got %s",
+            what,
+            lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
     return ms;
 }
 
@@ -88,7 +90,8 @@ static int json_encode(lua_State *L)
         return luaL_error(L, "%s", err.message);
     if (lua_isnil(L, 1))
         msgpack_nil(packed);
-    struct buf text = {0}; /* nothing below raises until it is closed, but lua_pushlstring for lack of memory */
+    struct buf text = {
+        0}; /* nothing below raises until it is closed, but lua_pushlstring for lack of memory */
     const int rc = json_from_msgpack(packed->data, packed->len, &text, &err);
     packed->len = 0;
     buf_put(packed, text.data, text.len);
@@ -124,6 +127,9 @@ static int neap_array(lua_State *L)
     }
     luaL_checktype(L, 1, LUA_TTABLE);
     codec_push_array_mark(L);
+    if (lua_getmetatable(L, 1) && !lua_rawequal(L, -1, 2))
+        return luaL_error(L, "neap.array: the table has a metatable");
+    lua_settop(L, 2);
     lua_setmetatable(L, 1);
     return 1;
 }
@@ -141,6 +147,7 @@ static int core_log(lua_State *L)
     struct vm *vm = vm_of(L);
     struct neap_error err;
     size_t len;
+    lua_settop(L, 3);
     const int level = (int)luaL_checkinteger(L, 1);
     const char *text = luaL_tolstring(L, 2, &len);
     const char *fields = NULL;
@@ -170,15 +177,26 @@ static int core_print(lua_State *L)
     if (vm->run)
         run_print(vm->run, text, len);
     else if (vm->worker)
-        worker_log(vm->worker, NULL, NEAP_INFO, text, len && text[len - 1] == '\n' ? len - 1 : len, NULL, true);
+        worker_print(vm->worker, text, len);
     return 0;
+}
+
+/* core.text(value): what an error value says; never raises. */
+static int core_text(lua_State *L)
+{
+    size_t len;
+    luaL_checkany(L, 1);
+    vm_error_text(L, 1, &len);
+    return 1;
 }
 
 void lua_text_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"duration", core_duration}, {"size", core_size},   {"nearest", core_nearest},
-        {"log", core_log},           {"print", core_print}, {NULL, NULL},
+        {"text", core_text}, {"duration", core_duration},
+        {"size", core_size}, {"nearest", core_nearest},
+        {"log", core_log},   {"print", core_print},
+        {NULL, NULL},
     };
     static const luaL_Reg public[] = {{"array", neap_array}, {"now", neap_now}, {NULL, NULL}};
     static const luaL_Reg json[] = {{"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/codec.h"
 #include "model/life.h"
+#include "runtime/coro.h"
 #include "runtime/entry.h"
 #include "runtime/vm.h"
 
@@ -12,9 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGE_DEADLINE_MS 2000
-#define STAGE_BYTES (256 * 1024 * 1024)
-#define LOOK_EVERY 10000 /* instructions between two looks at the clock */
+#define STAGE_SECONDS 2 /* of this thread's time: a busy machine breaks no plugin */
+#define STAGE_MIB 256
+#define LOOK_EVERY 10000 /* instructions between two looks at the clock and the memory */
+
+#define TEXT(x) #x
+#define TEXT_OF(x) TEXT(x)
 
 #define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
 #define RETRY_BASE_MS 1000
@@ -24,25 +28,30 @@
 /* Owner: the thread that stages. */
 struct stage {
     struct vm vm;
-    int64_t deadline_ms;
+    int64_t until_ns; /* of this thread's CPU time */
     const struct stage_env *env;
     struct source *source;
     size_t problems;
+    const char *too_much; /* what it had too much of; static text */
 };
 
 /* --- the deadline ----------------------------------------------------------------------------- */
 
-/* Once past the deadline every instruction raises, so that no pcall in a loop outlives it. */
-static void look_at_clock(lua_State *L, lua_Debug *ar)
+/* Once it is past a limit every instruction raises, so that no pcall in a loop outlives it. */
+static void look(lua_State *L, lua_Debug *ar)
 {
     struct vm *vm = vm_of(L);
-    const struct stage *stage = (const struct stage *)(void *)vm; /* vm is its first member */
+    struct stage *stage = (struct stage *)(void *)vm; /* vm is its first member */
     (void)ar;
-    if (!vm->doomed && clock_mono_ms() < stage->deadline_ms)
+    if (!vm->doomed && clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns)
+        stage->too_much = "did not end within " TEXT_OF(STAGE_SECONDS) " s";
+    else if (!vm->doomed && vm->bytes > STAGE_MIB * 1024 * 1024)
+        stage->too_much = "needs more than " TEXT_OF(STAGE_MIB) " MiB";
+    if (!stage->too_much)
         return;
     vm->doomed = true;
-    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, 1);
-    luaL_error(L, "the top level of the file did not end within %d ms", STAGE_DEADLINE_MS);
+    lua_sethook(L, look, LUA_MASKCOUNT, 1);
+    coro_quit(L);
 }
 
 /* --- what comes back -------------------------------------------------------------------------- */
@@ -75,7 +84,8 @@ static void push_settings(struct stage *stage, lua_State *L)
         if (source->single)
             lua_pushstring(L, source->name);
         else
-            lua_pushfstring(L, "%s.%s", source->name, lua_pushlstring(L, file->path, len > 4 ? len - 4 : 0));
+            lua_pushfstring(L, "%s.%s", source->name,
+                            lua_pushlstring(L, file->path, len > 4 ? len - 4 : 0));
         lua_newtable(L);
         config_task_each(stage->env->config, lua_tostring(L, -2), L, push_config);
         lua_rawset(L, source->single ? -3 : -4);
@@ -91,7 +101,7 @@ static int run_stage(lua_State *L) /* 1: stage (light) ─► what main.stage re
     lua_getfield(L, -1, "stage");
     entry_push_source(L, stage->source);
     push_settings(stage, L);
-    lua_sethook(L, look_at_clock, LUA_MASKCOUNT, LOOK_EVERY);
+    lua_sethook(L, look, LUA_MASKCOUNT, LOOK_EVERY);
     lua_call(L, 2, 1);
     lua_sethook(L, NULL, 0, 0);
     return 1;
@@ -99,7 +109,8 @@ static int run_stage(lua_State *L) /* 1: stage (light) ─► what main.stage re
 
 static int64_t field_integer(lua_State *L, int index, const char *name, int64_t otherwise)
 {
-    const int64_t value = lua_getfield(L, index, name) == LUA_TNUMBER ? (int64_t)lua_tonumber(L, -1) : otherwise;
+    lua_getfield(L, index, name);
+    const int64_t value = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : otherwise;
     lua_pop(L, 1);
     return value;
 }
@@ -121,11 +132,12 @@ static struct retry field_retry(lua_State *L, int index)
     return retry;
 }
 
-static struct retry resolve_retry(const struct stage_env *env, const char *name, const struct retry *declared)
+static struct retry resolve_retry(const struct stage_env *env, const char *name,
+                                  const struct retry *declared)
 {
     struct retry from_ini = RETRY_UNSET;
-    const struct retry defaults = {env->service ? SERVICE_RETRIES : 0, NEAP_EXPONENTIAL, RETRY_BASE_MS, RETRY_CAP_MS,
-                                   RETRY_JITTER};
+    const struct retry defaults = {env->service ? SERVICE_RETRIES : 0, NEAP_EXPONENTIAL,
+                                   RETRY_BASE_MS, RETRY_CAP_MS, RETRY_JITTER};
     config_task_retry(env->config, name, &from_ini);
     const struct retry merged = retry_merge(&from_ini, declared);
     return retry_merge(&merged, &defaults);
@@ -162,7 +174,8 @@ static void take_config(struct stage *stage, lua_State *L, struct task_info *inf
 }
 
 /* Stack: 2 the task's entry in the list. Raises only for lack of memory. */
-static void take_task(struct stage *stage, lua_State *L, struct plugin *plugin, struct task_info *info)
+static void take_task(struct stage *stage, lua_State *L, struct plugin *plugin,
+                      struct task_info *info)
 {
     lua_getfield(L, 2, "name");
     info->name = names_intern(stage->env->names, lua_tostring(L, -1));
@@ -208,6 +221,43 @@ static int take_result(lua_State *L) /* 1: what main.stage returned; 2: taking (
     return 0;
 }
 
+/* The trial run itself failed: on top of the stack is why. */
+static void report_failure(struct stage *stage)
+{
+    const struct vm *vm = &stage->vm;
+    const char *where = vm->at ? vm->at : stage->source->dir;
+    const char *why = lua_tostring(vm->L, -1);
+    char *text;
+    if (stage->too_much)
+        text = mem_format("%s: the top level of the file %s", where, stage->too_much);
+    else
+        text = mem_format("%s: %s", where, why ? why : "cannot be loaded");
+    report(stage, text);
+    free(text);
+}
+
+static void try_out(struct stage *stage, struct taking *taking)
+{
+    lua_State *L = stage->vm.L;
+    stage->vm.stack = __builtin_frame_address(0);
+    stage->vm.limit_bytes = (size_t)STAGE_MIB * 2 * 1024 * 1024; /* for one giant block */
+    stage->until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + STAGE_SECONDS * INT64_C(1000000000);
+    lua_pushcfunction(L, run_stage);
+    lua_pushlightuserdata(L, stage);
+    const int rc = lua_pcall(L, 1, 1, 0);
+    lua_sethook(L, NULL, 0, 0);
+    stage->vm.limit_bytes = 0; /* reading off what it declares must not fail half-way */
+    if (rc != LUA_OK || stage->vm.doomed) {
+        report_failure(stage);
+        return;
+    }
+    lua_pushcfunction(L, take_result);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, taking);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        report_failure(stage);
+}
+
 int stage_plugin(struct source *source, unsigned generation, const struct stage_env *env,
                  struct plugin **out, struct neap_error *err)
 {
@@ -215,30 +265,8 @@ int stage_plugin(struct source *source, unsigned generation, const struct stage_
     int rc = vm_init(&stage.vm, true, err);
     if (rc)
         return rc;
-    lua_State *L = stage.vm.L;
     struct taking taking = {.stage = &stage, .generation = generation};
-    stage.vm.limit_bytes = STAGE_BYTES;
-    stage.deadline_ms = clock_mono_ms() + STAGE_DEADLINE_MS;
-    lua_pushcfunction(L, run_stage);
-    lua_pushlightuserdata(L, &stage);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK && !stage.vm.doomed) {
-        lua_sethook(L, NULL, 0, 0);
-        stage.vm.limit_bytes = 0; /* reading off what it declares must not fail half-way */
-        lua_pushcfunction(L, take_result);
-        lua_insert(L, -2);
-        lua_pushlightuserdata(L, &taking);
-        if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-            report(&stage, lua_tostring(L, -1));
-    } else if (stage.vm.doomed) {
-        char *text = mem_format("%s: the top level of a file did not end within %d ms", source->dir, STAGE_DEADLINE_MS);
-        report(&stage, text);
-        free(text);
-    } else {
-        const char *why = lua_tostring(L, -1);
-        char *text = mem_format("%s: %s", source->dir, why ? why : "cannot be loaded");
-        report(&stage, text);
-        free(text);
-    }
+    try_out(&stage, &taking);
     vm_close(&stage.vm);
     if (stage.problems) {
         plugin_unref(taking.plugin);

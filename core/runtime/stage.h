@@ -1,5 +1,6 @@
-/* Staging: compiles and trial-runs a plugin's files in a Lua state of its own, under a deadline and a memory limit, and reads off
- * what its tasks declare. Never runs a task. Called on the loader's thread (or the opener's). */
+/* Staging: compiles and trial-runs a plugin's files in a Lua state of its own, under a deadline and
+ * a memory limit, and reads off what its tasks declare. Never runs a task. Called on the loader's
+ * thread (or the opener's). */
 #ifndef RUNTIME_STAGE_H
 #define RUNTIME_STAGE_H
 
@@ -9,12 +10,13 @@ struct stage_env {
     const struct config *config;
     struct names *names;
     struct gates *gates;
-    bool service;       /* default retry policy: 20, else none */
+    bool service; /* default retry policy: 20, else none */
     void *user;
     void (*problem)(void *user, const char *text); /* every mistake: FILE:LINE: ... */
 };
 
-/* One file of the plugin broken: the whole version is refused (NEAP_ECONFIG), every mistake having gone to problem(). */
+/* One file of the plugin broken: the whole version is refused (NEAP_ECONFIG), every mistake having
+ * gone to problem(). */
 int stage_plugin(struct source *source, unsigned generation, const struct stage_env *env,
                  struct plugin **out, struct neap_error *err);
 

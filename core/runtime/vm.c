@@ -52,6 +52,9 @@ static int at_panic(lua_State *L)
     return 0; /* Lua aborts: every entry is protected, so this is a bug of ours */
 }
 
+#define DEEP 1000 /* levels of a stack that is not walked to its bottom for a traceback */
+#define DEEP_FRAMES 20
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 static int call_tostring(lua_State *L)
@@ -83,12 +86,48 @@ const char *vm_error_text(lua_State *L, int index, size_t *len)
 /* Frames of the Lua half and of the C functions below a job are of no use to who reads it. */
 static bool is_ours(const char *line, size_t len)
 {
-    return memmem(line, len, "\tneap:scripts/", 14) || (len == 10 && memcmp(line, "\t[C]: in ?", 10) == 0);
+    return memmem(line, len, "\tneap:scripts/", 14) ||
+           (len == 10 && memcmp(line, "\t[C]: in ?", 10) == 0);
+}
+
+static void add_frame(lua_State *L, luaL_Buffer *out, lua_Debug *ar)
+{
+    lua_getinfo(L, "Slnt", ar);
+    lua_pushfstring(L, ar->currentline > 0 ? "\n\t%s:%d: in " : "\n\t%s: in ", ar->short_src,
+                    ar->currentline);
+    luaL_addvalue(out);
+    if (*ar->namewhat)
+        lua_pushfstring(L, "%s '%s'", ar->namewhat, ar->name);
+    else if (*ar->what == 'C')
+        lua_pushliteral(L, "?");
+    else
+        lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
+    luaL_addvalue(out);
+}
+
+/* The top of a deep stack. luaL_traceback walks it to the bottom dozens of times: 50 ms for 200,000
+ * levels. */
+static void push_deep_traceback(lua_State *L)
+{
+    luaL_Buffer out;
+    lua_Debug ar;
+    luaL_buffinit(L, &out);
+    luaL_addstring(&out, "stack traceback:");
+    for (int level = 1; level <= DEEP_FRAMES && lua_getstack(L, level, &ar); level++)
+        add_frame(L, &out, &ar);
+    lua_pushfstring(L, "\n\t...\t(more than %d levels)", DEEP);
+    luaL_addvalue(&out);
+    luaL_pushresult(&out);
 }
 
 void vm_push_traceback(lua_State *L)
 {
     luaL_Buffer out;
+    lua_Debug ar;
+    if (lua_getstack(L, DEEP, &ar)) {
+        push_deep_traceback(L);
+        return;
+    }
     luaL_traceback(L, L, NULL, 1);
     const char *at = lua_tostring(L, -1);
     luaL_buffinit(L, &out);
@@ -132,7 +171,8 @@ static const struct embedded_file *embedded(const char *path)
     return NULL;
 }
 
-/* Pushes the chunk of a script: the built-in one, or while developing the file under $NEAP_SCRIPTS. */
+/* Pushes the chunk of a script: the built-in one, or while developing the file under $NEAP_SCRIPTS.
+ */
 static void load_script(lua_State *L, const char *name)
 {
     const char *dir = getenv("NEAP_SCRIPTS");
@@ -201,32 +241,28 @@ void vm_close(struct vm *vm)
     if (vm->L)
         lua_close(vm->L);
     buf_close(&vm->scratch);
+    free(vm->at);
     *vm = (struct vm){0};
 }
 
-int vm_call(struct vm *vm, const char *name, int nargs, int nresults, struct neap_error *err)
+int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err)
 {
-    lua_State *L = vm->L;
-    const int base = lua_gettop(L) - nargs + 1;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->main_ref);
-    lua_getfield(L, -1, name);
-    lua_insert(L, base);
-    lua_pop(L, 1);
+    lua_State *L = vm->L; /* nothing here but the pcall allocates */
+    const int base = lua_gettop(L);
     lua_pushcfunction(L, vm_traceback);
-    lua_insert(L, base);
-    const int rc = lua_pcall(L, nargs, nresults, base);
-    lua_remove(L, base);
-    if (rc == LUA_OK)
-        return NEAP_OK;
-    const char *message = NULL, *traceback = NULL;
-    if (lua_istable(L, -1)) {
-        lua_getfield(L, -1, "message");
-        message = lua_tostring(L, -1);
-        lua_getfield(L, -2, "traceback");
-        traceback = lua_tostring(L, -1);
+    lua_pushcfunction(L, f);
+    lua_pushlightuserdata(L, arg);
+    const int rc = lua_pcall(L, 1, 0, base + 1);
+    if (rc != LUA_OK) {
+        const char *message = "not enough memory", *traceback = "";
+        if (lua_istable(L, -1)) { /* of vm_traceback: both are there, and texts */
+            lua_getfield(L, -1, "message");
+            message = lua_tostring(L, -1);
+            lua_getfield(L, -2, "traceback");
+            traceback = lua_tostring(L, -1);
+        }
+        error_set(err, NEAP_EINVAL, "%s\n%s", message, traceback);
     }
-    error_set(err, NEAP_EINVAL, "%s\n%s", message ? message : "out of memory",
-              traceback ? traceback : "");
-    lua_settop(L, base - 1);
-    return NEAP_EINVAL;
+    lua_settop(L, base);
+    return rc == LUA_OK ? NEAP_OK : NEAP_EINVAL;
 }

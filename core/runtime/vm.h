@@ -31,6 +31,7 @@ struct vm {
     int main_ref;              /* the prelude's table of entry points */
     int string_meta_ref;
     const void *string_owner; /* whose `string` the methods of strings are now */
+    char *at;                 /* the file whose top level runs; owned */
     struct buf scratch;       /* to encode into; here, so that an error of Lua does not leak it */
 };
 
@@ -42,9 +43,9 @@ void vm_close(struct vm *vm); /* zeroed is fine */
 struct vm *vm_of(lua_State *L);        /* the state's owner; fast */
 struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */
 
-/* Calls entry point `name` of scripts/prelude.lua protected, with `nargs` values on top; leaves
- * `nresults` or, on an error, a message with traceback in `err`. From outside any job. */
-int vm_call(struct vm *vm, const char *name, int nargs, int nresults, struct neap_error *err);
+/* Calls f(light userdata `arg`) protected, from outside any job. An error comes back in `err`, with
+ * its traceback. */
+int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err);
 
 /* Message handler for protected calls: turns any error value into a table {message=, traceback=}.
  */

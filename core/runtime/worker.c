@@ -148,6 +148,7 @@ static void sleep_or_poll(struct worker *w)
     worker_arm_timer(w);
     uv_run(&w->loop, idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     atomic_store_explicit(&w->hungry, false, memory_order_relaxed);
+    w->alone |= idle;
 }
 
 static void on_wake(uv_async_t *handle)

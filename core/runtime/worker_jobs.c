@@ -92,8 +92,9 @@ static void post_outcome(struct worker *w, struct outcome *outcome)
     outcome->message.kind = ENGINE_OUTCOME;
     outcome->worker = w;
     mailbox_leave(w->env->engine, &outcome->message);
-    if (++w->outcomes % NUDGE_OUTCOMES == 0)
+    if (w->alone || ++w->outcomes % NUDGE_OUTCOMES == 0)
         mailbox_nudge(w->env->engine);
+    w->alone = false; /* from now it looks by itself, until this worker is hungry again */
 }
 
 static struct outcome *outcome_new(struct job *job, int kind)
@@ -191,7 +192,7 @@ void worker_cancel(struct worker *w, uint64_t id)
         w->starting_cancelled = true;
     for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
         struct run *run = LIST_ENTRY(at, struct run, link);
-        if (run->job->id != id)
+        if (run->job->id != id || run->job->flags & JOB_ON_DEAD) /* that is over: on_dead is not meant */
             continue;
         run->kind = OUTCOME_CANCELLED;
         unwind(w, run);

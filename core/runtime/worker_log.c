@@ -1,4 +1,5 @@
-/* What jobs print and log: out to the executor's log at once, and the last of it kept with the job. */
+/* What jobs print and log: out to the executor's log at once, and the last of it kept with the job.
+ */
 #include "runtime/worker_run.h"
 
 #include "base/clock.h"
@@ -11,14 +12,14 @@
 /* Keeps at least the last JOB_LOG_MAX bytes, at most twice that. */
 static void keep(struct run *run, const char *text, size_t len)
 {
-    if (len > JOB_LOG_MAX) {
-        text += len - JOB_LOG_MAX;
-        len = JOB_LOG_MAX;
+    if (len >= JOB_LOG_MAX) {
+        text += len - (JOB_LOG_MAX - 1);
+        len = JOB_LOG_MAX - 1;
     }
+    const size_t room = JOB_LOG_MAX - len - 1;
     if (run->log.len + len + 1 > 2 * JOB_LOG_MAX) {
-        const size_t stay = JOB_LOG_MAX - len - 1 < run->log.len ? JOB_LOG_MAX - len - 1 : run->log.len;
-        memmove(run->log.data, run->log.data + run->log.len - stay, stay);
-        run->log.len = stay;
+        memmove(run->log.data, run->log.data + run->log.len - room, room);
+        run->log.len = room;
     }
     buf_put(&run->log, text, len);
     buf_byte(&run->log, '\n');
@@ -58,6 +59,19 @@ static void put_line(struct run *run)
     run->line.len = 0;
 }
 
+/* The next piece of a line: up to `end`, but no more than fits, and whole characters of UTF-8. */
+static size_t piece(const struct run *run, const char *text, const char *end)
+{
+    size_t len = (size_t)(end - text);
+    const size_t room = LINE_MAX_BYTES - run->line.len;
+    if (len <= room)
+        return len;
+    len = room;
+    for (int back = 0; back < 3 && len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80; back++)
+        len--;
+    return len;
+}
+
 void run_print(struct run *run, const char *text, size_t len)
 {
     if (!text) {
@@ -68,9 +82,24 @@ void run_print(struct run *run, const char *text, size_t len)
     for (const char *end = text + len; text < end;) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end;
-        buf_put(&run->line, text, (size_t)(stop - text));
-        if (newline || run->line.len > LINE_MAX_BYTES)
+        const size_t part = piece(run, text, stop);
+        buf_put(&run->line, text, part);
+        text += part;
+        if (text < stop) { /* too long */
             put_line(run);
-        text = newline ? newline + 1 : end;
+        } else if (newline) {
+            put_line(run);
+            text++;
+        }
+    }
+}
+
+void worker_print(struct worker *worker, const char *text, size_t len)
+{
+    for (const char *end = text + len; text < end;) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline ? newline : end;
+        worker_log(worker, NULL, NEAP_INFO, text, (size_t)(stop - text), NULL, true);
+        text = stop + 1;
     }
 }

@@ -6,7 +6,8 @@
 #include "runtime/run.h"
 #include "runtime/worker.h"
 
-/* The job whose code runs in L, or a Lua error "NAME can be called in a job only" (or while a file loads). */
+/* The job whose code runs in L, or a Lua error "NAME can be called in a job only" (or while a file
+ * loads). */
 struct run *run_check(lua_State *L, const char *name);
 
 const struct worker_env *worker_env(const struct worker *worker);
@@ -14,8 +15,9 @@ struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
 struct entries *worker_entries(struct worker *worker);
 
-/* Suspends the job for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an empty frame), with run->answer for a call.
- * Raises "cannot wait here" where the chain cannot yield; then `call` is freed. A job being killed gets nil, "killed" at once. */
+/* Suspends the job for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an empty
+ * frame), with run->answer for a call. Raises "cannot wait here" where the chain cannot yield; then
+ * `call` is freed. A job being killed gets nil, "killed" at once. */
 int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_CFunction then);
 int run_ask(lua_State *L, struct run *run, struct call *call, lua_CFunction then);
 struct call *run_call_new(struct run *run, int kind, uint64_t id);
@@ -33,5 +35,6 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
                 const char *fields, bool printed);
 /* print and io.write: text goes out line by line. */
 void run_print(struct run *run, const char *text, size_t len);
+void worker_print(struct worker *worker, const char *text, size_t len); /* outside of any job */
 
 #endif
