@@ -10,8 +10,12 @@
  *
  * Every function may be called from any thread unless it says otherwise; several executors may
  * live in one process. The library never exits, prints, changes directory or takes a signal.
- * A function that returns int returns NEAP_OK or a negative code and then fills `err` (may be NULL).
- * Times are Unix milliseconds, durations milliseconds, text is UTF-8 and ends in NUL.
+ * A function that returns int returns NEAP_OK or a negative code and then fills `err` (may be NULL);
+ * what it was to give back is then left alone, unless it says otherwise. What needs the threads
+ * (submit, get, job_log, cancel, stats, reload, drain, wait_idle) is NEAP_EINVAL before neap_start;
+ * all of that and neap_next is NEAP_ECLOSED while neap_close runs.
+ * Times are Unix milliseconds, durations milliseconds, text is UTF-8 and ends in NUL. Text that is
+ * handed in is copied. Names of tasks and queues that are handed out live until neap_close.
  */
 #ifndef NEAP_H
 #define NEAP_H
@@ -39,7 +43,7 @@ enum neap_code {
     NEAP_EINVAL = -1,    /* bad argument or data from the caller */
     NEAP_ENOENT = -2,    /* no such task, job, queue or file */
     NEAP_EFULL = -3,     /* the queue is full and its policy is reject */
-    NEAP_ECLOSED = -4,   /* intake has ended: draining or closed */
+    NEAP_ECLOSED = -4,   /* intake has ended: draining, drained or closing */
     NEAP_ECONFIG = -5,   /* bad configuration; each mistake went to on_problem */
     NEAP_EIO = -6,       /* the system refused: file, memory of a script, thread */
     NEAP_ETIME = -7,     /* nothing happened in the time given */
@@ -87,8 +91,9 @@ enum neap_flags {
     NEAP_SERVICE = 1, /* a daemon's defaults: plugins are watched, 20 retries. Else: no watch, none */
 };
 
-/* Functions in here may be called from any of neap's threads, never two at once except on_log;
- * they must return soon and must not call into the same executor. Zeroed fields mean the default. */
+/* The functions may be called from any of neap's threads, and from a caller's inside neap_open and
+ * neap_reload; on_log by several at once, each of the others by one at a time. They must return soon
+ * and must not call into the same executor. Zeroed fields mean the default; all is copied. */
 struct neap_options {
     size_t size; /* sizeof(struct neap_options) */
     unsigned flags;
@@ -107,26 +112,32 @@ struct neap_options {
 
 /* Opens an executor: reads the configuration, loads every plugin once, starts no thread.
  * All mistakes in the configuration go to on_problem, then NEAP_ECONFIG. A broken task does not
- * fail the open: it is reported through on_problem and counted (neap_broken). */
+ * fail the open: it is reported through on_problem and counted (neap_broken). `*out` is for
+ * neap_close; NULL on an error. NEAP_EINVAL: options of another size; NEAP_EIO, NEAP_ENOENT: a file. */
 NEAP_API int neap_open(neap **out, const struct neap_options *options, struct neap_error *err);
 
 /* A C module for the tasks' `require name`, called once in each plugin's environment of each
- * worker, on the worker's thread. `open` is a lua_CFunction. Between neap_open and neap_start. */
+ * worker, on the worker's thread. `open` is a lua_CFunction. Between neap_open and neap_start, on
+ * one thread; NEAP_EINVAL after that. */
 NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
                           struct neap_error *err);
 
-/* Starts the threads. */
+/* Starts the threads, which block all signals. Once. After an error (NEAP_EIO: no thread, no memory)
+ * all that is left to do is neap_close. */
 NEAP_API int neap_start(neap *n, struct neap_error *err);
 
-/* Stops at once what still runs (as neap_drain(n, 0)), joins the threads, frees everything.
- * No other call may be under way or follow. NULL is fine. */
+/* Stops at once what still runs, as neap_drain(n, 0), joins the threads, frees everything, also the
+ * outcomes that nobody took. Jobs that wait in Lua are stopped there; one that computes without ever
+ * waiting is waited for. Other threads may still be inside calls: those return NEAP_ECLOSED, or what
+ * they found before; neap_close waits for that. No call may begin once it has begun, and none of
+ * this executor's functions above may call it. NULL is fine. */
 NEAP_API void neap_close(neap *n);
 
 #define NEAP_PRIORITY_UNSET 1000
 enum neap_request_flags {
     NEAP_DELIVER = 1, /* hand the outcome to neap_next */
     NEAP_NOWAIT = 2,  /* NEAP_EAGAIN at once where a queue's policy would block the caller */
-    NEAP_MSGPACK = 4, /* args are MessagePack, else JSON */
+    NEAP_MSGPACK = 4, /* args are MessagePack (one whole value), else JSON */
 };
 
 struct neap_retry {
@@ -140,7 +151,7 @@ enum neap_backoff { NEAP_EXPONENTIAL, NEAP_LINEAR, NEAP_FIXED };
 struct neap_request {
     const char *task;
     const void *args; /* copied; NULL: no arguments */
-    size_t args_len;  /* 0 with args: strlen */
+    size_t args_len;  /* 0 with JSON args: strlen; with MessagePack: no arguments */
     const char *queue; /* NULL: the task's */
     int priority_set, priority; /* priority counts only where priority_set is not 0 */
     int64_t delay_ms;   /* not before so long from now */
@@ -152,7 +163,9 @@ struct neap_request {
 };
 
 /* Submits a job. NEAP_OK: it is accepted and `*id` (may be NULL) is set; with when_full = drop and a full
- * queue `*id` is 0. Waits while a queue with when_full = block is full. */
+ * queue `*id` is 0. Where a queue with when_full = block is full it waits its turn for room.
+ * NEAP_ENOENT: no such task or queue; NEAP_EINVAL: something else in the request; NEAP_EFULL,
+ * NEAP_EAGAIN: the queue; NEAP_ECLOSED: after neap_drain or while closing, also where it waited. */
 NEAP_API int neap_submit(neap *n, const struct neap_request *request, uint64_t *id,
                          struct neap_error *err);
 
@@ -169,36 +182,51 @@ struct neap_outcome {
     void *owned;                            /* what neap_outcome_free frees */
 };
 
-/* The next outcome of a job submitted with NEAP_DELIVER, in order of completion.
- * timeout_ms: 0 returns at once, -1 waits for ever; NEAP_ETIME when nothing came. */
+/* The next outcome of a job submitted with NEAP_DELIVER, in order of completion; each goes to one
+ * caller, who gives it to neap_outcome_free. timeout_ms: 0 returns at once, -1 waits for ever;
+ * NEAP_ETIME when nothing came. Jobs that a drain left unrun have none. */
 NEAP_API int neap_next(neap *n, struct neap_outcome *out, int timeout_ms);
 NEAP_API void neap_outcome_free(struct neap_outcome *out);
 
-/* A descriptor for poll(2) that is readable while neap_next has an outcome. Never read it. */
+/* A descriptor for poll(2) that is readable while neap_next has an outcome (or would return
+ * NEAP_ECLOSED). Never read it, never close it; it is good until neap_close. */
 NEAP_API int neap_fd(neap *n);
 
 struct neap_job {
     uint64_t id, parent;
     int state, priority;
     unsigned attempt;
-    int64_t submitted_ms, due_ms;
+    int64_t submitted_ms, due_ms; /* due 0: it is in line, runs or has ended */
     char task[NEAP_TASK_MAX + 1], queue[NEAP_TASK_MAX + 1];
-    const char *held;    /* why it cannot run, e.g. "no such task"; NULL: it can */
-    const char *message; /* last error, or NULL */
-    void *owned;
+    const char *held;          /* why it cannot start, e.g. "no such task"; NULL: it can, or has */
+    const char *message;       /* of its last error, or NULL */
+    double progress;           /* 0..1 as the attempt that runs told (ctx:progress); negative: nothing */
+    const char *progress_text; /* NULL: none */
+    void *owned;               /* what neap_job_free frees; the texts with it */
 };
+/* What is known of a job. NEAP_ENOENT: it never was, or is forgotten: a job submitted with
+ * NEAP_DELIVER at its end, others some time after it. Free with neap_job_free. */
 NEAP_API int neap_get(neap *n, uint64_t id, struct neap_job *out, struct neap_error *err);
 NEAP_API void neap_job_free(struct neap_job *job);
 
-/* Cancels a job in any state. A job that runs is asked to stop at its next wait. */
+/* What its attempts printed, the last 64 KiB, up to the end of the last attempt: any bytes and a NUL
+ * that `*len` does not count, to free(). NEAP_ENOENT as for neap_get. */
+NEAP_API int neap_job_log(neap *n, uint64_t id, char **text, size_t *len, struct neap_error *err);
+
+/* Cancels a job in any state: one that has not started ends at once, one that runs is asked to stop
+ * at its next wait (and completes if it never waits), and will not run again. Returns before that.
+ * NEAP_ENOENT as for neap_get; NEAP_EINVAL: it has ended. */
 NEAP_API int neap_cancel(neap *n, uint64_t id, struct neap_error *err);
 
-/* Counters since the start. Histograms have one bucket a power of two of microseconds: bucket i
- * counts values below 2^i us (the last one everything else). */
+/* Counters since the start: submitted = completed + dead + cancelled + running + waiting, at any
+ * time, in each row. Failed and retried count attempts; dropped and rejected what was never
+ * submitted, in the rows of queues and the total only. Runs of on_dead are not counted. Histograms
+ * have one bucket a power of two of microseconds: bucket i counts values below 2^i us (the last one
+ * everything else). */
 #define NEAP_BUCKETS 40
 struct neap_counters {
     uint64_t submitted, completed, failed, retried, dead, cancelled, dropped, rejected;
-    uint64_t running, waiting; /* now */
+    uint64_t running, waiting; /* now: has started (it may wait for something in Lua), has not */
     uint64_t run_us[NEAP_BUCKETS], wait_us[NEAP_BUCKETS]; /* of ended attempts */
     double run_sum_s, wait_sum_s;
 };
@@ -209,7 +237,7 @@ struct neap_stats_row {
 struct neap_stats {
     struct neap_counters total;
     size_t n_queues, n_tasks, n_workers;
-    struct neap_stats_row *queues, *tasks;
+    struct neap_stats_row *queues, *tasks; /* tasks: those with a job so far */
     uint64_t reloads, broken; /* generations published; plugins whose newest version is broken now */
     int64_t uptime_ms;
     void *owned;
@@ -218,20 +246,26 @@ NEAP_API int neap_stats(neap *n, struct neap_stats *out, struct neap_error *err)
 NEAP_API void neap_stats_free(struct neap_stats *stats);
 
 /* Reads the configuration again and rescans the plugins. All or nothing: on NEAP_ECONFIG each
- * mistake (also a changed key that only counts at start) went to on_problem, the old one stays. */
+ * mistake (also a changed key that only counts at start) went to on_problem, the old one stays. When
+ * it returns NEAP_OK all starts are by the new one. Reloads on several threads go one by one. */
 NEAP_API int neap_reload(neap *n, struct neap_error *err);
 
-/* Ends intake, lets running jobs finish for at most `timeout_ms` (-1: as configured), then stops the rest.
- * What had not started stays unrun. NEAP_ETIME if something had to be stopped. */
+/* Ends intake and starts, for good; lets running jobs finish (and on_dead run) for at most `timeout_ms`
+ * (negative: as configured), then stops the rest. Jobs that wait for jobs which will not start are
+ * stopped before that. What had not started stays unrun, what was stopped is handed back unrun.
+ * NEAP_ETIME if something had to be stopped, or computes and could not be. Submits that wait for
+ * room return NEAP_ECLOSED. A second drain, also meanwhile, can only shorten the first. */
 NEAP_API int neap_drain(neap *n, int64_t timeout_ms, struct neap_error *err);
 
-/* Waits until every job, also those that jobs submitted, has ended. */
+/* Waits until every job, also those that jobs submitted, has ended and on_dead has run; outcomes are
+ * with neap_next by then. timeout_ms: -1 waits for ever. NEAP_ETIME: not yet; NEAP_ECLOSED: a drain
+ * has ended and left jobs unrun. */
 NEAP_API int neap_wait_idle(neap *n, int timeout_ms);
 
 /* Tasks whose newest version could not be loaded. */
 NEAP_API size_t neap_broken(neap *n);
 
-/* The tasks known now. `schema` and `settings` are JSON objects. Free with neap_tasks_free. */
+/* The tasks known now, in order of plugin and file. Free with neap_tasks_free. */
 struct neap_task {
     const char *name, *summary, *file, *queue;
     unsigned generation;
@@ -247,7 +281,8 @@ NEAP_API const char *neap_file_task(neap *n);
 NEAP_API void neap_config_rows(neap *n, void *user,
                                void (*row)(void *user, const char *section, const char *key,
                                            const char *value, const char *origin));
-/* One setting as text, e.g. ("neap", "", "drain"); NULL: no such key. Valid until the next reload. */
+/* A setting that is a number, yes or no (1, 0), a choice (its place among them), a duration (ms) or a
+ * rate (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or text. */
 NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
 
 /* Text and values. */

@@ -5,13 +5,14 @@
 #include "base/mem.h"
 #include "engine/engine_state.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUSY_TURN_MS 5 /* while a worker computes, outcomes it left without a nudge are looked for this often */
+#define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 static const struct store_limits KEEP = {
     .completed = 100000,
@@ -115,14 +116,14 @@ static void run_schedule(struct engine *e, struct schedule *schedule)
         return;
     }
     const struct job *last = schedule->last_job ? e->ops->get(e->store, schedule->last_job) : NULL;
-    if (!plan->overlap && last && last->state != NEAP_COMPLETED && last->state != NEAP_DEAD &&
-        last->state != NEAP_CANCELLED) {
+    if (!plan->overlap && last && !job_has_ended(last)) {
         engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended", plan->name);
         return;
     }
     if (!gate_enter(info->gate)) {
+        const bool drop = atomic_load(&info->gate->policy) == GATE_DROP;
         engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", plan->name, info->gate->name);
-        atomic_fetch_add(&info->gate->rejected, 1);
+        atomic_fetch_add(drop ? &info->gate->dropped : &info->gate->rejected, 1);
         return;
     }
     struct job *job = job_new(plan->args, plan->args_len);
@@ -143,14 +144,15 @@ static void run_schedules(struct engine *e)
 
 /* --- the turn ----------------------------------------------------------------------------------- */
 
+/* Outcomes first: who is told that all jobs have ended finds them there. */
 static void send_answers(struct engine *e)
 {
+    if (!list_empty(&e->deliveries))
+        e->env.deliver(e->env.user, &e->deliveries);
     for (struct list *at; (at = list_shift(&e->answers));) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
         call->done(call);
     }
-    if (!list_empty(&e->deliveries))
-        e->env.deliver(e->env.user, &e->deliveries);
 }
 
 static void join_gone(struct engine *e)
@@ -164,10 +166,12 @@ static void join_gone(struct engine *e)
 
 static void commit(struct engine *e)
 {
-    struct neap_error err;
-    if (e->ops->commit(e->store, &err) == NEAP_OK && !e->failed)
+    struct neap_error err = {0, "the store failed"};
+    if (e->ops->commit(e->store, &err) != NEAP_OK)
+        e->failed = true;
+    if (!e->failed || e->told)
         return;
-    e->failed = true;
+    e->told = true;
     if (e->env.fatal)
         e->env.fatal(e->env.user, err.message);
 }
@@ -178,14 +182,18 @@ static void turn(struct engine *e)
     list_init(&messages);
     mailbox_drain(&e->mailbox, &messages);
     e->now_ms = clock_unix_ms();
+    e->latest_ms = e->now_ms > e->latest_ms ? e->now_ms : e->latest_ms;
+    e->mono_ms = clock_mono_ms();
     for (struct list *at; (at = list_shift(&messages));)
         take_message(e, LIST_ENTRY(at, struct message, link));
+    if (e->stopping)
+        drain_refuse_hosts(e, true);
     run_schedules(e);
     index_promote(e->ops->index(e->store), e->now_ms);
     jobs_expire(e);
     calls_expire(e);
     queues_turn(e);
-    calls_turn(e);
+    drain_turn(e);
     dispatch(e);
     commit(e);
     send_answers(e);
@@ -198,44 +206,33 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t next_ms(const struct engine *e)
+/* When the next thing is due by the wall clock, as monotonic ns; INT64_MAX: nothing is. */
+static int64_t next_due_ns(const struct engine *e)
 {
-    int64_t next = index_next_due_ms(e->ops->index(e->store));
-    next = least(next, schedules_next_ms(&e->schedules));
-    next = least(next, queues_next_ms(e));
-    if (heap_min(&e->timers))
-        next = least(next, heap_min(&e->timers)->key);
+    int64_t due_ms = least(index_next_due_ms(e->ops->index(e->store)), schedules_next_ms(&e->schedules));
     if (heap_min(&e->expiries))
-        next = least(next, heap_min(&e->expiries)->key);
-    if (e->drain_call)
-        next = least(next, e->drain_until_ms);
+        due_ms = least(due_ms, heap_min(&e->expiries)->key);
+    if (due_ms == INT64_MAX)
+        return INT64_MAX;
+    const int64_t now_ns = clock_read_ns(CLOCK_REALTIME);
+    const int64_t left_ns = due_ms > (now_ns + CLOCK_LOOK_NS) / 1000000 ? CLOCK_LOOK_NS : due_ms * 1000000 - now_ns;
+    return clock_mono_ns() + (left_ns > 0 ? left_ns : 0);
+}
+
+static int64_t next_ns(const struct engine *e)
+{
+    int64_t next = least(next_due_ns(e), queues_next_ns(e));
+    int64_t timer_ms = heap_min(&e->timers) ? heap_min(&e->timers)->key : INT64_MAX;
+    if (!list_empty(&e->drain_calls))
+        timer_ms = least(timer_ms, e->drain_until_ms);
+    if (timer_ms < INT64_MAX / 1000000)
+        next = least(next, timer_ms * 1000000);
     if (pools_busy(e))
-        next = least(next, clock_unix_ms() + BUSY_TURN_MS);
+        next = least(next, clock_mono_ns() + BUSY_TURN_MS * INT64_C(1000000));
     return next;
 }
 
-static void sleep_until(struct engine *e, int64_t at_ms)
-{
-    if (at_ms == INT64_MAX) {
-        mailbox_wait(&e->mailbox, INT64_MAX);
-        return;
-    }
-    const int64_t now_ns = clock_read_ns(CLOCK_REALTIME);
-    int64_t left_ns = at_ms > INT64_MAX / 1000000 ? INT64_MAX / 4 : at_ms * 1000000 - now_ns;
-    const int64_t longest_ns = INT64_C(60) * 1000000000; /* look again: the clock may be set */
-    left_ns = left_ns < 0 ? 0 : least(left_ns, longest_ns);
-    mailbox_wait(&e->mailbox, clock_mono_ns() + left_ns);
-}
-
 /* --- life --------------------------------------------------------------------------------------- */
-
-static bool workers_left(const struct engine *e)
-{
-    for (size_t i = 0; i < e->n_pools; i++)
-        if (!list_empty(&e->pools[i].members))
-            return true;
-    return false;
-}
 
 static void *engine_main(void *arg)
 {
@@ -243,16 +240,16 @@ static void *engine_main(void *arg)
     while (!e->stopping) {
         turn(e);
         if (!e->stopping)
-            sleep_until(e, next_ms(e));
+            mailbox_wait(&e->mailbox, next_ns(e));
     }
     dispatch_recall_all(e);
     pools_note_all(e, WORKER_EXIT);
-    while (workers_left(e)) {
+    while (pools_left(e)) {
         turn(e);
-        if (workers_left(e))
+        if (pools_left(e))
             mailbox_wait(&e->mailbox, INT64_MAX);
     }
-    calls_close(e);
+    drain_close(e);
     send_answers(e);
     return NULL;
 }
@@ -260,6 +257,8 @@ static void *engine_main(void *arg)
 int engine_new(struct engine **out, const struct engine_env *env, struct config *config,
                struct catalogue *catalogue, struct neap_error *err)
 {
+    if (config->n_pools > POOLS_MAX)
+        return error_set(err, NEAP_ECONFIG, "%zu pools, more than %d", config->n_pools, POOLS_MAX);
     struct engine *e = mem_zero(1, sizeof *e);
     e->env = *env;
     e->ops = env->store;
@@ -275,11 +274,14 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     e->catalogue = catalogue_ref(catalogue);
     e->waiters = waiters_new();
     list_init(&e->idle_calls);
+    list_init(&e->drain_calls);
     list_init(&e->deliveries);
     list_init(&e->answers);
     list_init(&e->gone);
-    e->now_ms = e->started_ms = clock_unix_ms();
+    e->now_ms = clock_unix_ms();
+    e->mono_ms = e->started_ms = clock_mono_ms();
     e->random = (uint64_t)clock_mono_ns() | 1;
+    pools_init(e);
     queues_follow(e);
     schedules_follow(&e->schedules, e->config, e->now_ms);
     *out = e;
@@ -288,7 +290,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
 
 int engine_start(struct engine *engine, struct neap_error *err)
 {
-    int rc = pools_open(engine, err);
+    const int rc = pools_start(engine, err);
     if (rc)
         return rc; /* engine_free stops the workers that did start */
     sigset_t all, old;
@@ -307,23 +309,53 @@ struct mailbox *engine_mailbox(struct engine *engine)
     return &engine->mailbox;
 }
 
+/* After its thread: nobody but hosts and the loader can have sent it. */
 static void drop_message(struct message *message)
 {
-    if (message->kind == ENGINE_SUBMIT)
+    switch (message->kind) {
+    case ENGINE_SUBMIT:
         job_free((struct job *)message);
-    else if (message->kind == ENGINE_CATALOGUE)
+        break;
+    case ENGINE_CATALOGUE:
         catalogue_unref(((struct catalogue_note *)message)->catalogue);
-    if (message->kind != ENGINE_SUBMIT)
         free(message);
+        break;
+    case ENGINE_STOP:
+        free(message);
+        break;
+    default: {
+        struct call *call = (struct call *)message;
+        assert(message->kind > ENGINE_PROGRESS && message->kind < ENGINE_CATALOGUE);
+        call->rc = NEAP_ECLOSED;
+        call->done(call);
+    }
+    }
 }
 
-static void drop_messages(struct engine *e)
+void engine_refuse(struct engine *engine)
 {
     struct list messages;
     list_init(&messages);
-    mailbox_drain(&e->mailbox, &messages);
+    mailbox_drain(&engine->mailbox, &messages);
     for (struct list *at; (at = list_shift(&messages));)
         drop_message(LIST_ENTRY(at, struct message, link));
+}
+
+void engine_stop(struct engine *engine)
+{
+    struct engine *e = engine;
+    if (!e || e->stopped)
+        return;
+    e->stopped = true;
+    if (e->started) {
+        struct message *stop = mem_zero(1, sizeof *stop);
+        stop->kind = ENGINE_STOP;
+        mailbox_post(&e->mailbox, stop);
+        pthread_join(e->thread, NULL);
+    } else { /* some workers may have started, and the engine not: it stops them from here */
+        e->stopping = true;
+        engine_main(e);
+    }
 }
 
 void engine_free(struct engine *engine)
@@ -331,16 +363,8 @@ void engine_free(struct engine *engine)
     if (!engine)
         return;
     struct engine *e = engine;
-    if (e->started) {
-        struct message *stop = mem_zero(1, sizeof *stop);
-        stop->kind = ENGINE_STOP;
-        mailbox_post(&e->mailbox, stop);
-        pthread_join(e->thread, NULL);
-    } else if (e->pools) { /* some workers started, the engine did not: it stops them from here */
-        e->stopping = true;
-        engine_main(e);
-    }
-    drop_messages(e);
+    engine_stop(e);
+    engine_refuse(e);
     for (struct list *at; (at = list_shift(&e->deliveries));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
     for (struct heap_node *node; (node = heap_pop(&e->expiries));)

@@ -31,6 +31,11 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
                struct catalogue *catalogue, struct neap_error *err); /* takes references of its own */
 int engine_start(struct engine *engine, struct neap_error *err);
 struct mailbox *engine_mailbox(struct engine *engine); /* any thread */
-void engine_free(struct engine *engine); /* stops what runs, joins all threads; NULL is fine */
+/* One thread ends it: stop ends what runs and joins all threads; calls that waited get NEAP_ECLOSED. Then
+ * refuse gives that to calls which come late, as often as need be; and free, which does both itself.
+ * NULL is fine to stop and free. */
+void engine_stop(struct engine *engine);
+void engine_refuse(struct engine *engine);
+void engine_free(struct engine *engine);
 
 #endif

@@ -1,6 +1,7 @@
 #include "engine/engine_info.h"
 
 #include "base/mem.h"
+#include "engine/engine_state.h"
 #include "model/name.h"
 #include "parts/gate.h"
 
@@ -13,7 +14,36 @@ int info_state(const struct job *job)
     return job->state;
 }
 
-void info_fill(const struct job *job, struct neap_job *out)
+/* Why a job in line cannot run, or NULL. */
+static const char *held_by(struct engine *e, const struct job *job)
+{
+    const struct queue *q = queue_of(e, job->gate);
+    if (job->claim || job_has_ended(job))
+        return NULL;
+    if (job->where == JOB_HELD)
+        return "no such task";
+    if (!q->pools)
+        return "no pool serves its queue";
+    return q->limits && q->limits->paused ? "its queue is paused" : NULL;
+}
+
+/* Both texts in one allocation. */
+static void fill_texts(const struct job *job, struct neap_job *out)
+{
+    const char *message = job->error ? job->error->message : NULL;
+    const char *progress = job->claim ? job->claim->progress_text : NULL;
+    const size_t message_size = message ? strlen(message) + 1 : 0;
+    const size_t progress_size = progress ? strlen(progress) + 1 : 0;
+    if (message_size + progress_size == 0)
+        return;
+    char *texts = out->owned = mem_alloc(message_size + progress_size);
+    if (message)
+        out->message = memcpy(texts, message, message_size);
+    if (progress)
+        out->progress_text = memcpy(texts + message_size, progress, progress_size);
+}
+
+void info_fill(struct engine *e, const struct job *job, struct neap_job *out)
 {
     *out = (struct neap_job){
         .id = job->id,
@@ -23,10 +53,10 @@ void info_fill(const struct job *job, struct neap_job *out)
         .attempt = job->attempt,
         .submitted_ms = job->submitted_ms,
         .due_ms = job->where == JOB_DUE ? job->due.key : 0,
-        .held = job->where == JOB_HELD ? "no such task" : NULL,
+        .held = held_by(e, job),
+        .progress = job->claim ? job->claim->progress : -1,
     };
-    strcpy(out->task, job->task->text);
-    strcpy(out->queue, job->gate->name);
-    if (job->error)
-        out->message = out->owned = mem_text(job->error->message);
+    memcpy(out->task, job->task->text, strlen(job->task->text) + 1);
+    memcpy(out->queue, job->gate->name, strlen(job->gate->name) + 1);
+    fill_texts(job, out);
 }

@@ -1,4 +1,4 @@
-/* What becomes of jobs: submitted, ended, failed, cancelled, held. */
+/* What becomes of jobs: submitted, ended, failed, cancelled. */
 #include "engine/engine_state.h"
 
 #include "base/clock.h"
@@ -12,46 +12,29 @@
 
 #define JOB_LOG_MAX (64 * 1024)
 
-struct neap_counters *task_counters(struct engine *e, const struct task_name *name)
-{
-    if (name->index >= e->n_tasks) {
-        const size_t count = name->index + 64;
-        e->tasks = mem_grow(e->tasks, count, sizeof *e->tasks);
-        memset(e->tasks + e->n_tasks, 0, (count - e->n_tasks) * sizeof *e->tasks);
-        e->n_tasks = count;
-    }
-    e->tasks[name->index].name = name;
-    return &e->tasks[name->index].counters;
-}
-
 /* --- in --------------------------------------------------------------------------------------- */
-
-static void watch_expiry(struct engine *e, const struct job *job)
-{
-    if (!job->expires_ms)
-        return;
-    struct expiry *expiry = mem_zero(1, sizeof *expiry);
-    expiry->node.key = job->expires_ms;
-    expiry->node.tie = job->id;
-    heap_push(&e->expiries, &expiry->node);
-}
 
 void job_accept(struct engine *e, struct job *job)
 {
     struct neap_error err;
     struct job *parent = job->parent ? e->ops->get(e->store, job->parent) : NULL;
     struct queue *q = queue_of(e, job->gate);
-    e->total.submitted++;
-    q->counters.submitted++;
-    task_counters(e, job->task)->submitted++;
+    struct task_row *task = task_row(e, job->task);
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
-    e->live++;
-    watch_expiry(e, job);
     if (e->ops->put(e->store, job, e->now_ms, &err)) {
         e->failed = true;
         engine_log(e, NEAP_ERROR, job, "store: %s", err.message);
+        gate_leave(job->gate);
+        job_free(job);
         return;
     }
+    e->total.submitted++;
+    q->counters.submitted++;
+    task->counters.submitted++;
+    e->live++;
+    q->live++;
+    task->live++;
+    expiry_watch(e, job);
     if (parent && parent->claim)
         claim_add_child(e, parent->claim, job);
 }
@@ -103,6 +86,8 @@ static bool tell(struct engine *e, struct job *job, int state, const struct outc
 {
     assert(e->live > 0);
     e->live--;
+    queue_of(e, job->gate)->live--;
+    task_row(e, job->task)->live--;
     job->finished_ms = e->now_ms;
     calls_ended(e, job, state);
     if (!(job->flags & JOB_DELIVER))
@@ -115,7 +100,7 @@ static void run_on_dead(struct engine *e, const struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
     const struct queue *q = queue_of(e, job->gate);
-    if (!info || !info->has_on_dead || !q->pools || e->draining)
+    if (!info || !info->has_on_dead || !q->pools || e->drain_stopped || e->stopping)
         return;
     struct job *last = job_new(job->args, job->args_len);
     last->id = job->id;
@@ -161,7 +146,8 @@ static void again(struct engine *e, struct job *job, const struct life *life, in
 {
     struct neap_error err;
     gate_force(job->gate);
-    job->attempt = life->attempt;
+    if (job->expires_ms && job->expires_ms <= e->now_ms)
+        expiry_watch(e, job); /* it passed while the job ran */
     if (kind == OUTCOME_HANDED_BACK) {
         e->ops->give_back(e->store, job, e->now_ms);
         return;
@@ -189,25 +175,24 @@ static void keep_log(struct job *job, struct outcome *outcome)
 
 static void count(struct engine *e, const struct job *job, const struct outcome *o, int state)
 {
-    if (!o->started_ms)
-        return;
     counters_ended(&e->total, o->kind, state, o->run_us, o->wait_us);
     counters_ended(&queue_of(e, job->gate)->counters, o->kind, state, o->run_us, o->wait_us);
-    counters_ended(task_counters(e, job->task), o->kind, state, o->run_us, o->wait_us);
+    counters_ended(&task_row(e, job->task)->counters, o->kind, state, o->run_us, o->wait_us);
 }
 
 static void count_out(struct engine *e, const struct job *job, int state)
 {
     counters_dropped_out(&e->total, state);
     counters_dropped_out(&queue_of(e, job->gate)->counters, state);
-    counters_dropped_out(task_counters(e, job->task), state);
+    counters_dropped_out(&task_row(e, job->task)->counters, state);
 }
 
+/* That of the newest version of the task; where it is gone, of the one that the attempt began with. */
 static struct retry policy_of(const struct engine *e, const struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
-    const struct retry none = {0, NEAP_EXPONENTIAL, 1000, 1000, 0};
-    return job->retry ? retry_merge(job->retry, info ? &info->retry : &none) : info ? info->retry : none;
+    const struct retry *own = info ? &info->retry : &job->claim->retry;
+    return job->retry ? retry_merge(job->retry, own) : *own;
 }
 
 static void accept_children(struct engine *e, struct outcome *o)
@@ -218,11 +203,12 @@ static void accept_children(struct engine *e, struct outcome *o)
 
 static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
 {
-    struct member *m = job->claim->member;
+    struct pool *pool = job->claim->member->pool;
+    calls_asker_ended(e, job->claim);
     claim_free(e, job->claim);
-    if (o->kind == OUTCOME_HANDED_BACK && !o->no_task && !e->draining) {
+    if (o->kind == OUTCOME_HANDED_BACK && !o->no_task && !e->drain_stopped && !e->stopping) {
         job->attempt--;
-        list_push(&m->pool->on_dead, &job->place);
+        list_push(&pool->on_dead, &job->place);
         return;
     }
     if (o->error)
@@ -233,15 +219,25 @@ static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
     job_free(job);
 }
 
+static bool is_end(int state)
+{
+    return state == NEAP_COMPLETED || state == NEAP_DEAD || state == NEAP_CANCELLED;
+}
+
+/* A job told to stop does not run again, even if the attempt was over by then in another way. */
+static struct life next_of(struct engine *e, const struct job *job, const struct outcome *o)
+{
+    const struct retry policy = policy_of(e, job);
+    struct life life = job_next(job, o->kind, o->after_ms, &policy, e->now_ms, engine_random(e));
+    if (job->claim->cancelled && !is_end(life.state))
+        life = (struct life){.state = NEAP_CANCELLED, .attempt = job->attempt};
+    return life;
+}
+
 static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
 {
-    struct call *pending = job->claim->call;
-    if (pending && job->claim->parked) { /* killed while it waited */
-        if (pending->timer.pos)
-            heap_remove(&e->timers, &pending->timer);
-        calls_forget(e, pending);
-        call_answer(e, pending, NEAP_ECLOSED);
-    }
+    const struct life life = next_of(e, job, o);
+    calls_asker_ended(e, job->claim);
     claim_free(e, job->claim);
     if (o->error) {
         free(job->error);
@@ -249,8 +245,6 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
         o->error = NULL;
     }
     keep_log(job, o);
-    const struct retry policy = policy_of(e, job);
-    const struct life life = job_next(job, o->kind, o->after_ms, &policy, e->now_ms, engine_random(e));
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
     if (o->started_ms)
@@ -258,10 +252,16 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     else if (life.state == NEAP_CANCELLED)
         count_out(e, job, life.state);
     job->attempt = life.attempt;
-    if (life.state == NEAP_COMPLETED || life.state == NEAP_DEAD || life.state == NEAP_CANCELLED)
+    if (is_end(life.state))
         end_job(e, job, life.state, o);
     else
         again(e, job, &life, o->kind);
+}
+
+static void hold_if_waiting(struct engine *e, struct job *job)
+{
+    if (job && !is_end(job->state) && !catalogue_task(e->catalogue, job->task))
+        job_hold(e, job);
 }
 
 void job_outcome(struct engine *e, struct outcome *outcome)
@@ -270,10 +270,10 @@ void job_outcome(struct engine *e, struct outcome *outcome)
     if (job->flags & JOB_ON_DEAD) {
         on_dead_ended(e, job, outcome);
     } else {
-        const bool no_task = outcome->no_task;
-        attempt_ended(e, job, outcome); /* handed back ones are still there after it */
-        if (no_task && !catalogue_task(e->catalogue, job->task))
-            job_hold(e, job);
+        const uint64_t id = job->id;
+        attempt_ended(e, job, outcome); /* the job may be gone */
+        if (outcome->no_task)
+            hold_if_waiting(e, e->ops->get(e->store, id));
     }
     free(outcome->result);
     free(outcome->error);
@@ -281,21 +281,22 @@ void job_outcome(struct engine *e, struct outcome *outcome)
     free(outcome);
 }
 
-/* --- cancelled, expired, held ------------------------------------------------------------------- */
+/* --- cancelled ---------------------------------------------------------------------------------- */
 
 void job_cancel_waiting(struct engine *e, struct job *job)
 {
     struct neap_error err;
-    gate_leave(job->gate);
+    if (gate_leave(job->gate))
+        mailbox_nudge(&e->mailbox); /* this turn may be past the queues */
     count_out(e, job, NEAP_CANCELLED);
     const bool keep = tell(e, job, NEAP_CANCELLED, NULL);
     if (e->ops->cancel(e->store, job, keep, e->now_ms, &err))
         e->failed = true;
 }
 
-static bool has_ended(const struct job *job)
+bool job_has_ended(const struct job *job)
 {
-    return job->state == NEAP_COMPLETED || job->state == NEAP_DEAD || job->state == NEAP_CANCELLED;
+    return is_end(job->state);
 }
 
 int job_cancel(struct engine *e, uint64_t id)
@@ -303,55 +304,15 @@ int job_cancel(struct engine *e, uint64_t id)
     struct job *job = e->ops->get(e->store, id);
     if (!job)
         return NEAP_ENOENT;
-    if (has_ended(job))
+    if (job_has_ended(job))
         return NEAP_EINVAL;
     if (job->claim && !atomic_load_explicit(&job->started, memory_order_acquire))
         dispatch_recall(e, job->claim->member);
     if (job->claim) { /* it has started */
+        job->claim->cancelled = true;
         worker_note(job->claim->member->worker, WORKER_CANCEL, id);
     } else {
         job_cancel_waiting(e, job);
     }
     return NEAP_OK;
-}
-
-void jobs_expire(struct engine *e)
-{
-    for (struct heap_node *node; (node = heap_min(&e->expiries)) && node->key <= e->now_ms;) {
-        heap_pop(&e->expiries);
-        struct job *job = e->ops->get(e->store, node->tie);
-        free(HEAP_ENTRY(node, struct expiry, node));
-        if (!job || has_ended(job))
-            continue;
-        if (job->claim && !atomic_load_explicit(&job->started, memory_order_acquire))
-            dispatch_recall(e, job->claim->member);
-        if (!job->claim)
-            job_cancel_waiting(e, job);
-    }
-}
-
-void job_hold(struct engine *e, struct job *job)
-{
-    if (e->n_held == e->cap_held) {
-        e->cap_held = e->cap_held ? e->cap_held * 2 : 16;
-        e->held = mem_grow(e->held, e->cap_held, sizeof *e->held);
-    }
-    e->held[e->n_held++] = job->id;
-    e->ops->hold(e->store, job);
-    engine_log(e, NEAP_WARN, job, "held: no such task");
-}
-
-void jobs_unhold(struct engine *e)
-{
-    size_t left = 0;
-    for (size_t i = 0; i < e->n_held; i++) {
-        struct job *job = e->ops->get(e->store, e->held[i]);
-        if (!job || job->where != JOB_HELD)
-            continue;
-        if (catalogue_task(e->catalogue, job->task))
-            e->ops->unhold(e->store, job, e->now_ms);
-        else
-            e->held[left++] = e->held[i];
-    }
-    e->n_held = left;
 }

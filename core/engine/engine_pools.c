@@ -2,7 +2,9 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int member_start(struct engine *e, struct pool *pool, struct neap_error *err)
 {
@@ -15,13 +17,12 @@ static int member_start(struct engine *e, struct pool *pool, struct neap_error *
     m->pool = pool;
     m->line_min = NEAP_PRIORITY_MAX;
     list_init(&m->claims);
-    list_init(&m->returning);
     list_push(&pool->members, &m->link);
     pool->n_members++;
     return NEAP_OK;
 }
 
-int pools_open(struct engine *e, struct neap_error *err)
+void pools_init(struct engine *e)
 {
     e->n_pools = e->config->n_pools;
     e->pools = mem_zero(e->n_pools, sizeof *e->pools);
@@ -31,15 +32,37 @@ int pools_open(struct engine *e, struct neap_error *err)
         list_init(&e->pools[i].members);
         list_init(&e->pools[i].on_dead);
     }
-    for (size_t i = 0; i < e->n_pools; i++) {
-        e->pools[i].slots = e->config->pools[i].slots;
-        while (e->pools[i].n_members < (size_t)e->config->pools[i].workers) {
-            const int rc = member_start(e, &e->pools[i], err);
-            if (rc)
-                return rc;
-        }
+}
+
+/* Found by name: a reload may have moved the sections. That none came or went is checked before. */
+static const struct config_pool *plan_of(const struct engine *e, const struct pool *pool)
+{
+    for (size_t i = 0; i < e->config->n_pools; i++)
+        if (strcmp(e->config->pools[i].name, pool->name) == 0)
+            return &e->config->pools[i];
+    assert(!"the configuration in force lacks a pool");
+    return NULL;
+}
+
+static int grow(struct engine *e, struct pool *pool, size_t want, struct neap_error *err)
+{
+    while (pool->n_members < want) {
+        const int rc = member_start(e, pool, err);
+        if (rc)
+            return rc;
     }
     return NEAP_OK;
+}
+
+int pools_start(struct engine *e, struct neap_error *err)
+{
+    int rc = NEAP_OK;
+    for (size_t i = 0; rc == NEAP_OK && i < e->n_pools; i++) {
+        const struct config_pool *plan = plan_of(e, &e->pools[i]);
+        e->pools[i].slots = plan->slots;
+        rc = grow(e, &e->pools[i], (size_t)plan->workers, err);
+    }
+    return rc;
 }
 
 static struct member *last_active(struct pool *pool)
@@ -57,79 +80,93 @@ static void retire(struct pool *pool)
     pool->n_members--;
 }
 
+/* Workers on their way out that have not been told yet stay after all. */
+static void keep_retiring(struct pool *pool, size_t want)
+{
+    for (struct list *at = pool->members.next; at != &pool->members && pool->n_members < want; at = at->next) {
+        struct member *m = LIST_ENTRY(at, struct member, link);
+        if (!m->retiring || m->leaving)
+            continue;
+        m->retiring = false;
+        pool->n_members++;
+    }
+}
+
 void pools_resize(struct engine *e)
 {
     for (size_t i = 0; i < e->n_pools; i++) {
         struct pool *pool = &e->pools[i];
-        const size_t want = (size_t)e->config->pools[i].workers;
+        const struct config_pool *plan = plan_of(e, pool);
+        const size_t want = (size_t)plan->workers;
         struct neap_error err;
-        pool->slots = e->config->pools[i].slots;
+        pool->slots = plan->slots;
         while (pool->n_members > want)
             retire(pool);
-        while (pool->n_members < want) {
-            if (member_start(e, pool, &err)) {
-                engine_log(e, NEAP_ERROR, NULL, "pool %s: %s", pool->name, err.message);
-                break;
-            }
-        }
+        keep_retiring(pool, want);
+        if (grow(e, pool, want, &err))
+            engine_log(e, NEAP_ERROR, NULL, "pool %s: %s", pool->name, err.message);
     }
+}
+
+struct member *member_next(const struct engine *e, const struct member *m)
+{
+    size_t pool = m ? m->pool->index : 0;
+    const struct list *at = m ? m->link.next : e->n_pools ? e->pools[0].members.next : NULL;
+    while (pool < e->n_pools && at == &e->pools[pool].members)
+        at = ++pool < e->n_pools ? e->pools[pool].members.next : NULL;
+    return at ? LIST_ENTRY(at, struct member, link) : NULL;
 }
 
 void pools_publish(struct engine *e)
 {
-    for (size_t i = 0; i < e->n_pools; i++) {
-        for (struct list *at = e->pools[i].members.next; at != &e->pools[i].members; at = at->next) {
-            struct catalogue_note *note = mem_zero(1, sizeof *note);
-            note->message.kind = WORKER_CATALOGUE;
-            note->catalogue = catalogue_ref(e->catalogue);
-            worker_post(LIST_ENTRY(at, struct member, link)->worker, &note->message);
-        }
+    for (struct member *m = NULL; (m = member_next(e, m));) {
+        struct catalogue_note *note = mem_zero(1, sizeof *note);
+        note->message.kind = WORKER_CATALOGUE;
+        note->catalogue = catalogue_ref(e->catalogue);
+        worker_post(m->worker, &note->message);
     }
     atomic_store_explicit(&e->env.worker->serial, e->catalogue->serial, memory_order_relaxed);
 }
 
 void pools_note_all(struct engine *e, int kind)
 {
-    for (size_t i = 0; i < e->n_pools; i++)
-        for (struct list *at = e->pools[i].members.next; at != &e->pools[i].members; at = at->next)
-            worker_note(LIST_ENTRY(at, struct member, link)->worker, kind, 0);
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        worker_note(m->worker, kind, 0);
 }
 
 void pools_gone(struct engine *e, struct worker *worker)
 {
-    for (size_t i = 0; i < e->n_pools; i++) {
-        for (struct list *at = e->pools[i].members.next; at != &e->pools[i].members; at = at->next) {
-            struct member *m = LIST_ENTRY(at, struct member, link);
-            if (m->worker != worker)
-                continue;
-            list_remove(&m->link);
-            if (!m->retiring)
-                m->pool->n_members--;
-            worker_join(worker);
-            free(m);
-            return;
-        }
-    }
+    struct member *m = NULL;
+    while ((m = member_next(e, m)) && m->worker != worker)
+        ;
+    assert(m && m->jobs == 0);
+    list_remove(&m->link);
+    if (!m->retiring)
+        m->pool->n_members--;
+    worker_join(worker);
+    heap_close(&m->returning);
+    free(m);
 }
 
+/* One with a line is on its way, even where it still says that it is hungry. */
 bool pools_busy(const struct engine *e)
 {
-    for (size_t i = 0; i < e->n_pools; i++) {
-        for (const struct list *at = e->pools[i].members.next; at != &e->pools[i].members; at = at->next) {
-            const struct member *m = LIST_ENTRY(at, struct member, link);
-            if (m->jobs && !worker_hungry(m->worker))
-                return true;
-        }
-    }
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        if (m->jobs && (line_length(worker_line(m->worker)) || !worker_hungry(m->worker)))
+            return true;
     return false;
+}
+
+bool pools_left(const struct engine *e)
+{
+    return member_next(e, NULL) != NULL;
 }
 
 size_t pools_claims(const struct engine *e)
 {
     size_t claims = 0;
-    for (size_t i = 0; i < e->n_pools; i++)
-        for (const struct list *at = e->pools[i].members.next; at != &e->pools[i].members; at = at->next)
-            claims += (size_t)LIST_ENTRY(at, struct member, link)->jobs;
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        claims += (size_t)m->jobs;
     return claims;
 }
 

@@ -13,16 +13,31 @@ struct queue *queue_of(struct engine *e, const struct gate *gate)
     return e->queues[gate->index];
 }
 
+bool queue_has_place(const struct queue *q)
+{
+    return !q->limits || !q->limits->concurrency || q->running < q->limits->concurrency;
+}
+
 void queue_refresh(struct engine *e, struct queue *q)
 {
     const struct config_queue *limits = q->limits;
     bool shut = false;
     if (limits) {
-        shut = limits->paused ||
-               (limits->concurrency && q->running + q->returning >= limits->concurrency) ||
+        const int64_t taken = q->running + (int64_t)q->wanting.len;
+        shut = limits->paused || (limits->concurrency && taken >= limits->concurrency) ||
                (limits->rate_interval_ns && rate_ready_ns(&q->rate) > clock_mono_ns());
     }
     index_shut(e->ops->index(e->store), q->gate->index, shut);
+}
+
+int queue_rank(struct engine *e, const struct job *job)
+{
+    const struct config_queue *limits = queue_of(e, job->gate)->limits;
+    if (!limits || limits->ageing_ms <= 0 || e->latest_ms <= job->available_ms)
+        return job->priority;
+    const int64_t periods = (e->latest_ms - job->available_ms) / limits->ageing_ms;
+    const int most = NEAP_PRIORITY_MAX - job->priority;
+    return periods < most ? job->priority + (int)periods : NEAP_PRIORITY_MAX;
 }
 
 static bool names_queue(const struct config_pool *pool, const char *name)
@@ -33,15 +48,24 @@ static bool names_queue(const struct config_pool *pool, const char *name)
     return false;
 }
 
+static uint64_t bit_of(const struct engine *e, const char *pool)
+{
+    for (size_t i = 0; i < e->n_pools; i++)
+        if (strcmp(e->pools[i].name, pool) == 0)
+            return UINT64_C(1) << i;
+    return 0;
+}
+
 /* `*` serves what no other pool names. */
 static uint64_t pools_of(const struct engine *e, const char *name)
 {
     uint64_t named = 0, any = 0;
     for (size_t i = 0; i < e->config->n_pools; i++) {
-        if (names_queue(&e->config->pools[i], name))
-            named |= UINT64_C(1) << i;
-        if (names_queue(&e->config->pools[i], "*"))
-            any |= UINT64_C(1) << i;
+        const struct config_pool *pool = &e->config->pools[i];
+        if (names_queue(pool, name))
+            named |= bit_of(e, pool->name);
+        if (names_queue(pool, "*"))
+            any |= bit_of(e, pool->name);
     }
     return named ? named : any;
 }
@@ -75,18 +99,18 @@ void queues_follow(struct engine *e)
     }
 }
 
-int64_t queues_next_ms(const struct engine *e)
+int64_t queues_next_ns(const struct engine *e)
 {
     const int64_t now_ns = clock_mono_ns();
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < e->n_queues; i++) {
         const struct queue *q = e->queues[i];
-        const int64_t ready_ns = q->rate.interval_ns ? rate_ready_ns(&q->rate) : 0;
+        const int64_t ready_ns = rate_ready_ns(&q->rate);
         if (ready_ns > now_ns && ready_ns < next_ns &&
             index_available(e->ops->index(e->store), q->gate->index))
             next_ns = ready_ns;
     }
-    return next_ns == INT64_MAX ? INT64_MAX : e->now_ms + (next_ns - now_ns + 999999) / 1000000;
+    return next_ns;
 }
 
 static void fill_room(struct engine *e, struct queue *q)
@@ -116,7 +140,9 @@ void queues_turn(struct engine *e)
 
 void queues_close(struct engine *e)
 {
-    for (size_t i = 0; i < e->n_queues; i++)
+    for (size_t i = 0; i < e->n_queues; i++) {
+        heap_close(&e->queues[i]->wanting);
         free(e->queues[i]);
+    }
     free(e->queues);
 }

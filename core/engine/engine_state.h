@@ -11,15 +11,21 @@
 #include <pthread.h>
 
 #define DRAIN_GRACE_MS 500 /* for jobs told to stop at the end of a drain */
+#define POOLS_MAX 64       /* a set of pools is a bit mask */
+
+/* While a worker computes, the engine looks this often: at outcomes left without a nudge, and
+ * whether the worker still is in the same resume, for then nothing may wait in its line. */
+#define BUSY_TURN_MS 5
 
 struct queue { /* by gate->index */
     struct gate *gate;
     struct config_queue *limits; /* of the config in force; NULL: defaults */
-    int64_t running;   /* claimed and not parked */
-    int64_t returning; /* parked jobs that want their place back */
+    int64_t running;             /* places taken: claims that are not parked */
+    struct heap wanting;         /* parked claims that want their place back */
     struct rate rate;
-    uint64_t pools; /* bit n: pool n serves it */
+    uint64_t pools;   /* bit n: pool n serves it */
     struct list room; /* calls that wait for room */
+    uint64_t live;    /* its jobs that have not ended */
     struct neap_counters counters;
 };
 
@@ -27,34 +33,50 @@ struct member { /* a worker of a pool */
     struct list link;
     struct pool *pool;
     struct worker *worker;
-    int64_t held; /* jobs in its line or running there and not parked */
+    int64_t held; /* slots taken: claims in its line or running there that are not parked */
     int64_t jobs; /* all its claims */
-    int line_min; /* lowest priority put in its line since that was empty */
+    int line_min; /* lowest rank put in its line since that was empty */
+    uint64_t steps;   /* of the worker when it last was seen to move, */
+    int64_t moved_ms; /* at this monotonic time */
+    bool stuck;       /* in one resume for a while: its line is kept empty */
     bool retiring, leaving; /* to end once it is empty; told to */
-    struct list claims, returning;
+    struct list claims;
+    struct heap returning;         /* claims that have their place back and want a slot */
     struct job *batch[LINE_SLOTS]; /* for its line, at the end of the dispatch */
     size_t n_batch;
 };
 
 struct pool {
-    unsigned index;
+    unsigned index; /* its bit; for good, wherever a later config has it */
     char *name;
     int64_t slots;
     struct list members;
-    size_t n_members;  /* not retiring */
+    size_t n_members;    /* not retiring */
     struct list on_dead; /* jobs whose on_dead is to run */
 };
 
-struct claim { /* a job in a worker's line or running there */
-    struct list link, returning;
+/* A job in a worker's line or running there. What it holds goes with its stage:
+ *
+ *   ON ─► PARKED ─► WANTS_PLACE ─► WANTS_SLOT ─► ON
+ *   both  neither   neither        its place     both (slot in the worker, place in the queue)
+ *
+ * Nobody who holds a slot waits for a place, so this order cannot deadlock. */
+enum claim_stage { CLAIM_ON, CLAIM_PARKED, CLAIM_WANTS_PLACE, CLAIM_WANTS_SLOT };
+
+struct claim {
+    struct list link;
+    struct heap_node turn; /* in queue->wanting or member->returning: by priority, then time */
     struct job *job;
     struct member *member;
     struct queue *queue;
-    bool parked;          /* it waits for jobs or room and has given up its slot and place */
+    enum claim_stage stage;
+    bool cancelled;       /* the worker has been told to stop it */
+    int64_t rated_ns;     /* the interval of the rate that counted its start; 0: none */
     struct call *call;    /* what it waits for, or whose answer waits for its slot */
+    struct retry retry;   /* of its task when it was claimed */
     uint64_t *children;   /* ring of ids kept readable while it runs */
     uint32_t n_children, first_child, cap_children;
-    double progress;      /* as ctx:progress told */
+    double progress;      /* as ctx:progress told; negative: it did not */
     char *progress_text;
 };
 
@@ -64,6 +86,7 @@ struct expiry {
 
 struct task_row {
     const struct task_name *name; /* NULL: never submitted */
+    uint64_t live;
     struct neap_counters counters;
 };
 
@@ -72,6 +95,7 @@ struct engine {
     struct mailbox mailbox;
     pthread_t thread;
     bool started, stopping, draining;
+    bool stopped; /* its thread has ended: written by the thread that closes */
     const struct store_ops *ops;
     struct store *store;
     struct config *config;
@@ -81,15 +105,14 @@ struct engine {
     struct pool *pools;
     size_t n_pools;
     struct waiters *waiters;
-    struct heap timers;   /* calls with a deadline */
+    struct heap timers;   /* calls with a deadline; monotonic ms */
     struct heap expiries;
     struct schedules schedules;
     uint64_t *held;       /* ids of jobs whose task is gone: on hold in the store */
     size_t n_held, cap_held;
-    struct list idle_calls;
-    struct call *drain_call;
-    int64_t drain_until_ms;
-    bool drain_stopped, drain_hurt;
+    struct list idle_calls, drain_calls;
+    int64_t drain_until_ms; /* monotonic */
+    bool drain_stopped, drain_hurt, drained;
     struct list deliveries;
     struct list answers;  /* calls to answer once the turn is committed */
     struct neap_counters total;
@@ -99,58 +122,81 @@ struct engine {
     size_t on_dead_runs;
     struct list gone;     /* notes of workers whose threads have ended */
     uint64_t publications, random;
-    int64_t now_ms, started_ms;
-    bool failed; /* the store failed: nothing is acknowledged any more */
+    uint64_t ties;        /* makes keys of heaps unique */
+    int64_t now_ms, latest_ms;   /* wall clock of this turn; the latest ever */
+    int64_t mono_ms, started_ms; /* for all that is a duration */
+    bool failed, told; /* the store failed; and the host knows */
 };
 
 /* engine_queues.c */
 void queues_follow(struct engine *e);              /* after a change of gates, config or pools */
 struct queue *queue_of(struct engine *e, const struct gate *gate);
 void queue_refresh(struct engine *e, struct queue *q); /* open or shut it in the index */
-int64_t queues_next_ms(const struct engine *e);    /* when a rate lets the next start through; INT64_MAX */
+bool queue_has_place(const struct queue *q);       /* by its concurrency */
+int queue_rank(struct engine *e, const struct job *job); /* its priority as aged by now */
+int64_t queues_next_ns(const struct engine *e);    /* when a rate lets the next start through; monotonic; INT64_MAX */
 void queues_turn(struct engine *e);                /* reopens what the rates let, fills the room that was made */
 void queues_close(struct engine *e);
 
 /* engine_pools.c */
-int pools_open(struct engine *e, struct neap_error *err);
+void pools_init(struct engine *e);
+int pools_start(struct engine *e, struct neap_error *err);
 void pools_resize(struct engine *e);               /* workers added, or told to end once they are empty */
 void pools_publish(struct engine *e);              /* the new catalogue, to all workers */
 void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
-bool pools_busy(const struct engine *e);           /* is some worker running Lua now? */
+bool pools_busy(const struct engine *e);           /* may some worker be running Lua now? */
+bool pools_left(const struct engine *e);           /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
+/* The next member over all pools, from NULL to NULL. */
+struct member *member_next(const struct engine *e, const struct member *m);
+
+/* engine_claims.c */
+struct claim *claim_new(struct engine *e, struct member *m, struct job *job);
+void claim_free(struct engine *e, struct claim *claim); /* slot and place are given up */
+void claim_give_back(struct engine *e, struct job *job); /* it has not started */
+void claim_park(struct engine *e, struct claim *claim, struct call *call);
+/* The answer of a parked claim's call is known: hand it over as soon as its slot and place are free. */
+void claim_return(struct engine *e, struct claim *claim);
+void claims_return(struct engine *e); /* all that can */
+void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
 
 /* engine_dispatch.c */
 void dispatch(struct engine *e);
 void dispatch_recall_all(struct engine *e);
 void dispatch_recall(struct engine *e, struct member *m); /* its line goes back to the store */
-void claim_free(struct engine *e, struct claim *claim); /* slot and place are given up */
-void claim_park(struct engine *e, struct claim *claim, struct call *call);
-/* The answer of a parked claim's call is known: hand it over as soon as its slot and place are free. */
-void claim_return(struct engine *e, struct claim *claim);
-void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
 
 /* engine_jobs.c */
 void job_accept(struct engine *e, struct job *job); /* submitted: into the store */
 void job_outcome(struct engine *e, struct outcome *outcome);
 int job_cancel(struct engine *e, uint64_t id);
 void job_cancel_waiting(struct engine *e, struct job *job); /* it is in line or on hold */
+bool job_has_ended(const struct job *job);
+
+/* engine_waiting.c */
+void expiry_watch(struct engine *e, const struct job *job);
 void jobs_expire(struct engine *e);
 void job_hold(struct engine *e, struct job *job); /* in line: its task is gone */
 void jobs_unhold(struct engine *e);               /* after a new catalogue */
-struct neap_counters *task_counters(struct engine *e, const struct task_name *name);
 
 /* engine_calls.c */
 void call_take(struct engine *e, struct call *call);
 void call_answer(struct engine *e, struct call *call, int rc); /* after the commit of this turn */
+void call_park(struct engine *e, struct call *call);
 void calls_forget(struct engine *e, struct call *call); /* it waits no longer */
 void calls_ended(struct engine *e, const struct job *job, int state); /* answers who waited for it */
+void calls_asker_ended(struct engine *e, struct claim *claim); /* answers what it was waiting for */
 void calls_expire(struct engine *e);
-void calls_turn(struct engine *e); /* idle and drain */
-void calls_close(struct engine *e);
+
+/* engine_drain.c */
+void drain_begin(struct engine *e, struct call *call);
+void drain_turn(struct engine *e); /* answers to neap_drain and neap_wait_idle */
+void drain_refuse_hosts(struct engine *e, bool all); /* who waits for room; all: for anything */
+void drain_close(struct engine *e);
 
 /* engine_stats.c */
+struct task_row *task_row(struct engine *e, const struct task_name *name);
 void stats_fill(struct engine *e, struct neap_stats *out);
 void stats_pack(struct engine *e, struct buf *out);
 

@@ -7,36 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t running_of(const struct queue *q)
+struct task_row *task_row(struct engine *e, const struct task_name *name)
 {
-    return q->running > 0 ? (uint64_t)q->running : 0;
-}
-
-/* Counters of a queue with what its gate counts on other threads. */
-static struct neap_counters queue_counters(const struct queue *q)
-{
-    struct neap_counters c = q->counters;
-    const int64_t waiting = atomic_load(&q->gate->waiting);
-    c.waiting = waiting > 0 ? (uint64_t)waiting : 0;
-    c.running = running_of(q);
-    c.rejected = atomic_load(&q->gate->rejected);
-    c.dropped = atomic_load(&q->gate->dropped);
-    return c;
+    if (name->index >= e->n_tasks) {
+        const size_t count = name->index + 64;
+        e->tasks = mem_grow(e->tasks, count, sizeof *e->tasks);
+        memset(e->tasks + e->n_tasks, 0, (count - e->n_tasks) * sizeof *e->tasks);
+        e->n_tasks = count;
+    }
+    e->tasks[name->index].name = name;
+    return &e->tasks[name->index];
 }
 
 static struct neap_counters totals(const struct engine *e)
 {
     struct neap_counters c = e->total;
-    c.waiting = c.running = c.rejected = c.dropped = 0;
-    for (size_t i = 0; i < e->n_queues; i++) {
-        const struct neap_counters q = queue_counters(e->queues[i]);
-        c.waiting += q.waiting;
-        c.rejected += q.rejected;
-        c.dropped += q.dropped;
+    c.waiting = e->live;
+    for (size_t i = 0; i < e->n_queues; i++) { /* counted on other threads */
+        c.rejected += atomic_load(&e->queues[i]->gate->rejected);
+        c.dropped += atomic_load(&e->queues[i]->gate->dropped);
     }
-    const int64_t running = (int64_t)e->live - (int64_t)c.waiting; /* also those that wait for jobs */
-    c.running = running > 0 ? (uint64_t)running : 0;
     return c;
+}
+
+static void add_running(struct neap_counters *c)
+{
+    c->running++;
+    c->waiting--;
+}
+
+/* What has started: it runs, also while it waits. The rest of the live jobs waits in line. */
+static void count_running(const struct engine *e, struct neap_stats *out, const size_t *row_of_task)
+{
+    for (struct member *m = NULL; (m = member_next(e, m));) {
+        for (const struct list *at = m->claims.next; at != &m->claims; at = at->next) {
+            const struct job *job = LIST_ENTRY(at, struct claim, link)->job;
+            if (job->flags & JOB_ON_DEAD || !atomic_load_explicit(&job->started, memory_order_acquire))
+                continue;
+            add_running(&out->total);
+            add_running(&out->queues[job->gate->index].counters);
+            add_running(&out->tasks[row_of_task[job->task->index]].counters);
+        }
+    }
 }
 
 static size_t workers(const struct engine *e)
@@ -45,6 +57,15 @@ static size_t workers(const struct engine *e)
     for (size_t i = 0; i < e->n_pools; i++)
         count += e->pools[i].n_members;
     return count;
+}
+
+static void fill_queue(struct neap_stats_row *row, const struct queue *q)
+{
+    row->name = q->gate->name;
+    row->counters = q->counters;
+    row->counters.waiting = q->live;
+    row->counters.rejected = atomic_load(&q->gate->rejected);
+    row->counters.dropped = atomic_load(&q->gate->dropped);
 }
 
 void stats_fill(struct engine *e, struct neap_stats *out)
@@ -58,20 +79,23 @@ void stats_fill(struct engine *e, struct neap_stats *out)
         .tasks = rows + e->n_queues,
         .reloads = e->publications,
         .broken = e->catalogue->broken,
-        .uptime_ms = e->now_ms - e->started_ms,
+        .uptime_ms = e->mono_ms - e->started_ms,
         .owned = rows,
     };
-    for (size_t i = 0; i < e->n_queues; i++) {
-        out->queues[i].name = e->queues[i]->gate->name;
-        out->queues[i].counters = queue_counters(e->queues[i]);
-    }
+    size_t *row_of_task = mem_zero(e->n_tasks, sizeof *row_of_task);
+    for (size_t i = 0; i < e->n_queues; i++)
+        fill_queue(&out->queues[i], e->queues[i]);
     for (size_t i = 0; i < e->n_tasks; i++) {
         if (!e->tasks[i].name)
             continue;
+        row_of_task[i] = out->n_tasks;
         struct neap_stats_row *row = &out->tasks[out->n_tasks++];
         row->name = e->tasks[i].name->text;
         row->counters = e->tasks[i].counters;
+        row->counters.waiting = e->tasks[i].live;
     }
+    count_running(e, out, row_of_task);
+    free(row_of_task);
 }
 
 /* --- for neap.stats() --------------------------------------------------------------------------- */

@@ -68,6 +68,7 @@ struct job {
     uint32_t attempt;        /* 1 for the first */
     int64_t available_ms;    /* since when it could run; 0: the store sets it at put */
     struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
+    int8_t rank;             /* priority as aged by then: its order in a worker's line */
     /* Fixed at submit, again. */
     int8_t priority;
     uint8_t flags;

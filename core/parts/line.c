@@ -40,7 +40,7 @@ void line_put(struct line *line, struct job *const *jobs, size_t count)
     for (size_t i = 0; i < count; i++) {
         const size_t at = (tail + i) % LINE_SLOTS;
         atomic_store_explicit(&line->slots[at], jobs[i], memory_order_relaxed);
-        atomic_store_explicit(&line->priorities[at], jobs[i]->priority, memory_order_relaxed);
+        atomic_store_explicit(&line->priorities[at], jobs[i]->rank, memory_order_relaxed);
     }
     uint64_t grown;
     do { /* the worker that sees the tail sees the slots and the jobs */

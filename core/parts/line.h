@@ -27,7 +27,7 @@ size_t line_length(const struct line *line);
 void line_put(struct line *line, struct job *const *jobs, size_t count);
 /* Engine. Takes back all that the worker has not taken, in order; room for LINE_SLOTS. */
 size_t line_recall(struct line *line, struct job **out);
-/* Worker. The next job if its priority is at least `priority`, else NULL. It counts as started from here. */
+/* Worker. The next job if its rank is at least `priority`, else NULL. It counts as started from here. */
 struct job *line_take(struct line *line, int priority);
 
 #endif

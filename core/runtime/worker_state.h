@@ -36,6 +36,7 @@ struct worker {
     uint64_t stepped_bytes; /* vm.allocated_bytes at the last idle step of the collector */
     struct job *starting;   /* out of the line, but not among `runs` yet */
     bool starting_cancelled, stopping, exiting;
+    bool alone; /* woke by itself: the engine may be asleep, not looking at what is left for it */
 };
 
 /* worker.c */

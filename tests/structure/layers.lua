@@ -4,9 +4,9 @@ local check = require "check"
 
 local LEVEL = { base = 1, model = 2, parts = 3, runtime = 4, engine = 5, neap = 6 }
 
--- The layer of a path inside core/: its folder, or "neap" for neap.c beside the folders.
+-- The layer of a path inside core/: its folder, or "neap" for neap*.c beside the folders.
 local function layer(path)
-  return path:match("^(%w+)/") or (path == "neap.c" and "neap") or nil
+  return path:match("^(%w+)/") or (path:match("^neap_?%w*%.[ch]$") and "neap") or nil
 end
 
 local function exists(path)

@@ -15,7 +15,7 @@ static void takes_in_order(void **state)
 {
     (void)state;
     struct line line;
-    struct job a = {.priority = 5}, b = {.priority = 1};
+    struct job a = {.rank = 5}, b = {.rank = 1};
     struct job *jobs[] = {&a, &b};
     line_init(&line);
     assert_null(line_take(&line, INT8_MIN));
@@ -32,7 +32,7 @@ static void recalls_the_rest(void **state)
 {
     (void)state;
     struct line line;
-    struct job jobs[3] = {{.priority = 0}};
+    struct job jobs[3] = {{.rank = 0}};
     struct job *in[] = {&jobs[0], &jobs[1], &jobs[2]}, *out[LINE_SLOTS];
     line_init(&line);
     assert_int_equal(line_recall(&line, out), 0);
