@@ -65,7 +65,7 @@ static int give(struct cli_args *args, const struct cli_option *option, const ch
         args->help = true;
         return CLI_OK;
     }
-    if (option->values && !word_in(option->values, value))
+    if (option->values && value && !word_in(option->values, value))
         return cli_fail(CLI_USAGE, args->command->name, "--%s: \"%s\" is none of: %s", option->name,
                         value, option->values);
     args->given = mem_grow(args->given, args->n_given + 1, sizeof *args->given);

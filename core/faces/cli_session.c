@@ -80,8 +80,8 @@ static int say_open_failed(struct session *s, const struct neap_error *err)
     return cli_fail(cli_status_of(err->code), s->args->command->name, "%s", err->message);
 }
 
-/* A plugin loads whole or not at all, so a task that is missing may just have a broken neighbour: the
- * problems name files. */
+/* A plugin loads whole or not at all, so a task that is missing may just have a broken neighbour:
+ * the problems name files. */
 static bool task_is_broken(const struct session *s, const char *task)
 {
     const char *dot = strchr(task, '.');
@@ -128,7 +128,8 @@ static int resolve(struct session *s, const char *operand)
     int status = CLI_OK;
     if (!s->task && (file || task_is_broken(s, task))) {
         session_say_problems(s);
-        status = cli_fail(CLI_CONFIG, s->args->command->name, "%s is not loaded: see above", operand);
+        status =
+            cli_fail(CLI_CONFIG, s->args->command->name, "%s is not loaded: see above", operand);
     } else if (!s->task) {
         status = say_no_task(s, task, tasks, count);
     }

@@ -1,4 +1,5 @@
 # help, version, check, config, new, and the files made from the tables of options.
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 @test "help, and -h of every command, on stdout" {

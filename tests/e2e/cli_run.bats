@@ -1,4 +1,5 @@
 # neap run: results, arguments, errors, exit statuses.
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 setup() {
@@ -200,10 +201,10 @@ EOF
 
 @test "submitted children end first, print nothing, and a failed one makes it 1" {
     task plugins/p/parent.lua <<<'local n = require "neap" return function(a) n.submit("p.child", a) return "parent" end'
-    task plugins/p/child.lua <<<'return function(a) if a.bad then error("child fails") end io.open("done", "w"):close() return "child" end'
+    task plugins/p/child.lua <<<'return function(a) if a.bad then error("child fails") end io.open("ended", "w"):close() return "child" end'
     neap 0 run p.parent '{}'
     is parent
-    [ -e done ]
+    [ -e ended ]
     neap 1 run p.parent '{"bad":true}'
     is parent
     expect_error "1 of the jobs it submitted failed"

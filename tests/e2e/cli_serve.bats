@@ -1,4 +1,5 @@
 # neap serve in the foreground: its log, its signals.
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 @test "serve in an empty directory starts, says where it looked, and ends well" {

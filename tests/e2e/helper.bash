@@ -1,4 +1,5 @@
 # What the end-to-end tests share. $NEAP is the program; each test runs in a directory of its own.
+# shellcheck shell=bash disable=SC2034,SC2154 # bats and the tests set and read them
 bats_require_minimum_version 1.5.0
 
 NEAP=${NEAP:-$BATS_TEST_DIRNAME/../../build/debug/neap}

@@ -1,4 +1,5 @@
 # neap map --halt
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 setup() {

@@ -1,4 +1,5 @@
 # neap map: output that cannot go out, and how much is held back.
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 setup() {
@@ -53,6 +54,7 @@ EOF
 
 @test "a second signal ends a run whose reader has stopped reading" {
     mkfifo pipe
+    # shellcheck disable=SC2217 # it only holds the pipe open
     sleep 600 <pipe 3>&- &
     pids+=("$!")
     yes >in & # a stream that does not end

@@ -1,4 +1,5 @@
 # neap map on a terminal: the bar, the word about input; and the lines of progress elsewhere.
+# shellcheck disable=SC2034,SC2154 # pid, status, output and stderr are set and read in helper.bash and by bats
 load helper
 
 setup() {
