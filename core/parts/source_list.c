@@ -194,7 +194,7 @@ static void add_dir(struct listing *l, const char *path, uint64_t dev, uint64_t 
     out->dirs[out->n_dirs++] = (struct source_dir){.path = mem_text(path), .dev = dev, .ino = ino};
 }
 
-/* Git is asked last: whoever holds the lock after the files were looked at may have been at them.
+/* Git and rsync are asked last: who is at work after the files were looked at may have been then.
  */
 static void take_walk(struct listing *l, struct source_place *place, struct walk *w, int fd)
 {
@@ -202,7 +202,8 @@ static void take_walk(struct listing *l, struct source_place *place, struct walk
     place->stamp = w->stamp;
     place->shape = w->shape;
     place->newest_ms = w->newest_ms;
-    place->busy = w->busy || (clock_unix_ms() - w->newest_ms < SOURCE_BUSY_MS && walk_git_busy(fd));
+    const bool recent = clock_unix_ms() - w->newest_ms < SOURCE_BUSY_MS;
+    place->busy = w->busy || (recent && (walk_git_busy(fd) || walk_rsync_busy(fd)));
     for (size_t i = 0; i < w->n_dirs; i++)
         add_dir(l, w->dirs[i].path, w->dirs[i].dev, w->dirs[i].ino);
 }

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,4 +261,49 @@ bool walk_git_busy(int fd)
             return false;
     }
     return false;
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    return len > 1 && !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+static bool is_rsync(int proc, const char *pid)
+{
+    char path[64], name[16] = "";
+    snprintf(path, sizeof path, "%.20s/comm", pid);
+    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, name, sizeof name - 1);
+    close(fd);
+    return len > 0 && !strcmp(name, "rsync\n");
+}
+
+/* Its receiving end works in the directory that it fills. Between deleting and writing it leaves no
+ * other trace, for as long as the machine lets it wait. */
+bool walk_rsync_busy(int fd)
+{
+    char link[64], own[PATH_MAX], cwd[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, own, sizeof own - 1);
+    DIR *proc = len < 0 ? NULL : opendir("/proc");
+    if (!proc)
+        return false;
+    own[len] = 0;
+    bool found = false;
+    const struct dirent *entry;
+    while (!found && (entry = readdir(proc))) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(link, sizeof link, "%.20s/cwd", entry->d_name);
+        len = readlinkat(dirfd(proc), link, cwd, sizeof cwd - 1);
+        if (len < 0)
+            continue;
+        cwd[len] = 0;
+        found = (is_below(own, cwd) || is_below(cwd, own)) && is_rsync(dirfd(proc), entry->d_name);
+    }
+    closedir(proc);
+    return found;
 }

@@ -30,7 +30,7 @@ struct walk {                /* zeroed is empty */
     size_t tasks;
     uint64_t stamp, shape;
     int64_t newest_ms;
-    bool busy; /* by temporary files; git is asked separately (walk_git_busy) */
+    bool busy; /* by temporary files; git and /proc are asked separately */
 };
 
 /* Looks at everything below `fd`; `dir` is how it is called. 0 or errno. */
@@ -40,6 +40,9 @@ void walk_close(struct walk *walk);
 
 /* Is there an index.lock in the git repository that `fd` is in? */
 bool walk_git_busy(int fd);
+/* Does an rsync work in directory `fd`, below it or above it? Seen only where /proc shows it: those
+ * of the same user, or all to root. */
+bool walk_rsync_busy(int fd);
 /* Looks `name` like a file that rsync is writing, in directory `fd`, now? */
 bool walk_transfer(int fd, const char *name, int64_t unix_ms);
 

@@ -1,6 +1,8 @@
 #include "parts/source.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -368,6 +371,41 @@ static void transfers_are_noticed(void **state)
     assert_false(place(f, "p")->busy);
 }
 
+/* A program of that name which works in `dir` for a while. */
+static pid_t pretend_rsync(struct fixture *f, const char *dir)
+{
+    char path[512], program[512], byte;
+    int ends[2];
+    assert_int_equal(tree_run(&f->tree, "cp \"$(command -v sleep)\" rsync"), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (!child) {
+        if (!chdir(tree_path(&f->tree, dir, path)))
+            execl(tree_path(&f->tree, "rsync", program), "rsync", "60", NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* closed: it runs */
+    close(ends[0]);
+    return child;
+}
+
+static void a_running_rsync_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const dirs[] = {"a/p", "a/p/lib", "a", "a/q"};
+    for (int i = 0; i < 4; i++) {
+        tree_write(&f->tree, "a/p/t.lua", "return 1");
+        tree_write(&f->tree, "a/p/lib/x.lua", "return 1");
+        tree_write(&f->tree, "a/q/t.lua", "return 1");
+        pid_t rsync = pretend_rsync(f, dirs[i]);
+        assert_int_equal(find(f, "p")->busy, i < 3);
+        kill(rsync, SIGKILL);
+        waitpid(rsync, NULL, 0);
+        assert_false(find(f, "p")->busy);
+    }
+}
+
 static const char *operand(struct fixture *f, const char *path, char out[NEAP_TASK_MAX + 1])
 {
     static char full[512];
@@ -482,6 +520,7 @@ int main(void)
         TEST(a_change_since_the_listing_is_seen),
         TEST(settles_after_a_while),
         TEST(transfers_are_noticed),
+        TEST(a_running_rsync_is_noticed),
         TEST(a_file_inside_a_root_is_its_task),
         TEST(a_file_from_elsewhere_is_a_plugin),
         TEST(a_pipe_can_be_a_file),
