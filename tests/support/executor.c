@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the texts of all executors */
@@ -86,6 +87,53 @@ void executor_close(struct executor *x)
     neap_close(x->n);
     snprintf(command, sizeof command, "rm -rf %s", x->dir);
     assert_int_equal(system(command), 0);
+}
+
+void executor_await(struct executor *x, const char *name)
+{
+    char path[256];
+    int left = 4000;
+    snprintf(path, sizeof path, "%s/%s", x->dir, name);
+    while (access(path, F_OK))
+        executor_pause(&left);
+}
+
+void executor_write_blocker(struct executor *x)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "return function(args)\n"
+             "  args = args or {}\n"
+             "  io.open('%s/' .. (args.tell or 'blocked'), 'w'):close()\n"
+             "  repeat local f = io.open('%s/' .. (args.go or 'go')) until f\n"
+             "  return 'free'\n"
+             "end\n",
+             x->dir, x->dir);
+    executor_write(x, "plugins/t/block.lua", text);
+}
+
+int64_t executor_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void executor_pause(int *left)
+{
+    if (--*left < 0)
+        fail_msg("it did not come within 20 s");
+    usleep(5000);
+}
+
+uint64_t executor_request(struct executor *x, struct neap_request request)
+{
+    uint64_t id = 0;
+    struct neap_error err = {0};
+    request.flags |= NEAP_DELIVER;
+    if (neap_submit(x->n, &request, &id, &err))
+        fail_msg("%s", err.message);
+    return id;
 }
 
 uint64_t executor_submit(struct executor *x, const char *task, const char *json)

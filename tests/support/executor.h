@@ -25,12 +25,25 @@ void executor_write(struct executor *x, const char *path, const char *text);
 void executor_start(struct executor *x, unsigned flags);
 void executor_close(struct executor *x);
 
+/* Waits until DIR/`name` exists: how a task tells that it has got somewhere. */
+void executor_await(struct executor *x, const char *name);
+/* Writes task t.block: it makes DIR/args.tell ("blocked") and then computes, without ever waiting,
+ * until DIR/args.go ("go") exists; returns "free". */
+void executor_write_blocker(struct executor *x);
+int64_t executor_now_ms(void); /* Unix */
+
 uint64_t executor_submit(struct executor *x, const char *task, const char *json);
+uint64_t executor_request(struct executor *x, struct neap_request request); /* adds NEAP_DELIVER */
 /* The next outcome within 20 s; frees it. Returns its result or error message as JSON text in
  * `out`. */
 struct neap_outcome executor_next(struct executor *x, char *out, size_t size);
 /* Submits one job and returns its result as JSON; fails the test if it does not complete. */
 const char *executor_run(struct executor *x, const char *task, const char *json);
 struct neap_counters executor_totals(struct executor *x);
+/* Until that field of the totals is `value`; fails after 20 s. */
+#define EXECUTOR_UNTIL(x, field, value)                                                            \
+    for (int left_ = 4000; executor_totals(x).field != (value); executor_pause(&left_))            \
+        ;
+void executor_pause(int *left);
 
 #endif
