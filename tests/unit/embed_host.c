@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -286,6 +287,76 @@ static void any_thread_may_call(void **state)
     executor_close(&crowd.x);
 }
 
+enum { WAITERS = 4 };
+
+struct waiter { /* one blocking call on a thread of its own */
+    neap *n;
+    int kind, rc;
+    atomic_int thread; /* its id, once it is about to call */
+};
+
+static void *wait_inside(void *arg)
+{
+    struct waiter *waiter = arg;
+    const struct neap_request request = {.task = "t.nap"};
+    atomic_store(&waiter->thread, (int)syscall(SYS_gettid));
+    struct neap_outcome out;
+    if (waiter->kind == 0)
+        waiter->rc = neap_next(waiter->n, &out, -1);
+    else if (waiter->kind == 1)
+        waiter->rc = neap_wait_idle(waiter->n, -1);
+    else if (waiter->kind == 2)
+        waiter->rc = neap_submit(waiter->n, &request, NULL, NULL); /* the queue is full */
+    else
+        waiter->rc = neap_drain(waiter->n, 3600000, NULL);
+    return NULL;
+}
+
+/* It sleeps, so it is inside; or it has returned. */
+static bool is_inside(struct waiter *waiter)
+{
+    char path[64], state = 0;
+    const int thread = atomic_load(&waiter->thread);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *file = thread ? fopen(path, "r") : NULL;
+    if (!file)
+        return thread != 0;
+    const int found = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    return found != 1 || state == 'S';
+}
+
+static void close_ends_calls_under_way(void **state)
+{
+    pthread_t threads[WAITERS];
+    struct waiter waiters[WAITERS];
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\nslots = 1\n[queue default]\ncapacity = 1\n");
+    executor_write(&x, "plugins/t/nap.lua", "return function() require('neap').sleep('1h') end");
+    executor_start(&x, 0);
+    const struct neap_request request = {.task = "t.nap"};
+    assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
+    while (executor_totals(&x).waiting)
+        usleep(1000);
+    assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = (struct waiter){.n = x.n, .kind = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_inside, &waiters[i]), 0);
+        for (int tries = 0; tries < 20000 && !is_inside(&waiters[i]); tries++)
+            usleep(1000);
+    }
+    neap_close(x.n);
+    x.n = NULL;
+    for (int i = 0; i < WAITERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(waiters[i].rc, NEAP_ECLOSED);
+    }
+    executor_close(&x);
+}
+
 /* --- several executors --------------------------------------------------------------------------
  */
 
@@ -344,6 +415,7 @@ int main(void)
         cmocka_unit_test(fits_a_poll_loop),
         cmocka_unit_test(nowait_never_blocks),
         cmocka_unit_test(any_thread_may_call),
+        cmocka_unit_test(close_ends_calls_under_way),
         cmocka_unit_test(executors_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

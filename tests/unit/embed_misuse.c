@@ -157,6 +157,8 @@ static void refuses_bad_requests(void **state)
     memset(deep, '[', NEAP_DEPTH_MAX + 1);
     memset(deep + NEAP_DEPTH_MAX + 1, ']', NEAP_DEPTH_MAX + 1);
     deep[sizeof deep - 1] = 0;
+    const struct neap_retry retries[] = {
+        {.max = -2}, {.backoff = 3}, {.base_ms = -2}, {.jitter = 1.5}};
     const struct {
         const char *what;
         int code;
@@ -167,7 +169,10 @@ static void refuses_bad_requests(void **state)
         {"typo", NEAP_ENOENT, "did you mean t.echo?", {.task = "t.ehco"}},
         {"empty", NEAP_ENOENT, "no such task", {.task = ""}},
         {"long", NEAP_ENOENT, "no such task", {.task = name}},
-        {"queue", NEAP_ENOENT, "no such queue: mial", {.task = "t.echo", .queue = "mial"}},
+        {"queue",
+         NEAP_ENOENT,
+         "no such queue: defualt (did you mean default?)",
+         {.task = "t.echo", .queue = "defualt"}},
         {"long queue", NEAP_ENOENT, "no such queue", {.task = "t.echo", .queue = name}},
         {"half JSON", NEAP_EINVAL, "line 1, column 5", {.task = "t.echo", .args = "{\"a\":"}},
         {"two values", NEAP_EINVAL, "column 3", {.task = "t.echo", .args = "1 2"}},
@@ -184,6 +189,20 @@ static void refuses_bad_requests(void **state)
         {"at", NEAP_EINVAL, "negative", {.task = "t.echo", .at_ms = -1}},
         {"expires", NEAP_EINVAL, "negative", {.task = "t.echo", .expires_ms = -1}},
         {"both", NEAP_EINVAL, "either", {.task = "t.echo", .delay_ms = 1, .at_ms = 1}},
+        {"far", NEAP_EINVAL, "too far", {.task = "t.echo", .delay_ms = INT64_MAX}},
+        {"flags", NEAP_EINVAL, "unknown flags 0x80", {.task = "t.echo", .flags = 0x80}},
+        {"retries", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[0]}},
+        {"backoff", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[1]}},
+        {"base", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[2]}},
+        {"jitter", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[3]}},
+        {"cut bytes",
+         NEAP_EINVAL,
+         "malformed",
+         {.task = "t.echo", .args = "\x81", .args_len = 1, .flags = NEAP_MSGPACK}},
+        {"two bytes",
+         NEAP_EINVAL,
+         "malformed",
+         {.task = "t.echo", .args = "\1\2", .args_len = 2, .flags = NEAP_MSGPACK}},
     };
     struct executor x;
     struct neap_error err = {0};
@@ -195,6 +214,7 @@ static void refuses_bad_requests(void **state)
         const int rc = neap_submit(x.n, &cases[i].request, NULL, &err);
         expect(cases[i].what, rc, cases[i].code, &err, cases[i].text);
     }
+    expect("nothing", neap_submit(x.n, NULL, NULL, &err), NEAP_EINVAL, &err, "task");
     assert_int_equal(executor_totals(&x).submitted, 0);
     const struct neap_request unset = {.task = "t.echo", .priority = NEAP_PRIORITY_UNSET};
     assert_int_equal(neap_submit(x.n, &unset, NULL, NULL), NEAP_OK); /* priority_set is 0 */
