@@ -6,12 +6,6 @@ local tostring, error = tostring, error
 local setmetatable, concat, match, gsub = setmetatable, table.concat, string.match, string.gsub
 local neap = core.neap
 
--- neap.log.info(text, fields) and its siblings.
-neap.log = {}
-for level, name in ipairs { "debug", "info", "warn", "error" } do
-  neap.log[name] = function(text, fields) core.log(level - 1, text, fields) end
-end
-
 -- Waits for all jobs, in order. Returns their results and, where any failed, a table of the errors,
 -- both by the jobs' places in the list.
 function neap.all(jobs)
@@ -157,7 +151,7 @@ function main.teardown(loaded)
   for name, one in pairs(loaded.tasks) do
     if one.teardown and (one.is_set_up or not one.setup) then
       local ok, message = pcall(one.teardown, one.state)
-      if not ok then core.log(2, "teardown of " .. name .. ": " .. core.text(message)) end
+      if not ok then neap.log.warn("teardown of " .. name .. ": " .. core.text(message)) end
     end
   end
 end

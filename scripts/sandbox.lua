@@ -4,18 +4,22 @@
 local core = ...
 
 local type, ipairs, select, error, tostring = type, ipairs, select, error, tostring
-local load, next, pcall, rawget = load, next, pcall, rawget
-local setmetatable, getmetatable = setmetatable, getmetatable
+local load, next, pcall = load, next, pcall
+local setmetatable = setmetatable
 local concat, unpack, math_type = table.concat, table.unpack, math.type
 local format, find, gsub, sub = string.format, string.find, string.gsub, string.sub
 local io, os, debug, package, collectgarbage = io, os, debug, package, collectgarbage
 local system = _G
+
+-- Under their names in the real globals, where Lua looks for the name of a function in a message.
+for _, name in ipairs { "print", "setmetatable", "getmetatable" } do system[name] = core[name] end
 
 local sandbox = {}
 
 local COPIED = {
   "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset",
   "select", "tonumber", "tostring", "type", "xpcall", "_VERSION",
+  "print", "setmetatable", "getmetatable",
 }
 local LIBRARIES = { "coroutine", "string", "table", "utf8" }
 
@@ -27,7 +31,11 @@ local function deep_copy(t, seen)
     new = {}
     seen[t] = new
     for k, v in next, t do new[k] = type(v) == "table" and deep_copy(v, seen) or v end
-    if meta then setmetatable(new, deep_copy(meta, seen)) end
+    if meta then
+      local own = deep_copy(meta, seen)
+      own.__gc = nil
+      debug.setmetatable(new, own)
+    end
   end
   return new
 end
@@ -37,7 +45,7 @@ local function refuse(name, why)
   return function() error(name .. " is not available in a task: " .. why, 2) end
 end
 
--- What reaches the outside world waits until the files have loaded.
+-- What reaches the outside world waits until the files have loaded. core.acting does it for C.
 local function acting(name, f)
   return function(...)
     if core.loading() then
@@ -47,31 +55,20 @@ local function acting(name, f)
   end
 end
 
--- --- print, io, os -------------------------------------------------------------------------------
-
-local function print_to(out)
-  return function(...)
-    local n = select("#", ...)
-    local parts = { ... }
-    for i = 1, n do parts[i] = tostring(parts[i]) end
-    out(concat(parts, "\t", 1, n) .. "\n")
-  end
-end
+-- --- io and os -------------------------------------------------------------------------------
 
 -- warn(...): a line of the log. "@on" and the like control the stock one: no such thing here.
-local function warn_to(log)
-  return function(...)
-    local n = select("#", ...)
-    local parts = { ... }
-    for i = 1, n == 0 and 1 or n do
-      if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
-        error(format("bad argument #%d to 'warn' (string expected, got %s)", i,
-                     n == 0 and "no value" or type(parts[i])), 2)
-      end
+local function safe_warn(...)
+  local n = select("#", ...)
+  local parts = { ... }
+  for i = 1, n == 0 and 1 or n do
+    if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
+      error(format("bad argument #%d to 'warn' (string expected, got %s)", i,
+                   n == 0 and "no value" or type(parts[i])), 2)
     end
-    if n == 1 and sub(parts[1], 1, 1) == "@" then return end
-    log(2, concat(parts, "", 1, n))
   end
+  if n == 1 and sub(parts[1], 1, 1) == "@" then return end
+  core.neap.log.warn(concat(parts, "", 1, n))
 end
 
 -- What reading gives at the end of a file, by format.
@@ -100,7 +97,7 @@ local function stream(name, readable)
       if type(v) ~= "string" and type(v) ~= "number" then
         error(format("bad argument #%d to 'write' (string expected, got %s)", i, type(v)), 2)
       end
-      core.print(written(v))
+      core.write(written(v))
     end
     return self
   end
@@ -131,12 +128,9 @@ local function new_io()
   end
   return {
     stdin = stdin, stdout = stdout, stderr = stderr,
-    open = acting("io.open", io.open),
-    tmpfile = acting("io.tmpfile", io.tmpfile),
-    lines = acting("io.lines", function(path, ...)
-      if path == nil then return stdin:lines() end
-      return io.lines(path, ...)
-    end),
+    open = core.acting("io.open", io.open),
+    tmpfile = core.acting("io.tmpfile", io.tmpfile),
+    lines = core.lines(io.lines),
     close = function(file)
       if file == nil then file = stdout end
       return file:close()
@@ -157,18 +151,18 @@ end
 local function new_os()
   return {
     clock = os.clock, date = os.date, difftime = os.difftime, getenv = os.getenv, time = os.time,
-    tmpname = acting("os.tmpname", os.tmpname),
-    remove = acting("os.remove", os.remove),
-    rename = acting("os.rename", os.rename),
+    tmpname = core.acting("os.tmpname", os.tmpname),
+    remove = core.acting("os.remove", os.remove),
+    rename = core.acting("os.rename", os.rename),
     execute = refuse("os.execute", "it would block the worker (neap.exec will run programs)"),
     exit = refuse("os.exit", "return, raise an error, or call ctx:fail"),
     setlocale = refuse("os.setlocale", "the locale belongs to the whole process"),
   }
 end
 
--- --- debug and metatables ------------------------------------------------------------------------
+-- --- debug and the collector ---------------------------------------------------------------------
 
--- No function of another frame, no registry: what is left tells where, not what.
+-- No function of another frame, no registry: it tells where, not what.
 local function safe_getinfo(...)
   local where, what, more = ...
   local ok, info
@@ -182,22 +176,6 @@ local function safe_getinfo(...)
   if not ok then error(info, 2) end
   if info then info.func = nil end
   return info
-end
-
--- Finalizers would run with no deadline and no job to blame.
-local function checked_setmetatable(...)
-  local _, meta = ...
-  if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
-    error("__gc is not available in a task: use a to-be-closed variable (local x <close>)", 2)
-  end
-  return setmetatable(...)
-end
-
-local function checked_getmetatable(...)
-  local kind = type((...))
-  if kind == "table" or select("#", ...) == 0 then return getmetatable(...) end
-  if kind == "string" then return false end
-  return nil -- of userdata: shared by all plugins
 end
 
 local function checked_collectgarbage(what)
@@ -219,7 +197,7 @@ local function read_all(reader)
   while true do
     local part = reader()
     if part == nil or part == "" then return concat(parts) end
-    if type(part) ~= "string" then error("reader function must return a string", 0) end
+    if type(part) ~= "string" then error("reader function must return a string", 4) end
     parts[#parts + 1] = part
   end
 end
@@ -228,8 +206,12 @@ end
 local function text_load(env)
   return function(...)
     local chunk, name, mode, own = ...
+    if type(chunk) ~= "string" and type(chunk) ~= "function" then
+      error("bad argument #1 to 'load' (function expected, got "
+        .. (select("#", ...) == 0 and "no value" or type(chunk)) .. ")", 2)
+    end
     if mode ~= nil and not find(tostring(mode), "t", 1, true) then
-      return nil, "attempt to load a binary chunk: a task loads text only"
+      return nil, "attempt to load a text chunk (mode is '" .. tostring(mode) .. "')"
     end
     if type(chunk) == "function" then
       if name == nil then name = "=(load)" end
@@ -373,7 +355,7 @@ local function new_package(env)
   local own = {
     loaded = { _G = env }, preload = {},
     path = package.path, cpath = package.cpath, config = package.config,
-    searchpath = acting("package.searchpath", package.searchpath),
+    searchpath = core.acting("package.searchpath", package.searchpath),
     loadlib = refuse("package.loadlib", "require loads C modules"),
   }
   own.loaded.package = own
@@ -399,8 +381,7 @@ function sandbox.new(plugin)
   env.package = new_package(env)
   new_libraries(env)
   env.package.loaded.neap = deep_copy(core.neap)
-  env.print, env.warn = print_to(core.print), warn_to(core.log)
-  env.setmetatable, env.getmetatable = checked_setmetatable, checked_getmetatable
+  env.warn = safe_warn
   env.collectgarbage = checked_collectgarbage
   env.load, env.loadfile = text_load(env), text_loadfile(env)
   local loadfile = env.loadfile

@@ -99,7 +99,7 @@ void coro_reset(lua_State *co)
 static lua_State *check_coroutine(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
-    luaL_argexpected(L, co, 1, "coroutine");
+    luaL_argexpected(L, co, 1, "thread");
     return co;
 }
 

@@ -117,6 +117,7 @@ void lua_core_open(lua_State *L)
     lua_setfield(L, -2, "null");
     codec_push_array_mark(L);
     lua_setfield(L, -2, "array_mark");
+    lua_safe_open(L);
     lua_text_open(L);
     lua_job_open(L);
     lua_shared_open(L);

@@ -16,6 +16,7 @@ void lua_core_open(lua_State *L); /* pushes core */
 
 /* Each adds its functions to the table on top of the stack. */
 void lua_text_open(lua_State *L);   /* json, now, log, print, durations, did-you-mean */
+void lua_safe_open(lua_State *L);   /* print, setmetatable... as tasks see them */
 void lua_job_open(lua_State *L);    /* submit, job handles, sleep, stats */
 void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */

@@ -141,44 +141,47 @@ static int neap_now(lua_State *L)
     return 1;
 }
 
-/* core.log(level, text, fields): levels 0..3 as enum neap_level. */
-static int core_log(lua_State *L)
+/* JSON of the table at `index`, in the vm's scratch. */
+static const char *fields_at(lua_State *L, int index)
+{
+    struct neap_error err;
+    struct buf json = {0}, *packed = vm_scratch(vm_of(L));
+    if (codec_encode(L, index, "fields", packed, &err))
+        luaL_error(L, "%s", err.message);
+    json_from_msgpack(packed->data, packed->len, &json, &err);
+    packed->len = 0;
+    buf_put(packed, json.data, json.len);
+    buf_close(&json);
+    return buf_string(packed);
+}
+
+/* neap.log.info(text [, fields]) and its siblings; upvalue 1: the level. */
+static int neap_log(lua_State *L)
 {
     struct vm *vm = vm_of(L);
-    struct neap_error err;
     size_t len;
-    lua_settop(L, 3);
-    const int level = (int)luaL_checkinteger(L, 1);
-    const char *text = luaL_tolstring(L, 2, &len);
-    const char *fields = NULL;
-    struct buf *packed = vm_scratch(vm);
-    if (!lua_isnoneornil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        if (codec_encode(L, 3, "fields", packed, &err))
-            return luaL_error(L, "%s", err.message);
-        struct buf json = {0};
-        json_from_msgpack(packed->data, packed->len, &json, &err);
-        packed->len = 0;
-        buf_put(packed, json.data, json.len);
-        buf_close(&json);
-        fields = buf_string(packed);
-    }
+    luaL_checkany(L, 1);
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
+    const char *text = luaL_tolstring(L, 1, &len);
+    const char *fields = lua_isnil(L, 2) ? NULL : fields_at(L, 2);
+    const int level = (int)lua_tointeger(L, lua_upvalueindex(1));
     if (vm->worker)
         worker_log(vm->worker, vm->run, level, text, len, fields, false);
     return 0;
 }
 
-/* core.print(text): to the job's log. */
-static int core_print(lua_State *L)
+static void open_log(lua_State *L) /* into the table on top */
 {
-    size_t len;
-    struct vm *vm = vm_of(L);
-    const char *text = luaL_checklstring(L, 1, &len);
-    if (vm->run)
-        run_print(vm->run, text, len);
-    else if (vm->worker)
-        worker_print(vm->worker, text, len);
-    return 0;
+    static const char *const names[] = {"debug", "info", "warn", "error"}; /* as enum neap_level */
+    lua_createtable(L, 0, 4);
+    for (int level = 0; level < 4; level++) {
+        lua_pushinteger(L, level);
+        lua_pushcclosure(L, neap_log, 1);
+        lua_setfield(L, -2, names[level]);
+    }
+    lua_setfield(L, -2, "log");
 }
 
 /* core.text(value): what an error value says; never raises. */
@@ -195,7 +198,7 @@ void lua_text_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"text", core_text}, {"duration", core_duration},
         {"size", core_size}, {"nearest", core_nearest},
-        {"log", core_log},   {"print", core_print},
+
         {NULL, NULL},
     };
     static const luaL_Reg public[] = {{"array", neap_array}, {"now", neap_now}, {NULL, NULL}};
@@ -207,5 +210,6 @@ void lua_text_open(lua_State *L)
     lua_setfield(L, -2, "json");
     codec_push_null(L);
     lua_setfield(L, -2, "null");
+    open_log(L);
     lua_pop(L, 1);
 }
