@@ -191,9 +191,9 @@ static void turn(struct engine *e)
     run_schedules(e);
     index_promote(e->ops->index(e->store), e->now_ms);
     jobs_expire(e);
-    calls_expire(e);
     queues_turn(e);
     drain_turn(e);
+    calls_expire(e); /* after what answers them: a wait of no time may succeed */
     dispatch(e);
     commit(e);
     send_answers(e);

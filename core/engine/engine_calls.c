@@ -15,7 +15,10 @@ void call_answer(struct engine *e, struct call *call, int rc)
         heap_remove(&e->timers, &call->timer);
     const struct job *asker = call->asker;
     struct claim *claim = asker ? asker->claim : NULL;
-    if (rc != NEAP_ECLOSED && claim && claim->call == call)
+    const bool parked = claim && claim->call == call;
+    if (parked && rc == NEAP_ETIME)
+        claim_return_late(e, claim);
+    else if (parked && rc != NEAP_ECLOSED)
         claim_return(e, claim); /* its slot first */
     else
         list_push(&e->answers, &call->waiting);

@@ -131,15 +131,20 @@ static struct claim *first_of(const struct heap *heap)
     return node ? LIST_ENTRY(node, struct claim, turn) : NULL;
 }
 
+static void go_on(struct engine *e, struct claim *claim)
+{
+    struct call *call = claim->call;
+    claim->member->held++;
+    claim->stage = CLAIM_ON;
+    claim->call = NULL;
+    list_push(&e->answers, &call->waiting);
+}
+
 static void give_slots(struct engine *e, struct member *m)
 {
     for (struct claim *claim; m->held < m->pool->slots && (claim = first_of(&m->returning));) {
-        struct call *call = claim->call;
         heap_pop(&m->returning);
-        m->held++;
-        claim->stage = CLAIM_ON;
-        claim->call = NULL;
-        list_push(&e->answers, &call->waiting);
+        go_on(e, claim);
     }
 }
 
@@ -186,6 +191,17 @@ void claim_return(struct engine *e, struct claim *claim)
         want_slot(claim);
         give_slots(e, claim->member);
     }
+}
+
+/* A wait that ran out of time does not wait on, perhaps for the very job that has its place: it goes
+ * on beyond the limits, and nothing starts until they are met again. */
+void claim_return_late(struct engine *e, struct claim *claim)
+{
+    assert(claim->stage == CLAIM_PARKED);
+    if (takes_place(claim))
+        claim->queue->running++;
+    go_on(e, claim);
+    queue_refresh(e, claim->queue);
 }
 
 void claims_return(struct engine *e)

@@ -159,6 +159,7 @@ void claim_give_back(struct engine *e, struct job *job); /* it has not started *
 void claim_park(struct engine *e, struct claim *claim, struct call *call);
 /* The answer of a parked claim's call is known: hand it over as soon as its slot and place are free. */
 void claim_return(struct engine *e, struct claim *claim);
+void claim_return_late(struct engine *e, struct claim *claim); /* at once */
 void claims_return(struct engine *e); /* all that can */
 void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
 
