@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SET_BACK_MS 1000 /* less is the clock being corrected a little */
+
 static int64_t first_run(const struct config_schedule *plan, int64_t now_ms)
 {
     return plan->has_cron ? cron_next(&plan->cron, plan->zone, now_ms) : now_ms + plan->every_ms;
@@ -34,7 +36,7 @@ static struct schedule *find(const struct schedules *schedules, const char *name
 
 void schedules_follow(struct schedules *schedules, const struct config *config, int64_t now_ms)
 {
-    struct schedules fresh = {.count = config->n_schedules};
+    struct schedules fresh = {.count = config->n_schedules, .seen_ms = now_ms};
     fresh.items = mem_zero(fresh.count, sizeof *fresh.items);
     for (size_t i = 0; i < fresh.count; i++) {
         struct schedule *item = &fresh.items[i];
@@ -58,8 +60,18 @@ int64_t schedules_next_ms(const struct schedules *schedules)
     return next_ms;
 }
 
+static void see_time(struct schedules *schedules, int64_t now_ms)
+{
+    const bool set_back = now_ms < schedules->seen_ms - SET_BACK_MS;
+    for (size_t i = 0; set_back && i < schedules->count; i++)
+        schedules->items[i].next_ms = first_run(schedules->items[i].plan, now_ms);
+    if (set_back || now_ms > schedules->seen_ms)
+        schedules->seen_ms = now_ms;
+}
+
 struct schedule *schedules_due(struct schedules *schedules, int64_t now_ms)
 {
+    see_time(schedules, now_ms);
     for (size_t i = 0; i < schedules->count; i++) {
         struct schedule *item = &schedules->items[i];
         if (item->next_ms <= now_ms) {
