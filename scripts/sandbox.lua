@@ -7,7 +7,7 @@ local type, ipairs, select, error, tostring = type, ipairs, select, error, tostr
 local load, next, pcall = load, next, pcall
 local setmetatable = setmetatable
 local concat, unpack, math_type = table.concat, table.unpack, math.type
-local format, find, gsub, sub = string.format, string.find, string.gsub, string.sub
+local format, find, gsub, gmatch, sub = string.format, string.find, string.gsub, string.gmatch, string.sub
 local io, os, debug, package, collectgarbage = io, os, debug, package, collectgarbage
 local system = _G
 
@@ -276,10 +276,19 @@ local function search_helpers(plugin, name)
     "lib/" .. path .. ".lua", "lib/" .. path .. "/init.lua", path .. ".lua", path .. "/init.lua",
   } do
     local file = plugin.by_path[candidate]
-    if file and (not file.task or plugin.single) and file ~= plugin.files.main then
-      return file, candidate
-    end
+    if file and not file.task then return file.data, candidate end
+    local data = plugin.single and core.helper(plugin.source, candidate) -- beside a FILE
+    if data then return data, candidate end
   end
+end
+
+-- What lies in the current directory is nothing of a plugin's.
+local function without_here(paths)
+  local kept = {}
+  for path in gmatch(paths, "[^;]+") do
+    if sub(path, 1, 2) ~= "./" then kept[#kept + 1] = path end
+  end
+  return concat(kept, ";")
 end
 
 local function search_system(paths, name)
@@ -287,7 +296,7 @@ local function search_system(paths, name)
   if path then return path, "lua" end
   local native, tried_too = package.searchpath(name, paths.cpath)
   if native then return native, "c" end
-  return nil, nil, tried .. tried_too
+  return nil, nil, "\n\t" .. tried .. "\n\t" .. tried_too
 end
 
 local function native_loader(open)
@@ -307,19 +316,20 @@ local function compiled(text, path, env)
   return chunk, path
 end
 
--- The function that makes module `name`, and what to hand it. paths: the plugin's `package`.
+-- The function that makes module `name`, and what to hand it. paths: the plugin's `package`. Errors
+-- name the line that calls require, two levels up.
 local function find_module(plugin, env, paths, name)
   local preloaded = paths.preload[name]
   if preloaded then return preloaded, ":preload:" end
   local helper, where = search_helpers(plugin, name)
-  if helper then return compiled(helper.data, plugin.dir .. "/" .. where, env) end
+  if helper then return compiled(helper, plugin.dir .. "/" .. where, env) end
   local native = core.preload(name)
   if native then return native_loader(native), ":preload:" end
-  if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 0) end
+  if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 3) end
   local path, kind, tried = search_system(paths, name)
   if not path then
     error("module '" .. name .. "' not found:\n\tno file 'lib/" .. gsub(name, "%.", "/")
-      .. ".lua' in plugin " .. plugin.name .. tried, 0)
+      .. ".lua' in plugin " .. plugin.name .. tried, 3)
   end
   if kind == "c" then return open_native(path, name), path end
   return compiled(read_file(path), path, env)
@@ -335,12 +345,10 @@ local function new_require(plugin, env, paths)
     local module = loaded[name]
     if module ~= nil then return module end
     local job = core.job() or true
-    if busy[name] == job then error("require '" .. name .. "': a loop: it requires itself", 2) end
+    if busy[name] == job then error("require '" .. name .. "': a loop: it requires itself", 0) end
+    local make, where = find_module(plugin, env, paths, name)
     busy[name] = job
-    local ok, made, where = pcall(function()
-      local make, from = find_module(plugin, env, paths, name)
-      return make(name, from), from
-    end)
+    local ok, made = pcall(make, name, where)
     busy[name] = nil
     if not ok then error(made, 0) end
     if made ~= nil then loaded[name] = made end
@@ -354,7 +362,7 @@ end
 local function new_package(env)
   local own = {
     loaded = { _G = env }, preload = {},
-    path = package.path, cpath = package.cpath, config = package.config,
+    path = without_here(package.path), cpath = without_here(package.cpath), config = package.config,
     searchpath = core.acting("package.searchpath", package.searchpath),
     loadlib = refuse("package.loadlib", "require loads C modules"),
   }

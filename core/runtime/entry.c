@@ -52,9 +52,11 @@ static void push_files(lua_State *L, const struct source *source)
 }
 
 /* What main.load takes: {name=, dir=, single=, files={{path=, data=, task=}...}}. */
-void entry_push_source(lua_State *L, const struct source *source)
+void entry_push_source(lua_State *L, struct source *source)
 {
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
+    lua_pushlightuserdata(L, source); /* for core.helper; it outlives the plugin's environment */
+    lua_setfield(L, -2, "source");
     lua_pushstring(L, source->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, source->dir);

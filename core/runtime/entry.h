@@ -51,8 +51,8 @@ void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
 /* After a new catalogue: tears down what nobody uses. */
 void entries_sweep(struct entries *entries, struct vm *vm, const struct catalogue *catalogue);
 
-/* Pushes {name=, dir=, single=, files={{path=, data=, task=}...}}, what main.load takes. */
-void entry_push_source(lua_State *L, const struct source *source);
+/* Pushes {source=, name=, dir=, single=, files={{path=, data=, task=}...}}, what main.load takes. */
+void entry_push_source(lua_State *L, struct source *source);
 
 /* Makes the methods of strings those of the entry's plugin. */
 void entry_switch(struct vm *vm, const struct entry *entry);

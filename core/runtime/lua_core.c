@@ -75,6 +75,21 @@ static int core_preload(lua_State *L)
     return 0;
 }
 
+/* core.helper(source, path): a file beside a FILE, as every worker reads it, or nil. */
+static int core_helper(lua_State *L)
+{
+    struct neap_error err = {0};
+    const struct source_file *file =
+        source_helper(lua_touserdata(L, 1), luaL_checkstring(L, 2), &err);
+    if (file)
+        lua_pushlstring(L, file->data, file->len);
+    else if (err.code)
+        return luaL_error(L, "%s", err.message);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* core.park() waits until core.wake(handle, serial) by another job; core.self() gives the two. */
 static int core_self(lua_State *L)
 {
@@ -104,11 +119,17 @@ static int core_wake(lua_State *L)
 void lua_core_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"methods", core_methods}, {"loading", core_loading},
-        {"preload", core_preload}, {"self", core_self},
-        {"park", core_park},       {"wake", core_wake},
-        {"at", core_at},           {"math", core_math},
-        {"job", core_job},         {NULL, NULL},
+        {"methods", core_methods},
+        {"loading", core_loading},
+        {"preload", core_preload},
+        {"self", core_self},
+        {"helper", core_helper},
+        {"park", core_park},
+        {"wake", core_wake},
+        {"at", core_at},
+        {"math", core_math},
+        {"job", core_job},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_newtable(L);
