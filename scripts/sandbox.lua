@@ -7,7 +7,8 @@ local type, ipairs, select, error, tostring = type, ipairs, select, error, tostr
 local load, next, pcall = load, next, pcall
 local setmetatable = setmetatable
 local concat, unpack, math_type = table.concat, table.unpack, math.type
-local format, find, gsub, gmatch, sub = string.format, string.find, string.gsub, string.gmatch, string.sub
+local format, find, sub = string.format, string.find, string.sub
+local gsub, gmatch = string.gsub, string.gmatch
 local io, os, debug, package, collectgarbage = io, os, debug, package, collectgarbage
 local system = _G
 
@@ -202,7 +203,14 @@ local function read_all(reader)
   end
 end
 
--- Text only: bytecode can crash the process.
+-- Compiles text; bytecode can crash the process. The C stack can overflow in the compiler: then the
+-- message handler of the job has seen the error and made a table of it.
+local function compile(text, name, env)
+  local chunk, message = load(text, name, "t", env)
+  if not chunk and type(message) == "table" then message = message.message end
+  return chunk, message
+end
+
 local function text_load(env)
   return function(...)
     local chunk, name, mode, own = ...
@@ -220,7 +228,7 @@ local function text_load(env)
       chunk = text
     end
     if select("#", ...) < 4 then own = env end
-    return load(chunk, name, "t", own)
+    return compile(chunk, name, own)
   end
 end
 
@@ -242,7 +250,7 @@ local function without_shebang(text)
 end
 
 function sandbox.compile(text, path, env)
-  return load(without_shebang(text), "@" .. path, "t", env)
+  return compile(without_shebang(text), "@" .. path, env)
 end
 
 local function text_loadfile(env)
