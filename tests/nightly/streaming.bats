@@ -43,7 +43,7 @@ EOF
     finish
     [ "$status" = 0 ]
     lines out 10000000
-    [ "$(awk '{ sum += $1 } END { print sum }' out)" = 50000005000000 ]
+    [ "$(awk '{ sum += $1 } END { printf "%.0f", sum }' out)" = 50000005000000 ]
     echo "highest, kB: $(tail -n 1 sizes)"
     [ "$(tail -n 1 sizes)" -lt 100000 ]
 }
