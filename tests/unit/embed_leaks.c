@@ -18,14 +18,6 @@
 #define SANITIZED 0
 #endif
 
-/* libuv closes descriptors by a bare system call that TSan does not see: two threads that get the
- * same number one after the other seem to race for it, whatever they do with it. */
-#if defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#else
-#define TSAN 0
-#endif
-
 static size_t entries(const char *path)
 {
     size_t count = 0;
@@ -188,8 +180,6 @@ static void cycles_at_once_leave_nothing(void **state)
     pthread_t threads[THREADS];
     struct shop shop;
     (void)state;
-    if (TSAN)
-        skip();
     shop_init(&shop);
     cycle(&shop, 4);
     const size_t fds = descriptors();
