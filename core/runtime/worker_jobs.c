@@ -38,7 +38,8 @@ static struct run *run_new(struct worker *w)
 {
     struct list *first = list_shift(&w->free_runs);
     struct run *run = first ? LIST_ENTRY(first, struct run, link) : mem_zero(1, sizeof *run);
-    run->worker = w;
+    if (!first)
+        run->worker = w; /* else an answer on its way to the last job reads it just now */
     if (run->co) {
         w->n_free--;
         return run;

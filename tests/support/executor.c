@@ -89,6 +89,14 @@ void executor_close(struct executor *x)
     assert_int_equal(system(command), 0);
 }
 
+int executor_printed(struct executor *x, const char *text)
+{
+    pthread_mutex_lock(&lock);
+    const int found = strstr(x->printed, text) != NULL;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 void executor_await(struct executor *x, const char *name)
 {
     char path[256];

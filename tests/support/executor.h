@@ -25,6 +25,8 @@ void executor_write(struct executor *x, const char *path, const char *text);
 void executor_start(struct executor *x, unsigned flags);
 void executor_close(struct executor *x);
 
+/* Has a task printed that? While tasks print, x->printed itself must not be looked at. */
+int executor_printed(struct executor *x, const char *text);
 /* Waits until DIR/`name` exists: how a task tells that it has got somewhere. */
 void executor_await(struct executor *x, const char *name);
 /* Writes task t.block: it makes DIR/args.tell ("blocked") and then computes, without ever waiting,

@@ -261,8 +261,8 @@ static void on_dead_may_wait(void **state)
     assert_int_equal(neap_reload(x.n, &err), NEAP_OK);
     executor_submit(&x, "t.dies", "\"b\"");
     expect(&x, "no");
-    while (!strstr(x.printed, "waits"))
-        usleep(2000);
+    for (int left = 4000; !executor_printed(&x, "waits"); executor_pause(&left))
+        ;
     uint64_t id;
     char text[14] = {0};
     memcpy(text, strstr(x.printed, "waits\t") + 6, 13);
