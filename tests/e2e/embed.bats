@@ -15,7 +15,7 @@ compile() {
     local flags=()
     case $CONFIG in
         asan) flags=("-fsanitize=address,undefined") ;;
-        tsan) flags=(-fsanitize=thread -Wl,--no-as-needed -luv) ;; # which tsan.supp names: it must stay loaded
+        tsan) flags=(-fsanitize=thread "-Wl,--no-as-needed" -luv) ;; # which tsan.supp names: it must stay loaded
     esac
     local compiler=cc
     [[ $2 != *.cc ]] || compiler=c++
