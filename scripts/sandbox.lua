@@ -207,8 +207,8 @@ end
 -- message handler of the job has seen the error and made a table of it.
 local function compile(text, name, env)
   local chunk, message = load(text, name, "t", env)
-  if not chunk and type(message) == "table" then message = message.message end
-  return chunk, message
+  if chunk then return chunk end
+  return nil, type(message) == "table" and message.message or message
 end
 
 local function text_load(env)

@@ -13,12 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGE_SECONDS 2 /* of this thread's time: a busy machine breaks no plugin */
+#define STAGE_MS 2000 /* of this thread's time: a busy machine breaks no plugin */
 #define STAGE_MIB 256
 #define LOOK_EVERY 10000 /* instructions between two looks at the clock and the memory */
-
-#define TEXT(x) #x
-#define TEXT_OF(x) TEXT(x)
 
 #define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
 #define RETRY_BASE_MS 1000
@@ -32,7 +29,7 @@ struct stage {
     const struct stage_env *env;
     struct source *source;
     size_t problems;
-    const char *too_much; /* what it had too much of; static text */
+    bool late; /* past that; else, if it is doomed, too big */
 };
 
 /* --- the deadline ----------------------------------------------------------------------------- */
@@ -43,13 +40,10 @@ static void look(lua_State *L, lua_Debug *ar)
     struct vm *vm = vm_of(L);
     struct stage *stage = (struct stage *)(void *)vm; /* vm is its first member */
     (void)ar;
-    if (!vm->doomed && clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns)
-        stage->too_much = "did not end within " TEXT_OF(STAGE_SECONDS) " s";
-    else if (!vm->doomed && vm->bytes > STAGE_MIB * 1024 * 1024)
-        stage->too_much = "needs more than " TEXT_OF(STAGE_MIB) " MiB";
-    if (!stage->too_much)
+    stage->late |= clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns;
+    vm->doomed |= stage->late || vm->bytes > STAGE_MIB * 1024 * 1024;
+    if (!vm->doomed)
         return;
-    vm->doomed = true;
     lua_sethook(L, look, LUA_MASKCOUNT, 1);
     coro_quit(L);
 }
@@ -221,6 +215,11 @@ static int take_result(lua_State *L) /* 1: what main.stage returned; 2: taking (
     return 0;
 }
 
+static int64_t limit_ms(const struct stage *stage)
+{
+    return stage->env->limit_ms ? stage->env->limit_ms : STAGE_MS;
+}
+
 /* The trial run itself failed: on top of the stack is why. */
 static void report_failure(struct stage *stage)
 {
@@ -228,8 +227,11 @@ static void report_failure(struct stage *stage)
     const char *where = vm->at ? vm->at : stage->source->dir;
     const char *why = lua_tostring(vm->L, -1);
     char *text;
-    if (stage->too_much)
-        text = mem_format("%s: the top level of the file %s", where, stage->too_much);
+    if (stage->late)
+        text = mem_format("%s: the top level of the file did not end within %d ms", where,
+                          (int)limit_ms(stage));
+    else if (vm->doomed)
+        text = mem_format("%s: the top level of the file needs more than %d MiB", where, STAGE_MIB);
     else
         text = mem_format("%s: %s", where, why ? why : "cannot be loaded");
     report(stage, text);
@@ -241,7 +243,7 @@ static void try_out(struct stage *stage, struct taking *taking)
     lua_State *L = stage->vm.L;
     stage->vm.stack = __builtin_frame_address(0);
     stage->vm.limit_bytes = (size_t)STAGE_MIB * 2 * 1024 * 1024; /* for one giant block */
-    stage->until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + STAGE_SECONDS * INT64_C(1000000000);
+    stage->until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + limit_ms(stage) * 1000000;
     lua_pushcfunction(L, run_stage);
     lua_pushlightuserdata(L, stage);
     const int rc = lua_pcall(L, 1, 1, 0);

@@ -10,7 +10,8 @@ struct stage_env {
     const struct config *config;
     struct names *names;
     struct gates *gates;
-    bool service; /* default retry policy: 20, else none */
+    int64_t limit_ms; /* CPU time of a trial run; 0: 2 s */
+    bool service;     /* default retry policy: 20, else none */
     void *user;
     void (*problem)(void *user, const char *text); /* every mistake: FILE:LINE: ... */
 };

@@ -1,0 +1,1 @@
+-- expect: task.lua: file: must return a function or a table, returned nothing

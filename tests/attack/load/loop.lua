@@ -1,0 +1,2 @@
+-- expect: task.lua: the top level of the file did not end within
+while true do end

@@ -1,0 +1,2 @@
+-- expect: task.lua: (error object is a table value)
+error({})

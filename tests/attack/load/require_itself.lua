@@ -1,0 +1,2 @@
+-- expect: task.lua: require 'again': a loop: it requires itself
+return require "again"

@@ -1,0 +1,2 @@
+-- expect: task.lua: mine
+error(setmetatable({}, { __tostring = function() return "mine" end }))

@@ -1,0 +1,131 @@
+/* Files that do their worst at their top level, tests/attack/load: each is refused, with its name,
+ * in time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "model/config.h"
+#include "runtime/stage.h"
+#include "tree.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT_MS = 200, TEXT_LEN = 8192 };
+
+static char said[TEXT_LEN];
+
+static void problem(void *user, const char *text)
+{
+    (void)user;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", text);
+}
+
+static const char *read_attack(const char *name)
+{
+    static char text[TEXT_LEN];
+    char path[512];
+    const char *root = getenv("NEAP_ROOT");
+    snprintf(path, sizeof path, "%s/tests/attack/load/%s", root ? root : ".", name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("no %s: run this from the root of the repository", path);
+    const size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = 0;
+    return text;
+}
+
+/* A first line "-- expect: TEXT" is what the problem says. */
+static void expectation(const char *text, char *out, size_t size)
+{
+    const char *mark = "-- expect: ";
+    assert_int_equal(strncmp(text, mark, strlen(mark)), 0);
+    snprintf(out, size, "%.*s", (int)strcspn(text + strlen(mark), "\n"), text + strlen(mark));
+}
+
+/* The plugin in the only directory under `dir`, as the loader reads it. */
+static struct source *read_source(const char *dir)
+{
+    struct source_listing listing;
+    struct source *source = NULL;
+    struct neap_error err;
+    const struct source_roots roots = {.dirs = &dir, .n_dirs = 1, .required = true};
+    if (source_list(&roots, &listing, NULL, problem, &err))
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < listing.n_places; i++)
+        if (!listing.places[i].stock && source_read(&listing.places[i], &source, &err))
+            fail_msg("%s", err.message);
+    source_listing_close(&listing);
+    assert_non_null(source);
+    return source;
+}
+
+static void is_refused(const char *name, struct stage_env *env)
+{
+    struct tree tree;
+    char want[256];
+    struct plugin *plugin = NULL;
+    struct neap_error err;
+    const char *text = read_attack(name);
+    expectation(text, want, sizeof want);
+    tree_init(&tree);
+    tree_write(&tree, "p/task.lua", "%s", text);
+    tree_write(&tree, "p/lib/again.lua", "return require 'again'");
+    said[0] = 0;
+    struct source *source = read_source(tree.dir);
+    const int64_t before = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    const int rc = stage_plugin(source, 1, env, &plugin, &err);
+    const int64_t took_ms = (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - before) / 1000000;
+    if (rc != NEAP_ECONFIG || !strstr(said, "p/task.lua:") || !strstr(said, want))
+        fail_msg("%s: %d: '%s', not '%s'", name, rc, said, want);
+    if (took_ms > 20 * LIMIT_MS) /* nearer to LIMIT_MS without sanitizers */
+        fail_msg("%s: took %d ms", name, (int)took_ms);
+    source_unref(source);
+    tree_close(&tree);
+}
+
+static void refuses_in_time(void **state)
+{
+    (void)state;
+    char path[512];
+    const char *root = getenv("NEAP_ROOT");
+    struct neap_error err;
+    struct config *config;
+    const struct config_source none = {.problem = problem};
+    if (config_load(&config, &none, &err))
+        fail_msg("%s", err.message);
+    struct stage_env env = {.config = config,
+                            .names = names_new(),
+                            .gates = gates_new(),
+                            .limit_ms = LIMIT_MS,
+                            .problem = problem};
+    snprintf(path, sizeof path, "%s/tests/attack/load", root ? root : ".");
+    DIR *dir = opendir(path);
+    if (!dir)
+        fail_msg("no %s: run this from the root of the repository", path);
+    int count = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (e->d_name[0] != '.') {
+            is_refused(e->d_name, &env);
+            count++;
+        }
+    }
+    closedir(dir);
+    assert_true(count > 20);
+    names_free(env.names);
+    gates_free(env.gates);
+    config_unref(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_in_time)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
