@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- callbacks ---------------------------------------------------------------------------------- */
+/* --- callbacks ----------------------------------------------------------------------------------
+ */
 
 static void on_problem(void *user, const char *text)
 {
@@ -77,7 +78,8 @@ struct config *host_config(neap *n)
     return config;
 }
 
-/* --- open and close ----------------------------------------------------------------------------- */
+/* --- open and close -----------------------------------------------------------------------------
+ */
 
 static char **copy_texts(const char *const *texts, size_t count)
 {
@@ -185,7 +187,8 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
     err = err ? err : &own;
     *out = NULL;
     if (!options || options->size != sizeof *options)
-        return error_set(err, NEAP_EINVAL, "options.size is not that of this libneap (%s)", NEAP_VERSION);
+        return error_set(err, NEAP_EINVAL, "options.size is not that of this libneap (%s)",
+                         NEAP_VERSION);
     const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return error_set(err, NEAP_EIO, "eventfd: %s", strerror(errno));
@@ -210,7 +213,8 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
 int neap_preload(neap *n, const char *name, int (*open)(void *lua_state), struct neap_error *err)
 {
     if (n->begun || !name || !*name || !open)
-        return error_set(err, NEAP_EINVAL, "neap_preload takes a name and a function, before neap_start");
+        return error_set(err, NEAP_EINVAL,
+                         "neap_preload takes a name and a function, before neap_start");
     struct preload *preload = mem_zero(1, sizeof *preload);
     preload->name = mem_text(name);
     preload->open = open;
@@ -279,7 +283,8 @@ void neap_close(neap *n)
     free(n);
 }
 
-/* --- asking the engine -------------------------------------------------------------------------- */
+/* --- asking the engine --------------------------------------------------------------------------
+ */
 
 void host_leave(neap *n)
 {
@@ -326,7 +331,8 @@ int64_t host_deadline(int64_t timeout_ms)
     return timeout_ms > TIME_MAX_MS ? INT64_MAX : now_ms + timeout_ms;
 }
 
-/* --- reload and drain --------------------------------------------------------------------------- */
+/* --- reload and drain ---------------------------------------------------------------------------
+ */
 
 static int reload(neap *n, struct neap_error *err)
 {
@@ -377,4 +383,3 @@ int neap_drain(neap *n, int64_t timeout_ms, struct neap_error *err)
         return error_set(err, rc, "some jobs did not end in time");
     return rc ? error_set(err, rc, "the executor is closing") : NEAP_OK;
 }
-

@@ -1,22 +1,23 @@
 /* neap: a scriptable task executor. Tasks are Lua 5.4 files, jobs run on a pool of threads.
  *
- *     neap *n;
- *     struct neap_error err;
- *     struct neap_options opts = {.size = sizeof opts, .config_file = "neap.ini"};
- *     if (neap_open(&n, &opts, &err) || neap_start(n, &err)) ...
- *     neap_submit(n, &(struct neap_request){.task = "mail.send", .args = "{\"user\":1}"}, &id, &err);
- *     while (neap_next(n, &out, -1) == NEAP_OK) { ...; neap_outcome_free(&out); }
+ *     struct neap_options options = {.size = sizeof options, .config_file = "neap.ini"};
+ *     struct neap_request request = {.task = "mail.send", .args = "{\"user\":1}"};
+ *     if (neap_open(&n, &options, &err) || neap_start(n, &err)) ...
+ *     request.flags = NEAP_DELIVER;
+ *     neap_submit(n, &request, &id, &err);
+ *     while (neap_next(n, &outcome, -1) == NEAP_OK) { ...; neap_outcome_free(&outcome); }
  *     neap_close(n);
  *
  * Every function may be called from any thread unless it says otherwise; several executors may
  * live in one process. The library never exits, prints, changes directory or takes a signal.
- * A function that returns int returns NEAP_OK or a negative code and then fills `err` (may be NULL);
- * what it was to give back is then left alone, unless it says otherwise. What needs the threads
- * (submit, get, job_log, cancel, stats, reload, drain, wait_idle) is NEAP_EINVAL before neap_start;
- * all of that and neap_next is NEAP_ECLOSED while neap_close runs.
+ *
+ * A function that returns int returns NEAP_OK or a negative code and then fills `err` (may be
+ * NULL); what it was to give back is then left alone, unless it says otherwise. What needs the
+ * threads (submit, get, job_log, cancel, stats, reload, drain, wait_idle) is NEAP_EINVAL before
+ * neap_start; all of that and neap_next is NEAP_ECLOSED while neap_close runs.
+ *
  * Times are Unix milliseconds, durations milliseconds, text is UTF-8 and ends in NUL. Text that is
- * handed in is copied. Names of tasks and queues that are handed out live until neap_close.
- */
+ * handed in is copied. Names of tasks and queues that are handed out live until neap_close. */
 #ifndef NEAP_H
 #define NEAP_H
 
@@ -31,10 +32,10 @@ extern "C" {
 #define NEAP_API __attribute__((visibility("default")))
 
 /* Sizes and limits that callers meet. */
-#define NEAP_ID_CHARS 13                 /* a job id as text: Crockford base32 */
-#define NEAP_TASK_MAX 40                 /* bytes of a full task name */
-#define NEAP_VALUE_MAX (1024 * 1024)     /* bytes of encoded arguments or result */
-#define NEAP_DEPTH_MAX 64                /* nesting of a value */
+#define NEAP_ID_CHARS 13             /* a job id as text: Crockford base32 */
+#define NEAP_TASK_MAX 40             /* bytes of a full task name */
+#define NEAP_VALUE_MAX (1024 * 1024) /* bytes of encoded arguments or result */
+#define NEAP_DEPTH_MAX 64            /* nesting of a value */
 #define NEAP_PRIORITY_MIN (-128)
 #define NEAP_PRIORITY_MAX 127
 
@@ -48,7 +49,7 @@ enum neap_code {
     NEAP_EIO = -6,       /* the system refused: file, memory of a script, thread */
     NEAP_ETIME = -7,     /* nothing happened in the time given */
     NEAP_EINTERNAL = -8, /* a bug in neap */
-    NEAP_EAGAIN = -9,    /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
+    NEAP_EAGAIN = -9, /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
 };
 
 struct neap_error {
@@ -76,44 +77,46 @@ typedef struct neap neap;
 struct neap_log_record {
     int level; /* enum neap_level */
     int64_t time_ms;
-    const char *text;   /* one line or several; never NULL */
+    const char *text; /* one line or several; never NULL */
     size_t text_len;
     const char *fields; /* a JSON object, or NULL */
     uint64_t job;       /* 0: not about a job */
     uint64_t parent;    /* the job that submitted it; 0: none */
     const char *task;   /* NULL: not about a task */
     unsigned generation, attempt;
-    int printed;        /* 1: a task's print or io.write, 0: neap or neap.log */
-    int scripted;       /* 1: a task's neap.log (or print), 0: neap itself */
+    int printed;  /* 1: a task's print or io.write, 0: neap or neap.log */
+    int scripted; /* 1: a task's neap.log (or print), 0: neap itself */
 };
 
 enum neap_flags {
-    NEAP_SERVICE = 1, /* a daemon's defaults: plugins are watched, 20 retries. Else: no watch, none */
+    NEAP_SERVICE = 1, /* a daemon's defaults: a watch on plugins, 20 retries. Else none of both */
 };
 
 /* The functions may be called from any of neap's threads, and from a caller's inside neap_open and
- * neap_reload; on_log by several at once, each of the others by one at a time. They must return soon
- * and must not call into the same executor. Zeroed fields mean the default; all is copied. */
+ * neap_reload; on_log by several at once, each of the others by one at a time. They must return
+ * soon and must not call into the same executor. Zeroed fields mean the default; all is copied. */
 struct neap_options {
     size_t size; /* sizeof(struct neap_options) */
     unsigned flags;
     const char *config_file;     /* INI file; NULL: none, all defaults */
     const char *const *settings; /* "[section] key=value", each beats the file */
     size_t n_settings;
-    const char *const *plugins;  /* directories of plugins instead of the configured ones */
+    const char *const *plugins; /* directories of plugins instead of the configured ones */
     size_t n_plugins;
-    const char *task_file;       /* a Lua file to load as a one-task plugin (or inside its plugin) */
-    void *user;                  /* handed to the functions below */
+    const char *task_file; /* a Lua file to load as a one-task plugin (or inside its plugin) */
+    void *user;            /* handed to the functions below */
     void (*on_log)(void *user, const struct neap_log_record *record);
-    void (*on_problem)(void *user, const char *text); /* one mistake in config or a plugin: FILE:LINE: ... */
-    void (*on_fatal)(void *user, const char *text);   /* the executor cannot go on */
-    void (*on_ready)(void *user); /* outcomes became available; may wake a host's loop (see neap_fd) */
+    /* One mistake in the configuration or a plugin: FILE:LINE: ... */
+    void (*on_problem)(void *user, const char *text);
+    void (*on_fatal)(void *user, const char *text); /* the executor cannot go on */
+    void (*on_ready)(void *user); /* there are outcomes; may wake a host's loop (see neap_fd) */
 };
 
 /* Opens an executor: reads the configuration, loads every plugin once, starts no thread.
  * All mistakes in the configuration go to on_problem, then NEAP_ECONFIG. A broken task does not
  * fail the open: it is reported through on_problem and counted (neap_broken). `*out` is for
- * neap_close; NULL on an error. NEAP_EINVAL: options of another size; NEAP_EIO, NEAP_ENOENT: a file. */
+ * neap_close; NULL on an error. NEAP_EINVAL: options of another size; NEAP_EIO, NEAP_ENOENT: a
+ * file. */
 NEAP_API int neap_open(neap **out, const struct neap_options *options, struct neap_error *err);
 
 /* A C module for the tasks' `require name`, called once in each plugin's environment of each
@@ -122,15 +125,15 @@ NEAP_API int neap_open(neap **out, const struct neap_options *options, struct ne
 NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
                           struct neap_error *err);
 
-/* Starts the threads, which block all signals. Once. After an error (NEAP_EIO: no thread, no memory)
- * all that is left to do is neap_close. */
+/* Starts the threads, which block all signals. Once. After an error (NEAP_EIO: no thread, no
+ * memory) all that is left to do is neap_close. */
 NEAP_API int neap_start(neap *n, struct neap_error *err);
 
 /* Stops at once what still runs, as neap_drain(n, 0), joins the threads, frees everything, also the
- * outcomes that nobody took. Jobs that wait in Lua are stopped there; one that computes without ever
- * waiting is waited for. Other threads may still be inside calls: those return NEAP_ECLOSED, or what
- * they found before; neap_close waits for that. No call may begin once it has begun, and none of
- * this executor's functions above may call it. NULL is fine. */
+ * outcomes that nobody took. Jobs that wait in Lua are stopped there; one that computes without
+ * ever waiting is waited for. Other threads may still be inside calls: those return NEAP_ECLOSED,
+ * or what they found before; neap_close waits for that. No call may begin once it has begun, and
+ * none of this executor's functions above may call it. NULL is fine. */
 NEAP_API void neap_close(neap *n);
 
 #define NEAP_PRIORITY_UNSET 1000
@@ -141,29 +144,29 @@ enum neap_request_flags {
 };
 
 struct neap_retry {
-    int max;           /* retries after the first attempt; -1: as the task says */
+    int max;                 /* retries after the first attempt; -1: as the task says */
     int64_t base_ms, cap_ms; /* -1: as the task says */
-    int backoff;       /* enum neap_backoff; -1: as the task says */
-    double jitter;     /* 0..1: part of the delay that is random; negative: as the task says */
+    int backoff;             /* enum neap_backoff; -1: as the task says */
+    double jitter; /* 0..1: part of the delay that is random; negative: as the task says */
 };
 enum neap_backoff { NEAP_EXPONENTIAL, NEAP_LINEAR, NEAP_FIXED };
 
 struct neap_request {
     const char *task;
-    const void *args; /* copied; NULL: no arguments */
-    size_t args_len;  /* 0 with JSON args: strlen; with MessagePack: no arguments */
-    const char *queue; /* NULL: the task's */
-    int priority_set, priority; /* priority counts only where priority_set is not 0 */
-    int64_t delay_ms;   /* not before so long from now */
-    int64_t at_ms;      /* not before this time; 0: at once */
-    int64_t expires_ms; /* cancelled if not started by then; 0: never */
+    const void *args;               /* copied; NULL: no arguments */
+    size_t args_len;                /* 0 with JSON args: strlen; with MessagePack: no arguments */
+    const char *queue;              /* NULL: the task's */
+    int priority_set, priority;     /* priority counts only where priority_set is not 0 */
+    int64_t delay_ms;               /* not before so long from now */
+    int64_t at_ms;                  /* not before this time; 0: at once */
+    int64_t expires_ms;             /* cancelled if not started by then; 0: never */
     const struct neap_retry *retry; /* NULL: the task's */
-    uint64_t tag;       /* the caller's own number, comes back in the outcome */
+    uint64_t tag;                   /* the caller's own number, comes back in the outcome */
     unsigned flags;
 };
 
-/* Submits a job. NEAP_OK: it is accepted and `*id` (may be NULL) is set; with when_full = drop and a full
- * queue `*id` is 0. Where a queue with when_full = block is full it waits its turn for room.
+/* Submits a job. NEAP_OK: it is accepted and `*id` (may be NULL) is set; with when_full = drop and
+ * a full queue `*id` is 0. Where a queue with when_full = block is full it waits its turn for room.
  * NEAP_ENOENT: no such task or queue; NEAP_EINVAL: something else in the request; NEAP_EFULL,
  * NEAP_EAGAIN: the queue; NEAP_ECLOSED: after neap_drain or while closing, also where it waited. */
 NEAP_API int neap_submit(neap *n, const struct neap_request *request, uint64_t *id,
@@ -176,10 +179,10 @@ struct neap_outcome {
     const char *task;
     const void *result; /* MessagePack; NULL: nil */
     size_t result_len;
-    const char *code, *message, *traceback; /* of the error that ended it, or NULL */
+    const char *code, *message, *traceback;        /* of the error that ended it, or NULL */
     int64_t submitted_ms, started_ms, finished_ms; /* started: of the last attempt; 0: never */
-    double run_ms;                          /* last attempt, waiting included */
-    void *owned;                            /* what neap_outcome_free frees */
+    double run_ms;                                 /* last attempt, waiting included */
+    void *owned;                                   /* what neap_outcome_free frees */
 };
 
 /* The next outcome of a job submitted with NEAP_DELIVER, in order of completion; each goes to one
@@ -198,9 +201,9 @@ struct neap_job {
     unsigned attempt;
     int64_t submitted_ms, due_ms; /* due 0: it is in line, runs or has ended */
     char task[NEAP_TASK_MAX + 1], queue[NEAP_TASK_MAX + 1];
-    const char *held;          /* why it cannot start, e.g. "no such task"; NULL: it can, or has */
-    const char *message;       /* of its last error, or NULL */
-    double progress;           /* 0..1 as the attempt that runs told (ctx:progress); negative: nothing */
+    const char *held;    /* why it cannot start, e.g. "no such task"; NULL: it can, or has */
+    const char *message; /* of its last error, or NULL */
+    double progress;     /* 0..1 as the attempt that runs told (ctx:progress); negative: nothing */
     const char *progress_text; /* NULL: none */
     void *owned;               /* what neap_job_free frees; the texts with it */
 };
@@ -209,8 +212,8 @@ struct neap_job {
 NEAP_API int neap_get(neap *n, uint64_t id, struct neap_job *out, struct neap_error *err);
 NEAP_API void neap_job_free(struct neap_job *job);
 
-/* What its attempts printed, the last 64 KiB, up to the end of the last attempt: any bytes and a NUL
- * that `*len` does not count, to free(). NEAP_ENOENT as for neap_get. */
+/* What its attempts printed, the last 64 KiB, up to the end of the last attempt: any bytes and a
+ * NUL that `*len` does not count, to free(). NEAP_ENOENT as for neap_get. */
 NEAP_API int neap_job_log(neap *n, uint64_t id, char **text, size_t *len, struct neap_error *err);
 
 /* Cancels a job in any state: one that has not started ends at once, one that runs is asked to stop
@@ -238,7 +241,8 @@ struct neap_stats {
     struct neap_counters total;
     size_t n_queues, n_tasks, n_workers;
     struct neap_stats_row *queues, *tasks; /* tasks: those with a job so far */
-    uint64_t reloads, broken; /* generations published; plugins whose newest version is broken now */
+    uint64_t reloads;                      /* catalogues of tasks published since the start */
+    uint64_t broken;                       /* plugins whose newest version is broken now */
     int64_t uptime_ms;
     void *owned;
 };
@@ -246,30 +250,32 @@ NEAP_API int neap_stats(neap *n, struct neap_stats *out, struct neap_error *err)
 NEAP_API void neap_stats_free(struct neap_stats *stats);
 
 /* Reads the configuration again and rescans the plugins. All or nothing: on NEAP_ECONFIG each
- * mistake (also a changed key that only counts at start) went to on_problem, the old one stays. When
- * it returns NEAP_OK all starts are by the new one. Reloads on several threads go one by one. */
+ * mistake (also a changed key that only counts at start) went to on_problem, the old one stays.
+ * When it returns NEAP_OK all starts are by the new one. Reloads on several threads go one by one.
+ */
 NEAP_API int neap_reload(neap *n, struct neap_error *err);
 
-/* Ends intake and starts, for good; lets running jobs finish (and on_dead run) for at most `timeout_ms`
- * (negative: as configured), then stops the rest. Jobs that wait for jobs which will not start are
- * stopped before that. What had not started stays unrun, what was stopped is handed back unrun.
- * NEAP_ETIME if something had to be stopped, or computes and could not be. Submits that wait for
- * room return NEAP_ECLOSED. A second drain, also meanwhile, can only shorten the first. */
+/* Ends intake and starts, for good; lets running jobs finish (and on_dead run) for at most
+ * `timeout_ms` (negative: as configured), then stops the rest. Jobs that wait for jobs which will
+ * not start are stopped before that. What had not started stays unrun, what was stopped is handed
+ * back unrun. NEAP_ETIME if something had to be stopped, or computes and could not be. Submits that
+ * wait for room return NEAP_ECLOSED. A second drain, also meanwhile, can only shorten the first. */
 NEAP_API int neap_drain(neap *n, int64_t timeout_ms, struct neap_error *err);
 
-/* Waits until every job, also those that jobs submitted, has ended and on_dead has run; outcomes are
- * with neap_next by then. timeout_ms: -1 waits for ever. NEAP_ETIME: not yet; NEAP_ECLOSED: a drain
- * has ended and left jobs unrun. */
+/* Waits until every job, also those that jobs submitted, has ended and on_dead has run; outcomes
+ * are with neap_next by then. timeout_ms: -1 waits for ever. NEAP_ETIME: not yet; NEAP_ECLOSED: a
+ * drain has ended and left jobs unrun. */
 NEAP_API int neap_wait_idle(neap *n, int timeout_ms);
 
-/* Tasks whose newest version could not be loaded. */
+/* How many plugins there are whose newest version could not be loaded. */
 NEAP_API size_t neap_broken(neap *n);
 
 /* The tasks known now, in order of plugin and file. Free with neap_tasks_free. */
 struct neap_task {
     const char *name, *summary, *file, *queue;
     unsigned generation;
-    const char *args_schema; /* JSON: {"user":{"type":"integer","optional":false},...} or {"type":...}; NULL: none */
+    /* {"user":{"type":"integer","optional":false},...} or {"type":...} as JSON; NULL: none */
+    const char *args_schema;
 };
 NEAP_API int neap_tasks(neap *n, struct neap_task **out, size_t *count, struct neap_error *err);
 NEAP_API void neap_tasks_free(struct neap_task *tasks, size_t count);
@@ -281,8 +287,9 @@ NEAP_API const char *neap_file_task(neap *n);
 NEAP_API void neap_config_rows(neap *n, void *user,
                                void (*row)(void *user, const char *section, const char *key,
                                            const char *value, const char *origin));
-/* A setting that is a number, yes or no (1, 0), a choice (its place among them), a duration (ms) or a
- * rate (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or text. */
+/* A setting that is a number, yes or no (1, 0), a choice (its place among them), a duration (ms) or
+ * a rate (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or
+ * text. */
 NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
 
 /* Text and values. */
@@ -292,7 +299,8 @@ NEAP_API const char *neap_state_name(int state);
 /* One line of JSON from MessagePack, to free(); NULL only for malformed bytes. */
 NEAP_API char *neap_to_json(const void *msgpack, size_t len);
 /* MessagePack from JSON text, to free(); NULL with `err`. */
-NEAP_API void *neap_from_json(const char *json, size_t json_len, size_t *len, struct neap_error *err);
+NEAP_API void *neap_from_json(const char *json, size_t json_len, size_t *len,
+                              struct neap_error *err);
 
 #ifdef __cplusplus
 }

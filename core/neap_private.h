@@ -28,9 +28,11 @@ struct neap {
     pthread_mutex_t lock; /* guards the two below: references are taken and given under it */
     struct catalogue *catalogue;
     struct config *config;
-    pthread_mutex_t problem_lock; /* held over on_problem only, so that it is never called twice at once */
-    pthread_mutex_t reload_lock;  /* one reload at a time */
-    pthread_mutex_t outbox_lock;  /* guards outbox; the descriptor is readable while it is not empty */
+    pthread_mutex_t
+        problem_lock; /* held over on_problem only, so that it is never called twice at once */
+    pthread_mutex_t reload_lock; /* one reload at a time */
+    pthread_mutex_t
+        outbox_lock; /* guards outbox; the descriptor is readable while it is not empty */
     struct list outbox;
     int outbox_fd;
     bool begun, started; /* neap_start was called; and did it */

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-/* --- outcomes ----------------------------------------------------------------------------------- */
+/* --- outcomes -----------------------------------------------------------------------------------
+ */
 
 static struct delivery *take_delivery(neap *n)
 {
@@ -63,7 +64,8 @@ int neap_fd(neap *n)
     return n->outbox_fd;
 }
 
-/* --- jobs and counters -------------------------------------------------------------------------- */
+/* --- jobs and counters --------------------------------------------------------------------------
+ */
 
 static int ask_about(neap *n, struct host_call *host, int kind, struct neap_error *err)
 {
@@ -127,11 +129,13 @@ void neap_stats_free(struct neap_stats *stats)
 
 int neap_wait_idle(neap *n, int timeout_ms)
 {
-    struct host_call host = {.call = {.deadline_ms = timeout_ms < 0 ? INT64_MAX : host_deadline(timeout_ms)}};
+    struct host_call host = {
+        .call = {.deadline_ms = timeout_ms < 0 ? INT64_MAX : host_deadline(timeout_ms)}};
     return ask_about(n, &host, ENGINE_CALL_IDLE, NULL);
 }
 
-/* --- tasks and settings ------------------------------------------------------------------------- */
+/* --- tasks and settings -------------------------------------------------------------------------
+ */
 
 size_t neap_broken(neap *n)
 {
@@ -184,8 +188,8 @@ const char *neap_file_task(neap *n)
 }
 
 void neap_config_rows(neap *n, void *user,
-                      void (*row)(void *user, const char *section, const char *key, const char *value,
-                                  const char *origin))
+                      void (*row)(void *user, const char *section, const char *key,
+                                  const char *value, const char *origin))
 {
     struct config *config = host_config(n);
     config_rows(config, user, row);

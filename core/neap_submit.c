@@ -13,14 +13,16 @@
 static int pack_args(const struct neap_request *request, struct buf *out, struct neap_error *err)
 {
     const bool json = !(request->flags & NEAP_MSGPACK);
-    const size_t len = json && request->args && !request->args_len ? strlen(request->args) : request->args_len;
+    const size_t len =
+        json && request->args && !request->args_len ? strlen(request->args) : request->args_len;
     if (!request->args || (len == 0 && !json))
         return NEAP_OK;
     if (json)
         return json_to_msgpack(request->args, len, out, err);
     if (len > NEAP_VALUE_MAX)
         return error_set(err, NEAP_EINVAL, "args: more than %d bytes", NEAP_VALUE_MAX);
-    const int rc = json_from_msgpack(request->args, len, out, err); /* only to see that it is well formed */
+    const int rc =
+        json_from_msgpack(request->args, len, out, err); /* only to see that it is well formed */
     out->len = 0;
     buf_put(out, request->args, len);
     return rc;
@@ -35,8 +37,9 @@ static int no_queue(neap *n, const char *name, struct neap_error *err)
         if (atomic_load(&gates_at(n->gates, i)->open))
             names[open++] = gates_at(n->gates, i)->name;
     const char *near = strlen(name) <= 2 * NEAP_TASK_MAX ? text_nearest(name, names, open) : NULL;
-    const int rc = near ? error_set(err, NEAP_ENOENT, "no such queue: %s (did you mean %s?)", name, near)
-                        : error_set(err, NEAP_ENOENT, "no such queue: %.200s", name);
+    const int rc =
+        near ? error_set(err, NEAP_ENOENT, "no such queue: %s (did you mean %s?)", name, near)
+             : error_set(err, NEAP_ENOENT, "no such queue: %.200s", name);
     free(names);
     return rc;
 }
@@ -52,10 +55,11 @@ static int find_gate(neap *n, const struct neap_request *request, const struct t
 
 static int check_retry(const struct neap_retry *r, struct neap_error *err)
 {
-    if (r->max < -1 || r->base_ms < -1 || r->base_ms > TIME_MAX_MS || r->cap_ms < -1 || r->cap_ms > TIME_MAX_MS ||
-        r->backoff < -1 || r->backoff > NEAP_FIXED || !(r->jitter <= 1))
-        return error_set(err, NEAP_EINVAL, "retry: max, base_ms and cap_ms are -1 or more, backoff is one of enum "
-                                           "neap_backoff or -1, jitter is at most 1");
+    if (r->max < -1 || r->base_ms < -1 || r->base_ms > TIME_MAX_MS || r->cap_ms < -1 ||
+        r->cap_ms > TIME_MAX_MS || r->backoff < -1 || r->backoff > NEAP_FIXED || !(r->jitter <= 1))
+        return error_set(err, NEAP_EINVAL,
+                         "retry: max, base_ms and cap_ms are -1 or more, backoff is one of enum "
+                         "neap_backoff or -1, jitter is at most 1");
     return NEAP_OK;
 }
 
@@ -66,10 +70,11 @@ static int check_request(const struct neap_request *r, struct neap_error *err)
     if (r->flags & ~(unsigned)(NEAP_DELIVER | NEAP_NOWAIT | NEAP_MSGPACK))
         return error_set(err, NEAP_EINVAL, "unknown flags %#x", r->flags);
     if (r->priority_set && (r->priority < NEAP_PRIORITY_MIN || r->priority > NEAP_PRIORITY_MAX))
-        return error_set(err, NEAP_EINVAL, "priority %d is out of range %d to %d", r->priority, NEAP_PRIORITY_MIN,
-                         NEAP_PRIORITY_MAX);
+        return error_set(err, NEAP_EINVAL, "priority %d is out of range %d to %d", r->priority,
+                         NEAP_PRIORITY_MIN, NEAP_PRIORITY_MAX);
     if (r->delay_ms < 0 || r->at_ms < 0 || r->expires_ms < 0 || (r->delay_ms && r->at_ms))
-        return error_set(err, NEAP_EINVAL, "times are not negative, and either delay_ms or at_ms is set");
+        return error_set(err, NEAP_EINVAL,
+                         "times are not negative, and either delay_ms or at_ms is set");
     if (r->delay_ms > TIME_MAX_MS || r->at_ms > TIME_MAX_MS || r->expires_ms > TIME_MAX_MS)
         return error_set(err, NEAP_EINVAL, "a time is too far away");
     return r->retry ? check_retry(r->retry, err) : NEAP_OK;
@@ -101,8 +106,8 @@ static int build_job(neap *n, const struct neap_request *r, const struct catalog
         job->due.key = r->delay_ms ? now_ms + r->delay_ms : r->at_ms;
         job->expires_ms = r->expires_ms;
         if (r->retry) {
-            const struct retry retry = {r->retry->max, r->retry->backoff, r->retry->base_ms, r->retry->cap_ms,
-                                        r->retry->jitter};
+            const struct retry retry = {r->retry->max, r->retry->backoff, r->retry->base_ms,
+                                        r->retry->cap_ms, r->retry->jitter};
             job->retry = mem_copy(&retry, sizeof retry);
         }
     }
@@ -180,4 +185,3 @@ int neap_submit(neap *n, const struct neap_request *request, uint64_t *id, struc
     host_leave(n);
     return rc;
 }
-

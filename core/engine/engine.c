@@ -51,7 +51,8 @@ double engine_random(struct engine *e) /* xorshift64*: Vigna 2016 */
     return (double)((e->random * 0x2545F4914F6CDD1Du) >> 11) / 9007199254740992.0;
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages -----------------------------------------------------------------------------------
+ */
 
 static void take_catalogue(struct engine *e, struct catalogue_note *note)
 {
@@ -104,7 +105,8 @@ static void take_message(struct engine *e, struct message *message)
     }
 }
 
-/* --- schedules ---------------------------------------------------------------------------------- */
+/* --- schedules ----------------------------------------------------------------------------------
+ */
 
 static void run_schedule(struct engine *e, struct schedule *schedule)
 {
@@ -117,12 +119,14 @@ static void run_schedule(struct engine *e, struct schedule *schedule)
     }
     const struct job *last = schedule->last_job ? e->ops->get(e->store, schedule->last_job) : NULL;
     if (!plan->overlap && last && !job_has_ended(last)) {
-        engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended", plan->name);
+        engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended",
+                   plan->name);
         return;
     }
     if (!gate_enter(info->gate)) {
         const bool drop = atomic_load(&info->gate->policy) == GATE_DROP;
-        engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", plan->name, info->gate->name);
+        engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", plan->name,
+                   info->gate->name);
         atomic_fetch_add(drop ? &info->gate->dropped : &info->gate->rejected, 1);
         return;
     }
@@ -142,7 +146,8 @@ static void run_schedules(struct engine *e)
         run_schedule(e, due);
 }
 
-/* --- the turn ----------------------------------------------------------------------------------- */
+/* --- the turn -----------------------------------------------------------------------------------
+ */
 
 /* Outcomes first: who is told that all jobs have ended finds them there. */
 static void send_answers(struct engine *e)
@@ -209,13 +214,15 @@ static int64_t least(int64_t a, int64_t b)
 /* When the next thing is due by the wall clock, as monotonic ns; INT64_MAX: nothing is. */
 static int64_t next_due_ns(const struct engine *e)
 {
-    int64_t due_ms = least(index_next_due_ms(e->ops->index(e->store)), schedules_next_ms(&e->schedules));
+    int64_t due_ms =
+        least(index_next_due_ms(e->ops->index(e->store)), schedules_next_ms(&e->schedules));
     if (heap_min(&e->expiries))
         due_ms = least(due_ms, heap_min(&e->expiries)->key);
     if (due_ms == INT64_MAX)
         return INT64_MAX;
     const int64_t now_ns = clock_read_ns(CLOCK_REALTIME);
-    const int64_t left_ns = due_ms > (now_ns + CLOCK_LOOK_NS) / 1000000 ? CLOCK_LOOK_NS : due_ms * 1000000 - now_ns;
+    const int64_t left_ns =
+        due_ms > (now_ns + CLOCK_LOOK_NS) / 1000000 ? CLOCK_LOOK_NS : due_ms * 1000000 - now_ns;
     return clock_mono_ns() + (left_ns > 0 ? left_ns : 0);
 }
 
@@ -232,7 +239,8 @@ static int64_t next_ns(const struct engine *e)
     return next;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 static void *engine_main(void *arg)
 {

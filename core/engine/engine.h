@@ -1,5 +1,6 @@
-/* The engine: one thread that owns the store, the queues, the pools and the counters, and decides what runs next. Everything reaches
- * it as a message; once a turn it takes all of them, writes one batch to the store, answers, and fills the lines of its workers. */
+/* The engine: one thread that owns the store, the queues, the pools and the counters, and decides
+ * what runs next. Everything reaches it as a message; once a turn it takes all of them, writes one
+ * batch to the store, answers, and fills the lines of its workers. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -10,7 +11,8 @@
 
 struct engine;
 
-/* The outcome of a job whose submitter waits for it (JOB_DELIVER), on its way to a host. Owned by whoever holds it. */
+/* The outcome of a job whose submitter waits for it (JOB_DELIVER), on its way to a host. Owned by
+ * whoever holds it. */
 struct delivery {
     struct list link;
     struct neap_outcome outcome; /* its pointers are into this allocation or owned below */
@@ -23,17 +25,18 @@ struct engine_env {
     struct worker_env *worker; /* its `engine` is set by engine_new */
     const struct store_ops *store;
     void *user;
-    void (*deliver)(void *user, struct list *deliveries);  /* takes them over; the engine's thread */
-    void (*fatal)(void *user, const char *text);           /* the engine's thread; may be NULL */
+    void (*deliver)(void *user, struct list *deliveries); /* takes them over; the engine's thread */
+    void (*fatal)(void *user, const char *text);          /* the engine's thread; may be NULL */
 };
 
 int engine_new(struct engine **out, const struct engine_env *env, struct config *config,
-               struct catalogue *catalogue, struct neap_error *err); /* takes references of its own */
+               struct catalogue *catalogue,
+               struct neap_error *err); /* takes references of its own */
 int engine_start(struct engine *engine, struct neap_error *err);
 struct mailbox *engine_mailbox(struct engine *engine); /* any thread */
-/* One thread ends it: stop ends what runs and joins all threads; calls that waited get NEAP_ECLOSED. Then
- * refuse gives that to calls which come late, as often as need be; and free, which does both itself.
- * NULL is fine to stop and free. */
+/* One thread ends it: stop ends what runs and joins all threads; calls that waited get
+ * NEAP_ECLOSED. Then refuse gives that to calls which come late, as often as need be; and free,
+ * which does both itself. NULL is fine to stop and free. */
 void engine_stop(struct engine *engine);
 void engine_refuse(struct engine *engine);
 void engine_free(struct engine *engine);

@@ -37,7 +37,8 @@ void call_park(struct engine *e, struct call *call)
     heap_push(&e->timers, &call->timer);
 }
 
-/* --- waiting for a job ------------------------------------------------------------------------- */
+/* --- waiting for a job -------------------------------------------------------------------------
+ */
 
 static void fill_result(struct call *call, const struct job *job, int state)
 {
@@ -113,7 +114,8 @@ void calls_expire(struct engine *e)
     }
 }
 
-/* --- the others -------------------------------------------------------------------------------- */
+/* --- the others --------------------------------------------------------------------------------
+ */
 
 static void call_room(struct engine *e, struct call *call)
 {

@@ -8,7 +8,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CHILDREN_KEPT_MAX 100000 /* ended children of a running job that stay readable for its :wait */
+#define CHILDREN_KEPT_MAX                                                                          \
+    100000 /* ended children of a running job that stay readable for its :wait */
 
 /* on_dead takes a slot, but no place in its queue: the job has ended. */
 static bool takes_place(const struct claim *claim)
@@ -115,7 +116,8 @@ void claim_add_child(struct engine *e, struct claim *claim, struct job *child)
     e->ops->pin(e->store, child);
 }
 
-/* --- giving up slot and place while waiting, and getting them back -------------------------------- */
+/* --- giving up slot and place while waiting, and getting them back
+ * -------------------------------- */
 
 void claim_park(struct engine *e, struct claim *claim, struct call *call)
 {
@@ -193,8 +195,8 @@ void claim_return(struct engine *e, struct claim *claim)
     }
 }
 
-/* A wait that ran out of time does not wait on, perhaps for the very job that has its place: it goes
- * on beyond the limits, and nothing starts until they are met again. */
+/* A wait that ran out of time does not wait on, perhaps for the very job that has its place: it
+ * goes on beyond the limits, and nothing starts until they are met again. */
 void claim_return_late(struct engine *e, struct claim *claim)
 {
     assert(claim->stage == CLAIM_PARKED);

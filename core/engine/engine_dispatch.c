@@ -1,5 +1,5 @@
-/* Which worker runs which job: claims from the store into the workers' lines, and back where another
- * worker idles, something more urgent has come, or the worker computes on and on. */
+/* Which worker runs which job: claims from the store into the workers' lines, and back where
+ * another worker idles, something more urgent has come, or the worker computes on and on. */
 #include "engine/engine_state.h"
 
 #include "base/mem.h"
@@ -41,7 +41,8 @@ void dispatch_recall_all(struct engine *e)
         dispatch_recall(e, m);
 }
 
-/* --- claiming ------------------------------------------------------------------------------------- */
+/* --- claiming
+ * ------------------------------------------------------------------------------------- */
 
 /* The member that takes the next job: one that idles, else the one with the shortest line. */
 static struct member *pick(const struct pool *pool)
@@ -123,7 +124,8 @@ static void hand_out(struct engine *e, struct pool *pool)
             return;
         if (!may_run(e, job))
             continue;
-        if (line_of(m) && m->line_min < queue_rank(e, job)) { /* it must not queue behind less urgent ones */
+        if (line_of(m) &&
+            m->line_min < queue_rank(e, job)) { /* it must not queue behind less urgent ones */
             flush(m);
             dispatch_recall(e, m);
         }
@@ -131,7 +133,8 @@ static void hand_out(struct engine *e, struct pool *pool)
     }
 }
 
-/* --- taking back ---------------------------------------------------------------------------------- */
+/* --- taking back
+ * ---------------------------------------------------------------------------------- */
 
 /* A worker that neither idles nor ends a resume for a while computes: nothing waits behind that. */
 static void look_at(struct engine *e, struct member *m)

@@ -8,6 +8,7 @@
 struct engine;
 
 int info_state(const struct job *job); /* enum neap_state; running once a worker has started it */
-void info_fill(struct engine *e, const struct job *job, struct neap_job *out); /* free with neap_job_free */
+void info_fill(struct engine *e, const struct job *job,
+               struct neap_job *out); /* free with neap_job_free */
 
 #endif

@@ -187,7 +187,8 @@ static void count_out(struct engine *e, const struct job *job, int state)
     counters_dropped_out(&task_row(e, job->task)->counters, state);
 }
 
-/* That of the newest version of the task; where it is gone, of the one that the attempt began with. */
+/* That of the newest version of the task; where it is gone, of the one that the attempt began with.
+ */
 static struct retry policy_of(const struct engine *e, const struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
@@ -281,7 +282,8 @@ void job_outcome(struct engine *e, struct outcome *outcome)
     free(outcome);
 }
 
-/* --- cancelled ---------------------------------------------------------------------------------- */
+/* --- cancelled ----------------------------------------------------------------------------------
+ */
 
 void job_cancel_waiting(struct engine *e, struct job *job)
 {

@@ -83,7 +83,8 @@ static void retire(struct pool *pool)
 /* Workers on their way out that have not been told yet stay after all. */
 static void keep_retiring(struct pool *pool, size_t want)
 {
-    for (struct list *at = pool->members.next; at != &pool->members && pool->n_members < want; at = at->next) {
+    for (struct list *at = pool->members.next; at != &pool->members && pool->n_members < want;
+         at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
         if (!m->retiring || m->leaving)
             continue;

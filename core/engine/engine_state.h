@@ -33,9 +33,9 @@ struct member { /* a worker of a pool */
     struct list link;
     struct pool *pool;
     struct worker *worker;
-    int64_t held; /* slots taken: claims in its line or running there that are not parked */
-    int64_t jobs; /* all its claims */
-    int line_min; /* lowest rank put in its line since that was empty */
+    int64_t held;     /* slots taken: claims in its line or running there that are not parked */
+    int64_t jobs;     /* all its claims */
+    int line_min;     /* lowest rank put in its line since that was empty */
     uint64_t steps;   /* of the worker when it last was seen to move, */
     int64_t moved_ms; /* at this monotonic time */
     bool stuck;       /* in one resume for a while: its line is kept empty */
@@ -70,13 +70,13 @@ struct claim {
     struct member *member;
     struct queue *queue;
     enum claim_stage stage;
-    bool cancelled;       /* the worker has been told to stop it */
-    int64_t rated_ns;     /* the interval of the rate that counted its start; 0: none */
-    struct call *call;    /* what it waits for, or whose answer waits for its slot */
-    struct retry retry;   /* of its task when it was claimed */
-    uint64_t *children;   /* ring of ids kept readable while it runs */
+    bool cancelled;     /* the worker has been told to stop it */
+    int64_t rated_ns;   /* the interval of the rate that counted its start; 0: none */
+    struct call *call;  /* what it waits for, or whose answer waits for its slot */
+    struct retry retry; /* of its task when it was claimed */
+    uint64_t *children; /* ring of ids kept readable while it runs */
     uint32_t n_children, first_child, cap_children;
-    double progress;      /* as ctx:progress told; negative: it did not */
+    double progress; /* as ctx:progress told; negative: it did not */
     char *progress_text;
 };
 
@@ -105,48 +105,49 @@ struct engine {
     struct pool *pools;
     size_t n_pools;
     struct waiters *waiters;
-    struct heap timers;   /* calls with a deadline; monotonic ms */
+    struct heap timers; /* calls with a deadline; monotonic ms */
     struct heap expiries;
     struct schedules schedules;
-    uint64_t *held;       /* ids of jobs whose task is gone: on hold in the store */
+    uint64_t *held; /* ids of jobs whose task is gone: on hold in the store */
     size_t n_held, cap_held;
     struct list idle_calls, drain_calls;
     int64_t drain_until_ms; /* monotonic */
     bool drain_stopped, drain_hurt, drained;
     struct list deliveries;
-    struct list answers;  /* calls to answer once the turn is committed */
+    struct list answers; /* calls to answer once the turn is committed */
     struct neap_counters total;
     struct task_row *tasks; /* by task_name index */
     size_t n_tasks;
-    size_t live;          /* jobs that have not ended */
+    size_t live; /* jobs that have not ended */
     size_t on_dead_runs;
-    struct list gone;     /* notes of workers whose threads have ended */
+    struct list gone; /* notes of workers whose threads have ended */
     uint64_t publications, random;
-    uint64_t ties;        /* makes keys of heaps unique */
+    uint64_t ties;               /* makes keys of heaps unique */
     int64_t now_ms, latest_ms;   /* wall clock of this turn; the latest ever */
     int64_t mono_ms, started_ms; /* for all that is a duration */
-    bool failed, told; /* the store failed; and the host knows */
+    bool failed, told;           /* the store failed; and the host knows */
 };
 
 /* engine_queues.c */
-void queues_follow(struct engine *e);              /* after a change of gates, config or pools */
+void queues_follow(struct engine *e); /* after a change of gates, config or pools */
 struct queue *queue_of(struct engine *e, const struct gate *gate);
-void queue_refresh(struct engine *e, struct queue *q); /* open or shut it in the index */
-bool queue_has_place(const struct queue *q);       /* by its concurrency */
+void queue_refresh(struct engine *e, struct queue *q);   /* open or shut it in the index */
+bool queue_has_place(const struct queue *q);             /* by its concurrency */
 int queue_rank(struct engine *e, const struct job *job); /* its priority as aged by now */
-int64_t queues_next_ns(const struct engine *e);    /* when a rate lets the next start through; monotonic; INT64_MAX */
-void queues_turn(struct engine *e);                /* reopens what the rates let, fills the room that was made */
+/* When a rate lets the next start through, monotonic; INT64_MAX: no rate is waited for. */
+int64_t queues_next_ns(const struct engine *e);
+void queues_turn(struct engine *e); /* reopens what the rates let, fills the room that was made */
 void queues_close(struct engine *e);
 
 /* engine_pools.c */
 void pools_init(struct engine *e);
 int pools_start(struct engine *e, struct neap_error *err);
-void pools_resize(struct engine *e);               /* workers added, or told to end once they are empty */
-void pools_publish(struct engine *e);              /* the new catalogue, to all workers */
+void pools_resize(struct engine *e);  /* workers added, or told to end once they are empty */
+void pools_publish(struct engine *e); /* the new catalogue, to all workers */
 void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
-bool pools_busy(const struct engine *e);           /* may some worker be running Lua now? */
-bool pools_left(const struct engine *e);           /* is there a worker? */
+bool pools_busy(const struct engine *e); /* may some worker be running Lua now? */
+bool pools_left(const struct engine *e); /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
 /* The next member over all pools, from NULL to NULL. */
@@ -154,13 +155,14 @@ struct member *member_next(const struct engine *e, const struct member *m);
 
 /* engine_claims.c */
 struct claim *claim_new(struct engine *e, struct member *m, struct job *job);
-void claim_free(struct engine *e, struct claim *claim); /* slot and place are given up */
+void claim_free(struct engine *e, struct claim *claim);  /* slot and place are given up */
 void claim_give_back(struct engine *e, struct job *job); /* it has not started */
 void claim_park(struct engine *e, struct claim *claim, struct call *call);
-/* The answer of a parked claim's call is known: hand it over as soon as its slot and place are free. */
+/* The answer of a parked claim's call is known: hand it over as soon as its slot and place are
+ * free. */
 void claim_return(struct engine *e, struct claim *claim);
 void claim_return_late(struct engine *e, struct claim *claim); /* at once */
-void claims_return(struct engine *e); /* all that can */
+void claims_return(struct engine *e);                          /* all that can */
 void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
 
 /* engine_dispatch.c */
@@ -186,13 +188,14 @@ void call_take(struct engine *e, struct call *call);
 void call_answer(struct engine *e, struct call *call, int rc); /* after the commit of this turn */
 void call_park(struct engine *e, struct call *call);
 void calls_forget(struct engine *e, struct call *call); /* it waits no longer */
-void calls_ended(struct engine *e, const struct job *job, int state); /* answers who waited for it */
+void calls_ended(struct engine *e, const struct job *job,
+                 int state);                                   /* answers who waited for it */
 void calls_asker_ended(struct engine *e, struct claim *claim); /* answers what it was waiting for */
 void calls_expire(struct engine *e);
 
 /* engine_drain.c */
 void drain_begin(struct engine *e, struct call *call);
-void drain_turn(struct engine *e); /* answers to neap_drain and neap_wait_idle */
+void drain_turn(struct engine *e);                   /* answers to neap_drain and neap_wait_idle */
 void drain_refuse_hosts(struct engine *e, bool all); /* who waits for room; all: for anything */
 void drain_close(struct engine *e);
 
@@ -202,8 +205,8 @@ void stats_fill(struct engine *e, struct neap_stats *out);
 void stats_pack(struct engine *e, struct buf *out);
 
 /* engine.c */
-__attribute__((format(printf, 4, 5))) void engine_log(struct engine *e, int level, const struct job *job,
-                                                      const char *format, ...);
+__attribute__((format(printf, 4, 5))) void
+engine_log(struct engine *e, int level, const struct job *job, const char *format, ...);
 double engine_random(struct engine *e); /* 0..1 */
 
 #endif

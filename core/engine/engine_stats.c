@@ -42,7 +42,8 @@ static void count_running(const struct engine *e, struct neap_stats *out, const 
     for (struct member *m = NULL; (m = member_next(e, m));) {
         for (const struct list *at = m->claims.next; at != &m->claims; at = at->next) {
             const struct job *job = LIST_ENTRY(at, struct claim, link)->job;
-            if (job->flags & JOB_ON_DEAD || !atomic_load_explicit(&job->started, memory_order_acquire))
+            if (job->flags & JOB_ON_DEAD ||
+                !atomic_load_explicit(&job->started, memory_order_acquire))
                 continue;
             add_running(&out->total);
             add_running(&out->queues[job->gate->index].counters);
@@ -98,14 +99,16 @@ void stats_fill(struct engine *e, struct neap_stats *out)
     free(row_of_task);
 }
 
-/* --- for neap.stats() --------------------------------------------------------------------------- */
+/* --- for neap.stats() ---------------------------------------------------------------------------
+ */
 
 static void key(struct buf *out, const char *name)
 {
     msgpack_text(out, name, strlen(name));
 }
 
-static void pack_histogram(struct buf *out, const char *name, const uint64_t buckets[NEAP_BUCKETS], double sum_s)
+static void pack_histogram(struct buf *out, const char *name, const uint64_t buckets[NEAP_BUCKETS],
+                           double sum_s)
 {
     key(out, name);
     msgpack_map(out, 5);
@@ -144,7 +147,8 @@ static void pack_counters(struct buf *out, const struct neap_counters *c, size_t
     pack_histogram(out, "wait", c->wait_us, c->wait_sum_s);
 }
 
-static void pack_rows(struct buf *out, const char *name, const struct neap_stats_row *rows, size_t count)
+static void pack_rows(struct buf *out, const char *name, const struct neap_stats_row *rows,
+                      size_t count)
 {
     key(out, name);
     msgpack_map(out, count);

@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 
-#define EXPIRIES_SPARE 1024 /* how many of jobs that ended are kept at most, besides as many as live */
+#define EXPIRIES_SPARE                                                                             \
+    1024 /* how many of jobs that ended are kept at most, besides as many as live */
 
-/* --- expiry --------------------------------------------------------------------------------------- */
+/* --- expiry
+ * --------------------------------------------------------------------------------------- */
 
 static bool can_expire(const struct engine *e, const struct heap_node *node)
 {
@@ -62,7 +64,8 @@ void jobs_expire(struct engine *e)
     }
 }
 
-/* --- held ----------------------------------------------------------------------------------------- */
+/* --- held
+ * ----------------------------------------------------------------------------------------- */
 
 void job_hold(struct engine *e, struct job *job)
 {

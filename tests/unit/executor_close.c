@@ -24,14 +24,17 @@ static void expect(struct executor *x, const char *want)
 static void write_basics(struct executor *x)
 {
     executor_write(x, "plugins/t/one.lua", "return function(n) return n end");
-    executor_write(x, "plugins/t/nap.lua", "return function(n) require('neap').sleep(n) return 'nap' end");
+    executor_write(x, "plugins/t/nap.lua",
+                   "return function(n) require('neap').sleep(n) return 'nap' end");
     executor_write(x, "plugins/t/dies.lua",
                    "return { run = function(n) require('neap').sleep(n) error('no', 0) end,\n"
-                   "  on_dead = function(_, _, e) require('neap').sleep('50ms') print('dead', e.message) end }");
+                   "  on_dead = function(_, _, e) require('neap').sleep('50ms') print('dead', "
+                   "e.message) end }");
     executor_write_blocker(x);
 }
 
-/* --- calls under way ------------------------------------------------------------------------------ */
+/* --- calls under way
+ * ------------------------------------------------------------------------------ */
 
 enum { CALLERS = 5 };
 
@@ -72,7 +75,8 @@ static void close_meets_calls_under_way(void **state)
     (void)state;
     executor_init(&x);
     write_basics(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 2\n[queue full]\ncapacity = 1\npaused = yes\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 2\n[queue full]\ncapacity = 1\npaused = yes\n");
     executor_start(&x, 0);
     const struct neap_request request = {.task = "t.one", .queue = "full"};
     assert_int_equal(neap_submit(x.n, &request, NULL, NULL), NEAP_OK);
@@ -111,7 +115,8 @@ static void closes_at_any_time(void **state)
     }
 }
 
-/* --- drains --------------------------------------------------------------------------------------- */
+/* --- drains
+ * --------------------------------------------------------------------------------------- */
 
 static void on_dead_runs_in_a_drain(void **state)
 {
@@ -188,7 +193,8 @@ static void a_drain_knows_who_waits_in_vain(void **state)
     write_basics(&x);
     executor_write(&x, "plugins/t/brief.lua",
                    "local neap = require 'neap'\n"
-                   "return function(d) local ok, e = neap.submit('t.one', 1, { delay = '1h' }):wait(d) return e.code end");
+                   "return function(d) local ok, e = neap.submit('t.one', 1, { delay = '1h' "
+                   "}):wait(d) return e.code end");
     executor_start(&x, 0);
     executor_submit(&x, "t.brief", "0.3");
     EXECUTOR_UNTIL(&x, running, 1);
@@ -199,8 +205,9 @@ static void a_drain_knows_who_waits_in_vain(void **state)
 
     executor_init(&x);
     write_basics(&x);
-    executor_write(&x, "plugins/t/vain.lua",
-                   "return function() return require('neap').submit('t.one', 1, { delay = '1h' }):wait() end");
+    executor_write(
+        &x, "plugins/t/vain.lua",
+        "return function() return require('neap').submit('t.one', 1, { delay = '1h' }):wait() end");
     executor_start(&x, 0);
     executor_submit(&x, "t.vain", NULL);
     EXECUTOR_UNTIL(&x, running, 1);
@@ -234,7 +241,8 @@ static void a_drain_gives_up_on_what_computes(void **state)
     executor_close(&x);
 }
 
-/* --- who is told what ----------------------------------------------------------------------------- */
+/* --- who is told what
+ * ----------------------------------------------------------------------------- */
 
 static void outcomes_come_before_idle(void **state)
 {
@@ -266,17 +274,23 @@ static void a_job_can_be_looked_at(void **state)
     (void)state;
     executor_init(&x);
     write_basics(&x);
-    executor_write(&x, "plugins/t/talks.lua",
-                   "local neap = require 'neap'\n"
-                   "return { retry = { max = 1, base = '1ms' }, run = function(_, ctx)\n"
-                   "  print('attempt', ctx.attempt)\n"
-                   "  ctx:progress(0.25, 'a quarter')\n"
-                   "  while not neap.shared('x'):get('go' .. ctx.attempt) do neap.sleep('5ms') end\n"
-                   "  error('oh no', 0) end }");
-    executor_write(&x, "plugins/t/go.lua", "return function(n) require('neap').shared('x'):set('go' .. n, 1) end");
+    executor_write(
+        &x, "plugins/t/talks.lua",
+        "local neap = require 'neap'\n"
+        "return { retry = { max = 1, base = '1ms' }, run = function(_, ctx)\n"
+        "  print('attempt', ctx.attempt)\n"
+        "  ctx:progress(0.25, 'a quarter')\n"
+        "  while not neap.shared('x'):get('go' .. ctx.attempt) do neap.sleep('5ms') end\n"
+        "  error('oh no', 0) end }");
+    executor_write(&x, "plugins/t/go.lua",
+                   "return function(n) require('neap').shared('x'):set('go' .. n, 1) end");
     executor_start(&x, 0);
     uint64_t id;
-    assert_int_equal(neap_submit(x.n, &(struct neap_request){.task = "t.talks", .priority_set = 1, .priority = 7}, &id, &err), NEAP_OK);
+    assert_int_equal(
+        neap_submit(x.n,
+                    &(struct neap_request){.task = "t.talks", .priority_set = 1, .priority = 7},
+                    &id, &err),
+        NEAP_OK);
     for (int left = 4000;; executor_pause(&left)) {
         assert_int_equal(neap_get(x.n, id, &job, &err), NEAP_OK);
         if (job.progress >= 0)
@@ -324,10 +338,18 @@ static void expiry_also_ends_retries(void **state)
     char text[64];
     (void)state;
     executor_init(&x);
-    executor_write(&x, "plugins/t/fail.lua", "return { retry = { max = 9, base = '1h', jitter = 0 }, run = function(s) require('neap').sleep(s) error('no', 0) end }");
+    executor_write(&x, "plugins/t/fail.lua",
+                   "return { retry = { max = 9, base = '1h', jitter = 0 }, run = function(s) "
+                   "require('neap').sleep(s) error('no', 0) end }");
     executor_start(&x, 0);
-    executor_request(&x, (struct neap_request){.task = "t.fail", .args = "0", .expires_ms = executor_now_ms() + 100}); /* while it waits */
-    executor_request(&x, (struct neap_request){.task = "t.fail", .args = "0.2", .expires_ms = executor_now_ms() + 100}); /* while it runs */
+    executor_request(
+        &x, (struct neap_request){.task = "t.fail",
+                                  .args = "0",
+                                  .expires_ms = executor_now_ms() + 100}); /* while it waits */
+    executor_request(
+        &x, (struct neap_request){.task = "t.fail",
+                                  .args = "0.2",
+                                  .expires_ms = executor_now_ms() + 100}); /* while it runs */
     for (int i = 0; i < 2; i++) {
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
         assert_int_equal(out.state, NEAP_CANCELLED);

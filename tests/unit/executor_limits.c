@@ -1,4 +1,5 @@
-/* Limits of queues while the world changes: rate, concurrency, pause, capacity; and a live reload. */
+/* Limits of queues while the world changes: rate, concurrency, pause, capacity; and a live reload.
+ */
 #include "executor.h"
 
 #include <setjmp.h>
@@ -29,7 +30,8 @@ static void reload(struct executor *x, const char *ini)
 static void write_basics(struct executor *x)
 {
     executor_write(x, "plugins/t/one.lua", "return function(n) return n end");
-    executor_write(x, "plugins/t/nap.lua", "return function(n) require('neap').sleep(n) return 'nap' end");
+    executor_write(x, "plugins/t/nap.lua",
+                   "return function(n) require('neap').sleep(n) return 'nap' end");
     executor_write(x, "plugins/t/worker.lua",
                    "local neap = require 'neap'\n"
                    "return function() neap.sleep('20ms') return 1 end");
@@ -82,18 +84,21 @@ static void cancelled_claims_cost_no_rate(void **state)
     (void)state;
     executor_init(&x);
     write_basics(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n[queue slow]\nrate = 1/h\nconcurrency = 1\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\n[queue slow]\nrate = 1/h\nconcurrency = 1\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     executor_await(&x, "blocked");
     for (int i = 0; i < 3; i++)
-        ids[i] = executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "slow"});
+        ids[i] = executor_request(
+            &x, (struct neap_request){.task = "t.one", .args = "1", .queue = "slow"});
     assert_int_equal(neap_cancel(x.n, ids[0], NULL), NEAP_OK);
     assert_int_equal(neap_cancel(x.n, ids[1], NULL), NEAP_OK);
     executor_write(&x, "go", "");
     for (int i = 0; i < 4; i++) {
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
-        assert_int_equal(out.state, out.id == ids[0] || out.id == ids[1] ? NEAP_CANCELLED : NEAP_COMPLETED);
+        assert_int_equal(out.state,
+                         out.id == ids[0] || out.id == ids[1] ? NEAP_CANCELLED : NEAP_COMPLETED);
     }
     executor_close(&x);
 }
@@ -110,7 +115,8 @@ static void a_pause_counts_at_once(void **state)
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     executor_await(&x, "blocked");
-    const uint64_t id = executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "q"});
+    const uint64_t id =
+        executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "q"});
     reload(&x, "[pool default]\nworkers = 1\n[queue q]\npaused = yes\n");
     executor_write(&x, "go", "");
     expect(&x, "\"free\"");
@@ -131,16 +137,22 @@ static void counters_tell_what_runs(void **state)
     (void)state;
     executor_init(&x);
     write_basics(&x);
-    executor_write(&x, "plugins/t/parent.lua", "return function() return (require('neap').submit('t.nap', 3600):wait()) end");
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 3\n[queue p]\n[queue q]\nconcurrency = 2\n");
+    executor_write(&x, "plugins/t/parent.lua",
+                   "return function() return (require('neap').submit('t.nap', 3600):wait()) end");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 1\nslots = 3\n[queue p]\n[queue q]\nconcurrency = 2\n");
     executor_start(&x, 0);
-    const uint64_t parent = executor_request(&x, (struct neap_request){.task = "t.parent", .queue = "p"});
+    const uint64_t parent =
+        executor_request(&x, (struct neap_request){.task = "t.parent", .queue = "p"});
     EXECUTOR_UNTIL(&x, running, 2);
     uint64_t ids[5];
     for (int i = 0; i < 5; i++)
-        ids[i] = executor_request(&x, (struct neap_request){.task = "t.nap", .args = "3600", .queue = "q"});
+        ids[i] = executor_request(
+            &x, (struct neap_request){.task = "t.nap", .args = "3600", .queue = "q"});
     EXECUTOR_UNTIL(&x, running, 4);
-    const struct neap_counters q = row_of(&x, false, "q").counters, p = row_of(&x, false, "p").counters;
+    const struct neap_counters q = row_of(&x, false, "q").counters,
+                               p = row_of(&x, false, "p").counters;
     assert_int_equal(q.running, 2);
     assert_int_equal(q.waiting, 3);
     assert_int_equal(p.running, 1); /* it waits for its child, and has started */
@@ -157,7 +169,8 @@ static void counters_tell_what_runs(void **state)
     executor_close(&x);
 }
 
-/* --- reload -------------------------------------------------------------------------------------- */
+/* --- reload --------------------------------------------------------------------------------------
+ */
 
 static size_t workers_of(struct executor *x)
 {
@@ -170,7 +183,8 @@ static size_t workers_of(struct executor *x)
 
 static void workers_come_and_go(void **state)
 {
-    static const char *const inis[] = {"[pool default]\nworkers = 2\nslots = 50\n", "[pool default]\nworkers = 4\nslots = 2\n",
+    static const char *const inis[] = {"[pool default]\nworkers = 2\nslots = 50\n",
+                                       "[pool default]\nworkers = 4\nslots = 2\n",
                                        "[pool default]\nworkers = 1\nslots = 50\n"};
     struct executor x;
     (void)state;
@@ -198,8 +212,11 @@ static void a_teardown_holds_up_nobody(void **state)
     write_basics(&x);
     char text[512];
     snprintf(text, sizeof text,
-             "return { setup = function() return {} end, run = function() require('neap').sleep('30ms') return 1 end,\n"
-             "  teardown = function() io.open('%s/down', 'w'):close() repeat local f = io.open('%s/go') until f end }", x.dir, x.dir);
+             "return { setup = function() return {} end, run = function() "
+             "require('neap').sleep('30ms') return 1 end,\n"
+             "  teardown = function() io.open('%s/down', 'w'):close() repeat local f = "
+             "io.open('%s/go') until f end }",
+             x.dir, x.dir);
     executor_write(&x, "plugins/t/bye.lua", text);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 2\nslots = 1\n");
     executor_start(&x, 0);
@@ -215,7 +232,8 @@ static void a_teardown_holds_up_nobody(void **state)
     executor_close(&x);
 }
 
-/* Its jobs run on with defaults where some pool takes the queue, and wait, and say so, where none does. */
+/* Its jobs run on with defaults where some pool takes the queue, and wait, and say so, where none
+ * does. */
 static void queues_may_go_with_jobs_in_them(void **state)
 {
     struct executor x;
@@ -228,13 +246,16 @@ static void queues_may_go_with_jobs_in_them(void **state)
                    "[pool a]\nworkers = 1\nqueues = *\n[pool b]\nworkers = 1\nqueues = named\n"
                    "[queue named]\npaused = yes\n[queue other]\npaused = yes\n");
     executor_start(&x, 0);
-    const uint64_t named = executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "named"});
+    const uint64_t named =
+        executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "named"});
     executor_request(&x, (struct neap_request){.task = "t.one", .args = "2", .queue = "other"});
-    reload(&x, "[pool b]\nworkers = 1\nqueues = named\n[pool a]\nworkers = 1\nqueues = default\n[queue named]\npaused = yes\n");
+    reload(&x, "[pool b]\nworkers = 1\nqueues = named\n[pool a]\nworkers = 1\nqueues = "
+               "default\n[queue named]\npaused = yes\n");
     const struct neap_request late = {.task = "t.one", .queue = "other"};
     assert_int_equal(neap_submit(x.n, &late, NULL, &err), NEAP_ENOENT);
     assert_int_equal(executor_totals(&x).waiting, 2);
-    reload(&x, "[pool a]\nworkers = 1\nqueues = default\n[pool b]\nworkers = 1\nqueues = elsewhere\n");
+    reload(&x,
+           "[pool a]\nworkers = 1\nqueues = default\n[pool b]\nworkers = 1\nqueues = elsewhere\n");
     assert_int_equal(neap_get(x.n, named, &job, NULL), NEAP_OK);
     assert_string_equal(job.held, "no pool serves its queue");
     neap_job_free(&job);
@@ -264,14 +285,18 @@ static void a_deleted_task_holds_its_jobs(void **state)
              "return { retry = { max = 3, base = '1ms' }, run = function(_, ctx)\n"
              "  if ctx.attempt > 1 then return ctx.attempt end\n"
              "  io.open('%s/in', 'w'):close()\n"
-             "  local neap = require 'neap' while not neap.shared('x'):get('go') do neap.sleep('5ms') end\n"
-             "  error('first', 0) end }", x.dir);
+             "  local neap = require 'neap' while not neap.shared('x'):get('go') do "
+             "neap.sleep('5ms') end\n"
+             "  error('first', 0) end }",
+             x.dir);
     executor_write(&x, "plugins/d/flaky.lua", text);
-    executor_write(&x, "plugins/t/go.lua", "return function() require('neap').shared('x'):set('go', 1) end");
+    executor_write(&x, "plugins/t/go.lua",
+                   "return function() require('neap').shared('x'):set('go', 1) end");
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
     executor_start(&x, 0);
     const uint64_t id = executor_submit(&x, "d.flaky", NULL);
-    const uint64_t other = executor_request(&x, (struct neap_request){.task = "d.flaky", .delay_ms = 200});
+    const uint64_t other =
+        executor_request(&x, (struct neap_request){.task = "d.flaky", .delay_ms = 200});
     executor_await(&x, "in");
     snprintf(path, sizeof path, "%s/plugins/d/flaky.lua", x.dir);
     unlink(path);

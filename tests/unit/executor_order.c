@@ -30,13 +30,20 @@ static void aged_jobs_keep_their_rank_in_line(void **state)
     executor_init(&x);
     executor_write_blocker(&x);
     write_echo(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 2\n[queue old]\nageing = 10ms\n[queue new]\n");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 1\nslots = 2\n[queue old]\nageing = 10ms\n[queue new]\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     executor_await(&x, "blocked");
-    executor_request(&x, (struct neap_request){.task = "t.echo", .args = "\"old\"", .queue = "old"});
+    executor_request(&x,
+                     (struct neap_request){.task = "t.echo", .args = "\"old\"", .queue = "old"});
     usleep(300000); /* 30 periods: priority 30 by now */
-    executor_request(&x, (struct neap_request){.task = "t.echo", .args = "\"new\"", .queue = "new", .priority_set = 1, .priority = 10});
+    executor_request(&x, (struct neap_request){.task = "t.echo",
+                                               .args = "\"new\"",
+                                               .queue = "new",
+                                               .priority_set = 1,
+                                               .priority = 10});
     assert_int_equal(executor_totals(&x).waiting, 2); /* the engine answers */
     executor_write(&x, "go", "");
     expect(&x, "\"free\"");
@@ -53,14 +60,17 @@ static void queues_take_turns(void **state)
     executor_init(&x);
     executor_write_blocker(&x);
     write_echo(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 1\n[queue a]\n[queue b]\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\nslots = 1\n[queue a]\n[queue b]\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     executor_await(&x, "blocked");
     for (int i = 0; i < 20; i++)
-        executor_request(&x, (struct neap_request){.task = "t.echo", .args = "\"a\"", .queue = "a"});
+        executor_request(&x,
+                         (struct neap_request){.task = "t.echo", .args = "\"a\"", .queue = "a"});
     for (int i = 0; i < 10; i++)
-        executor_request(&x, (struct neap_request){.task = "t.echo", .args = "\"b\"", .queue = "b"});
+        executor_request(&x,
+                         (struct neap_request){.task = "t.echo", .args = "\"b\"", .queue = "b"});
     executor_write(&x, "go", "");
     expect(&x, "\"free\"");
     for (int i = 0; i < 30; i++) {
@@ -80,11 +90,16 @@ static void pools_help_each_other(void **state)
     write_echo(&x);
     executor_write(&x, "neap.ini",
                    "[pool one]\nworkers = 1\nqueues = default, one\n"
-                   "[pool two]\nworkers = 1\nqueues = default, two\n[queue one]\n[queue two]\n[queue default]\nconcurrency = 1\n");
+                   "[pool two]\nworkers = 1\nqueues = default, two\n[queue one]\n[queue "
+                   "two]\n[queue default]\nconcurrency = 1\n");
     executor_start(&x, 0);
-    executor_request(&x, (struct neap_request){.task = "t.block", .args = "{\"tell\":\"b2\",\"go\":\"go2\"}", .queue = "two"});
+    executor_request(&x, (struct neap_request){.task = "t.block",
+                                               .args = "{\"tell\":\"b2\",\"go\":\"go2\"}",
+                                               .queue = "two"});
     executor_await(&x, "b2");
-    executor_request(&x, (struct neap_request){.task = "t.block", .args = "{\"tell\":\"b1\",\"go\":\"go1\"}", .queue = "one"});
+    executor_request(&x, (struct neap_request){.task = "t.block",
+                                               .args = "{\"tell\":\"b1\",\"go\":\"go1\"}",
+                                               .queue = "one"});
     executor_await(&x, "b1");
     for (int i = 0; i < 5; i++)
         executor_submit(&x, "t.echo", "0");
@@ -108,7 +123,9 @@ static void later_jobs_do_not_pass_those_behind_one_that_computes(void **state)
     (void)state;
     executor_init(&x);
     executor_write_blocker(&x);
-    executor_write(&x, "plugins/t/spin.lua", "return function(n) local t = os.clock() while os.clock() - t < n do end return n end");
+    executor_write(
+        &x, "plugins/t/spin.lua",
+        "return function(n) local t = os.clock() while os.clock() - t < n do end return n end");
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 2\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
@@ -129,7 +146,8 @@ static void later_jobs_do_not_pass_those_behind_one_that_computes(void **state)
     executor_close(&x);
 }
 
-/* An outcome left while the worker goes on to compute, woken by its own timer with the engine asleep. */
+/* An outcome left while the worker goes on to compute, woken by its own timer with the engine
+ * asleep. */
 static void outcomes_of_a_worker_that_computes_on_arrive(void **state)
 {
     struct executor x;
@@ -142,7 +160,8 @@ static void outcomes_of_a_worker_that_computes_on_arrive(void **state)
              "  require('neap').sleep('100ms')\n"
              "  if compute then repeat local f = io.open('%s/go') until f end\n"
              "  return 'slept'\n"
-             "end", x.dir);
+             "end",
+             x.dir);
     executor_write(&x, "plugins/t/nap.lua", text);
     executor_start(&x, 0);
     executor_submit(&x, "t.nap", "false");
@@ -153,19 +172,26 @@ static void outcomes_of_a_worker_that_computes_on_arrive(void **state)
     executor_close(&x);
 }
 
-/* Something more urgent comes, again and again: what was claimed goes back, and loses no attempt. */
+/* Something more urgent comes, again and again: what was claimed goes back, and loses no attempt.
+ */
 static void urgent_jobs_overtake_and_cost_nothing(void **state)
 {
     struct executor x;
     char text[256];
     (void)state;
     executor_init(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n[queue default]\nrate = 100000/s\nconcurrency = 40\n");
-    executor_write(&x, "plugins/t/try.lua", "return { run = function(p, ctx) return ctx.attempt end }");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 1\n[queue default]\nrate = 100000/s\nconcurrency = 40\n");
+    executor_write(&x, "plugins/t/try.lua",
+                   "return { run = function(p, ctx) return ctx.attempt end }");
     executor_start(&x, 0);
     srand(5);
     for (int i = 0; i < 3000; i++)
-        executor_request(&x, (struct neap_request){.task = "t.try", .args = "1", .priority_set = 1, .priority = rand() % 256 - 128});
+        executor_request(&x, (struct neap_request){.task = "t.try",
+                                                   .args = "1",
+                                                   .priority_set = 1,
+                                                   .priority = rand() % 256 - 128});
     for (int i = 0; i < 3000; i++) {
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
         assert_int_equal(out.attempt, 1);

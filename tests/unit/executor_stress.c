@@ -1,6 +1,7 @@
-/* Everything at once, at random: jobs that submit, wait, fail, snooze and cancel each other on limited
- * queues, hosts that do the same, the configuration and the plugins changing meanwhile. In the end all
- * has ended, the counters add up, and no outcome is missing. NEAP_SEED=N repeats a run. */
+/* Everything at once, at random: jobs that submit, wait, fail, snooze and cancel each other on
+ * limited queues, hosts that do the same, the configuration and the plugins changing meanwhile. In
+ * the end all has ended, the counters add up, and no outcome is missing. NEAP_SEED=N repeats a run.
+ */
 #include "executor.h"
 
 #include <setjmp.h>
@@ -51,27 +52,39 @@ static const char chaos[] =
     "  function() if random(10) == 1 then neap.stats() end end,\n"
     "}\n"
     "local ends = {\n"
-    "  function() error('no', 0) end, function() error({}) end, function(ctx) ctx:retry(random(5) / 1000) end,\n"
+    "  function() error('no', 0) end, function() error({}) end, function(ctx) ctx:retry(random(5) "
+    "/ 1000) end,\n"
     "  function(ctx) ctx:snooze(random(5) / 1000) end, function(ctx) ctx:cancel('why not') end,\n"
     "  function(ctx) ctx:fail('for good') end, function() return nil, 'a message' end,\n"
     "}\n"
     "return { retry = { max = 2, base = '1ms' }, run = function(args, ctx)\n"
-    "  local jobs <close> = setmetatable({}, { __close = function() neap.shared('count'):incr('closed') end })\n"
-    "  for i = 1, args.depth > 0 and random(6) or 0 do deeds[random(#deeds)](args.depth, ctx, jobs) end\n"
+    "  local jobs <close> = setmetatable({}, { __close = function() "
+    "neap.shared('count'):incr('closed') end })\n"
+    "  for i = 1, args.depth > 0 and random(6) or 0 do deeds[random(#deeds)](args.depth, ctx, "
+    "jobs) end\n"
     "  if random(3) == 1 then return ends[random(#ends)](ctx) end\n"
     "  return args.depth\n"
-    "end, on_dead = function(_, ctx) if random(2) == 1 then neap.sleep('2ms') end if random(20) == 1 then error('again') end end }\n";
+    "end, on_dead = function(_, ctx) if random(2) == 1 then neap.sleep('2ms') end if random(20) == "
+    "1 then error('again') end end }\n";
 
-static const char leaf[] = "return function() if math.random(4) == 1 then require('neap').sleep('3ms') end end\n";
+static const char leaf[] =
+    "return function() if math.random(4) == 1 then require('neap').sleep('3ms') end end\n";
 
 static const char *const inis[] = {
-    "[pool a]\nworkers = 2\nslots = 3\nqueues = *\n[pool b]\nworkers = 1\nslots = 40\nqueues = mid, slow\n"
-    "[queue fast]\ncapacity = 40\n[queue mid]\nconcurrency = 3\n[queue slow]\nrate = 2000/s\nageing = 20ms\n"
-    "[queue drops]\ncapacity = 5\nwhen_full = drop\n[queue refuses]\ncapacity = 5\nwhen_full = reject\n[queue one]\nconcurrency = 1\n",
-    "[pool a]\nworkers = 3\nslots = 1\nqueues = *\n[pool b]\nworkers = 2\nslots = 2\nqueues = mid, one\n"
-    "[queue fast]\ncapacity = 10\nageing = 5ms\n[queue mid]\nconcurrency = 1\n[queue slow]\npaused = yes\n"
-    "[queue drops]\ncapacity = 5\nwhen_full = drop\n[queue refuses]\ncapacity = 5\nwhen_full = reject\n[queue one]\nconcurrency = 1\nrate = 3000/s\n",
-    "[pool b]\nworkers = 2\nslots = 10\nqueues = *\n[pool a]\nworkers = 1\nslots = 100\nqueues = fast\n"
+    "[pool a]\nworkers = 2\nslots = 3\nqueues = *\n[pool b]\nworkers = 1\nslots = 40\nqueues = "
+    "mid, slow\n"
+    "[queue fast]\ncapacity = 40\n[queue mid]\nconcurrency = 3\n[queue slow]\nrate = "
+    "2000/s\nageing = 20ms\n"
+    "[queue drops]\ncapacity = 5\nwhen_full = drop\n[queue refuses]\ncapacity = 5\nwhen_full = "
+    "reject\n[queue one]\nconcurrency = 1\n",
+    "[pool a]\nworkers = 3\nslots = 1\nqueues = *\n[pool b]\nworkers = 2\nslots = 2\nqueues = mid, "
+    "one\n"
+    "[queue fast]\ncapacity = 10\nageing = 5ms\n[queue mid]\nconcurrency = 1\n[queue slow]\npaused "
+    "= yes\n"
+    "[queue drops]\ncapacity = 5\nwhen_full = drop\n[queue refuses]\ncapacity = 5\nwhen_full = "
+    "reject\n[queue one]\nconcurrency = 1\nrate = 3000/s\n",
+    "[pool b]\nworkers = 2\nslots = 10\nqueues = *\n[pool a]\nworkers = 1\nslots = 100\nqueues = "
+    "fast\n"
     "[queue fast]\n[queue mid]\n[queue slow]\nageing = 1ms\n"
     "[queue drops]\n[queue refuses]\ncapacity = 2\nwhen_full = reject\n[queue one]\n",
 };
@@ -98,9 +111,11 @@ static unsigned below(unsigned *seed, unsigned n)
 static void check_row(const char *name, const struct neap_counters *c)
 {
     if (c->submitted != c->completed + c->dead + c->cancelled + c->running + c->waiting)
-        fail_msg("%s: submitted %llu, completed %llu, dead %llu, cancelled %llu, running %llu, waiting %llu", name,
-                 (unsigned long long)c->submitted, (unsigned long long)c->completed, (unsigned long long)c->dead,
-                 (unsigned long long)c->cancelled, (unsigned long long)c->running, (unsigned long long)c->waiting);
+        fail_msg("%s: submitted %llu, completed %llu, dead %llu, cancelled %llu, running %llu, "
+                 "waiting %llu",
+                 name, (unsigned long long)c->submitted, (unsigned long long)c->completed,
+                 (unsigned long long)c->dead, (unsigned long long)c->cancelled,
+                 (unsigned long long)c->running, (unsigned long long)c->waiting);
 }
 
 static struct neap_counters check_stats(neap *n)
@@ -127,7 +142,8 @@ static struct neap_counters check_stats(neap *n)
 static void submit(struct host *h)
 {
     static const char *const queues[] = {NULL, "fast", "mid", "slow", "drops", "refuses", "one"};
-    const struct neap_retry retry = {.max = (int)below(&h->seed, 3), .base_ms = 1, .cap_ms = -1, .backoff = -1, .jitter = -1};
+    const struct neap_retry retry = {
+        .max = (int)below(&h->seed, 3), .base_ms = 1, .cap_ms = -1, .backoff = -1, .jitter = -1};
     struct neap_request r = {
         .task = below(&h->seed, 8) ? "t.chaos" : "u.leaf",
         .args = below(&h->seed, 3) ? "{\"depth\":2}" : "{\"depth\":0}",
@@ -194,7 +210,8 @@ static void *collect(void *arg)
     while (!atomic_load(&s->collected)) {
         if (neap_next(s->x.n, &out, 5) != NEAP_OK)
             continue;
-        assert_true(out.state == NEAP_COMPLETED || out.state == NEAP_DEAD || out.state == NEAP_CANCELLED);
+        assert_true(out.state == NEAP_COMPLETED || out.state == NEAP_DEAD ||
+                    out.state == NEAP_CANCELLED);
         atomic_fetch_add(&s->taken, 1);
         neap_outcome_free(&out);
     }
@@ -274,7 +291,8 @@ static void survives_everything_at_once(void **state)
         pthread_join(threads[i], NULL);
     if (neap_wait_idle(s.x.n, 60000) != NEAP_OK) {
         const struct neap_counters c = check_stats(s.x.n);
-        fail_msg("not idle: %llu running, %llu waiting", (unsigned long long)c.running, (unsigned long long)c.waiting);
+        fail_msg("not idle: %llu running, %llu waiting", (unsigned long long)c.running,
+                 (unsigned long long)c.waiting);
     }
     const struct neap_counters total = check_stats(s.x.n);
     assert_int_equal(total.running + total.waiting, 0);
@@ -283,9 +301,11 @@ static void survives_everything_at_once(void **state)
         ;
     atomic_store(&s.collected, true);
     pthread_join(collector, NULL);
-    print_message("%llu jobs: %llu completed, %llu dead, %llu cancelled, %llu retries, %llu refused, %llu dropped\n",
-                  (unsigned long long)total.submitted, (unsigned long long)total.completed, (unsigned long long)total.dead,
-                  (unsigned long long)total.cancelled, (unsigned long long)total.retried, (unsigned long long)total.rejected,
+    print_message("%llu jobs: %llu completed, %llu dead, %llu cancelled, %llu retries, %llu "
+                  "refused, %llu dropped\n",
+                  (unsigned long long)total.submitted, (unsigned long long)total.completed,
+                  (unsigned long long)total.dead, (unsigned long long)total.cancelled,
+                  (unsigned long long)total.retried, (unsigned long long)total.rejected,
                   (unsigned long long)total.dropped);
     executor_close(&s.x);
 }

@@ -37,14 +37,16 @@ static void write_family(struct executor *x)
                    "  return 'child'\n"
                    "end }");
     executor_write(x, "plugins/t/open.lua",
-                   "return { queue = 'child', run = function(name) require('neap').shared('gates'):set(name, true) end }");
+                   "return { queue = 'child', run = function(name) "
+                   "require('neap').shared('gates'):set(name, true) end }");
     executor_write(x, "plugins/t/parent.lua",
                    "local neap = require 'neap'\n"
                    "return { queue = 'parent', run = function(name)\n"
                    "  local ok, r = neap.submit('t.child', name):wait()\n"
                    "  return ok and 'parent' or r.code\n"
                    "end }");
-    executor_write(x, "plugins/t/one.lua", "return { queue = 'parent', run = function(n) return n end }");
+    executor_write(x, "plugins/t/one.lua",
+                   "return { queue = 'parent', run = function(n) return n end }");
 }
 
 /* The parent's place was taken by a job that has not started, behind a worker that computes. */
@@ -55,10 +57,13 @@ static void places_come_back_before_new_starts(void **state)
     executor_init(&x);
     write_family(&x);
     executor_write_blocker(&x);
-    executor_write(&x, "neap.ini",
-                   "[pool a]\nworkers = 1\nqueues = parent, child\n[pool b]\nworkers = 1\nqueues = parent, b\n"
-                   "[queue parent]\nconcurrency = 1\n[queue child]\n[queue b]\n");
-    executor_write(&x, "plugins/t/nap.lua", "return { queue = 'parent', run = function() require('neap').sleep('50ms') return 'nap' end }");
+    executor_write(
+        &x, "neap.ini",
+        "[pool a]\nworkers = 1\nqueues = parent, child\n[pool b]\nworkers = 1\nqueues = parent, b\n"
+        "[queue parent]\nconcurrency = 1\n[queue child]\n[queue b]\n");
+    executor_write(&x, "plugins/t/nap.lua",
+                   "return { queue = 'parent', run = function() require('neap').sleep('50ms') "
+                   "return 'nap' end }");
     executor_start(&x, 0);
     executor_submit(&x, "t.parent", "\"p\"");
     EXECUTOR_UNTIL(&x, submitted, 2);
@@ -73,7 +78,9 @@ static void places_come_back_before_new_starts(void **state)
         if (strcmp(text, "\"parent\"") == 0)
             break;
     }
-    assert_true(naps < 8); /* those that ran until the child had ended, the one then under way, the opener */
+    assert_true(
+        naps <
+        8); /* those that ran until the child had ended, the one then under way, the opener */
     assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK);
     executor_close(&x);
 }
@@ -88,9 +95,11 @@ static void a_missing_place_blocks_no_slots(void **state)
     executor_write(&x, "plugins/t/hold.lua",
                    "local neap = require 'neap'\n"
                    "return { queue = 'parent', run = function()\n"
-                   "  while not neap.shared('gates'):get('hold') do neap.sleep('5ms') end return 'hold' end }");
+                   "  while not neap.shared('gates'):get('hold') do neap.sleep('5ms') end return "
+                   "'hold' end }");
     executor_write(&x, "plugins/t/free.lua", "return function() return 'free' end");
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 10\n[queue parent]\nconcurrency = 1\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\nslots = 10\n[queue parent]\nconcurrency = 1\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.parent", "\"p\"");
     EXECUTOR_UNTIL(&x, running, 2);
@@ -112,7 +121,8 @@ static void many_parents_share_one_place(void **state)
 {
     static const char *const inis[] = {
         "[pool default]\nworkers = 2\nslots = 1\n[queue parent]\nconcurrency = 1\n",
-        "[pool default]\nworkers = 2\nslots = 2\n[queue parent]\nconcurrency = 2\n[queue child]\nconcurrency = 1\n",
+        "[pool default]\nworkers = 2\nslots = 2\n[queue parent]\nconcurrency = 2\n[queue "
+        "child]\nconcurrency = 1\n",
     };
     (void)state;
     for (size_t i = 0; i < sizeof inis / sizeof *inis; i++) {
@@ -145,7 +155,8 @@ static void waits_end_in_time(void **state)
                    "return function()\n"
                    "  local child = neap.submit('t.child', 'never')\n"
                    "  local times = 0\n"
-                   "  for i = 1, 20 do local ok, e = child:wait('5ms') if not ok and e.code == 'timeout' then times = times + 1 end end\n"
+                   "  for i = 1, 20 do local ok, e = child:wait('5ms') if not ok and e.code == "
+                   "'timeout' then times = times + 1 end end\n"
                    "  child:cancel()\n"
                    "  local ok, e = child:wait(10)\n"
                    "  return { times, ok, e.code }\n"
@@ -164,7 +175,8 @@ static void waits_end_in_time(void **state)
     executor_close(&x);
 }
 
-/* Cancelled in every way of waiting, with what they wait for going on or ending at the same time. */
+/* Cancelled in every way of waiting, with what they wait for going on or ending at the same time.
+ */
 static void waiting_jobs_can_be_cancelled(void **state)
 {
     struct executor x;
@@ -175,13 +187,16 @@ static void waiting_jobs_can_be_cancelled(void **state)
     write_family(&x);
     executor_write(&x, "plugins/t/stuff.lua",
                    "local neap = require 'neap'\n"
-                   "return { queue = 'parent', run = function() for i = 1, 5 do neap.submit('t.one', i, { queue = 'full' }) end return 'stuffed' end }");
-    executor_write(&x, "neap.ini",
-                   "[pool default]\nworkers = 2\nslots = 100\n[queue parent]\nconcurrency = 3\n[queue child]\n"
-                   "[queue full]\ncapacity = 2\npaused = yes\n");
+                   "return { queue = 'parent', run = function() for i = 1, 5 do "
+                   "neap.submit('t.one', i, { queue = 'full' }) end return 'stuffed' end }");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 2\nslots = 100\n[queue parent]\nconcurrency = 3\n[queue child]\n"
+        "[queue full]\ncapacity = 2\npaused = yes\n");
     executor_start(&x, 0);
     for (int i = 0; i < 60; i++)
-        ids[i] = i % 3 ? executor_submit(&x, "t.parent", i % 2 ? "\"x\"" : "\"y\"") : executor_submit(&x, "t.stuff", NULL);
+        ids[i] = i % 3 ? executor_submit(&x, "t.parent", i % 2 ? "\"x\"" : "\"y\"")
+                       : executor_submit(&x, "t.stuff", NULL);
     usleep(30000);
     executor_submit(&x, "t.open", "\"x\"");
     for (int i = 0; i < 60; i++)
@@ -189,8 +204,10 @@ static void waiting_jobs_can_be_cancelled(void **state)
     for (int i = 0; i < 61; i++)
         executor_next(&x, text, sizeof text);
     executor_submit(&x, "t.open", "\"y\"");
-    reload(&x, "[pool default]\nworkers = 2\nslots = 100\n[queue parent]\nconcurrency = 3\n[queue child]\n"
-               "[queue full]\ncapacity = 2\n");
+    reload(
+        &x,
+        "[pool default]\nworkers = 2\nslots = 100\n[queue parent]\nconcurrency = 3\n[queue child]\n"
+        "[queue full]\ncapacity = 2\n");
     assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK);
     const struct neap_counters total = executor_totals(&x);
     assert_int_equal(total.submitted, total.completed + total.cancelled);
@@ -210,10 +227,13 @@ static void a_cancelled_job_is_not_retried(void **state)
              "  io.open('%s/in' .. ctx.attempt, 'w'):close()\n"
              "  repeat local f = io.open('%s/go') until f\n"
              "  error('no', 0)\n"
-             "end }", x.dir, x.dir);
+             "end }",
+             x.dir, x.dir);
     executor_write(&x, "plugins/t/fail.lua", text);
-    executor_write(&x, "plugins/t/snooze.lua", "return function(_, ctx)\n"
-                   "  local t = os.clock() while os.clock() - t < 0.05 do end ctx:snooze('1h') end");
+    executor_write(
+        &x, "plugins/t/snooze.lua",
+        "return function(_, ctx)\n"
+        "  local t = os.clock() while os.clock() - t < 0.05 do end ctx:snooze('1h') end");
     executor_start(&x, 0);
     const uint64_t id = executor_submit(&x, "t.fail", NULL);
     executor_await(&x, "in1");
@@ -244,7 +264,9 @@ static void on_dead_may_wait(void **state)
                    "local neap = require 'neap'\n"
                    "return { queue = 'parent', run = function(name) error('no', 0) end,\n"
                    "  on_dead = function(name) print(neap.submit('t.child', name):wait()) end }");
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 2\n[queue parent]\nconcurrency = 1\n[queue later]\npaused = yes\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\nslots = 2\n[queue parent]\nconcurrency = "
+                   "1\n[queue later]\npaused = yes\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.dies", "\"a\"");
     expect(&x, "no");
@@ -252,11 +274,13 @@ static void on_dead_may_wait(void **state)
     expect(&x, "nil");
     assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK);
     assert_string_equal(x.printed, "true\tchild\n");
-    executor_write(&x, "plugins/t/dies.lua",
-                   "local neap = require 'neap'\n"
-                   "return { run = function(name) error('no', 0) end,\n"
-                   "  on_dead = function(name, ctx) print(neap.submit('t.one', 1, { queue = 'later' }).id) \n"
-                   "    local job = neap.submit('t.one', 1, { queue = 'later' }) print('waits', job.id) job:wait() end }");
+    executor_write(
+        &x, "plugins/t/dies.lua",
+        "local neap = require 'neap'\n"
+        "return { run = function(name) error('no', 0) end,\n"
+        "  on_dead = function(name, ctx) print(neap.submit('t.one', 1, { queue = 'later' }).id) \n"
+        "    local job = neap.submit('t.one', 1, { queue = 'later' }) print('waits', job.id) "
+        "job:wait() end }");
     struct neap_error err;
     assert_int_equal(neap_reload(x.n, &err), NEAP_OK);
     executor_submit(&x, "t.dies", "\"b\"");
@@ -287,17 +311,22 @@ static void *submit_one(void *arg)
     return NULL;
 }
 
-/* Room that nobody runs for: made by an expiry, a cancel, a larger capacity, and none in a drain. */
+/* Room that nobody runs for: made by an expiry, a cancel, a larger capacity, and none in a drain.
+ */
 static void hosts_wait_for_room(void **state)
 {
     struct executor x;
     (void)state;
     executor_init(&x);
     write_family(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n[queue full]\ncapacity = 2\npaused = yes\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\n[queue full]\ncapacity = 2\npaused = yes\n");
     executor_start(&x, 0);
-    const uint64_t first = executor_request(&x, (struct neap_request){.task = "t.one", .queue = "full"});
-    executor_request(&x, (struct neap_request){.task = "t.one", .queue = "full", .expires_ms = executor_now_ms() + 100});
+    const uint64_t first =
+        executor_request(&x, (struct neap_request){.task = "t.one", .queue = "full"});
+    executor_request(&x, (struct neap_request){.task = "t.one",
+                                               .queue = "full",
+                                               .expires_ms = executor_now_ms() + 100});
     struct submitter s[4];
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {

@@ -116,7 +116,8 @@ static void a_reload_keeps_what_did_not_change(void **state)
     struct config_schedule after[] = {{.name = "fresh", .task = "t", .every_ms = 90000},
                                       {.name = "new pace", .task = "t", .every_ms = 30000},
                                       {.name = "same", .task = "other", .every_ms = 60000}};
-    const struct config old = {.schedules = before, .n_schedules = 3}, new = {.schedules = after, .n_schedules = 3};
+    const struct config old = {.schedules = before, .n_schedules = 3},
+                        new = {.schedules = after, .n_schedules = 3};
     schedules_follow(&s, &old, T0);
     s.items[0].last_job = 7;
     s.items[1].last_job = 8;

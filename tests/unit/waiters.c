@@ -51,7 +51,8 @@ static void grows(void **state)
     (void)state;
     list_init(&out);
     for (size_t i = 0; i < CALLS; i++) {
-        calls[i] = (struct call){.id = (UINT64_C(1) << 22) * (i % JOBS + 1)}; /* as ids of different ms are */
+        calls[i] = (struct call){.id = (UINT64_C(1) << 22) *
+                                       (i % JOBS + 1)}; /* as ids of different ms are */
         waiters_add(w, &calls[i]);
     }
     for (size_t i = 0; i < CALLS; i += 10)
