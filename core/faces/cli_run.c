@@ -205,6 +205,8 @@ static int wait_for_end(struct run_state *r)
         if (fds[2].revents)
             return CLI_INTERNAL;
     }
+    if (stopper_begun(&r->stopper))
+        stopper_wait(&r->stopper, &r->signals);
     take_outcome(r);
     if (!wait_for_children(r))
         return CLI_INTERNAL;

@@ -5,6 +5,7 @@ bats_require_minimum_version 1.5.0
 NEAP=${NEAP:-$BATS_TEST_DIRNAME/../../build/debug/neap}
 NEAP=$(realpath "$NEAP")
 ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+case $NEAP in *asan* | *tsan*) sanitized=1 ;; *) sanitized= ;; esac # then memory says nothing
 unset NEAP_CONFIG NO_COLOR # the first one also names ./dev's build configuration
 
 setup() {

@@ -234,7 +234,7 @@ return function(a)
 end
 EOF
     n=30000
-    [ -z "${NEAP_LONG:-}" ] || n=100000
+    [ -z "$sanitized" ] || n=3000
     status=0
     seq "$n" | "$NEAP" map ./third.lua >out 2>err || status=$?
     [ "$status" = 1 ]

@@ -9,8 +9,12 @@ setup() {
     task slow.lua <<'EOF'
 local neap = require "neap"
 return function(a)
+  if a == "late" then -- fails, but not before "long" runs
+    while not io.open("long") do neap.sleep(0.01) end
+    error("no good")
+  end
   if a == "bad" then error("no good") end
-  if a == "long" then neap.sleep(0.5) end
+  if a == "long" then io.open("long", "w"):close() neap.sleep(0.5) end
   if a == "forever" then neap.sleep(600) end
   return a
 end
@@ -18,7 +22,7 @@ EOF
 }
 
 @test "soon starts nothing new and lets running jobs end" {
-    (echo long; for i in $(seq 20); do echo bad; done; seq 100000) >in
+    (echo long; echo late; echo bad; echo bad; seq 100000) >in
     run -1 --separate-stderr "$NEAP" map -j 2 --halt soon,fail=3 ./slow.lua <in
     expect long
     [ "$(wc -l <<<"$output")" -lt 1000 ]

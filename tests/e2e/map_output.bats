@@ -57,19 +57,17 @@ EOF
     # shellcheck disable=SC2217 # it only holds the pipe open
     sleep 600 <pipe 3>&- &
     pids+=("$!")
-    yes >in & # a stream that does not end
-    yes=$!
-    until_true test -s in
-    kill "$yes"
+    seq 200000 >in
     env --default-signal=INT,PIPE "$NEAP" map ./echo.lua <in >pipe 2>err 3>&- &
     pid=$!
     pids+=("$pid")
-    sleep 0.3 # until the pipe is full; sooner is fine, too
+    # It listens once it reads, and then it goes on until the pipe is full.
+    reads() { [ "$(awk '/^pos/ { print $2 }' "/proc/$pid/fdinfo/0")" -gt 0 ]; }
+    until_true reads
     kill -TERM "$pid"
-    sleep 0.1
-    kill -TERM "$pid"
+    kill -INT "$pid"
     finish
-    [ "$status" = 143 ]
+    [ "$status" = 143 ] || [ "$status" = 130 ]
 }
 
 @test "stdin that cannot be read is bad data" {
@@ -98,7 +96,7 @@ EOF
     }
     [ ! -s out ]
     until_true settled
-    [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 400000 ]
+    [ -n "$sanitized" ] || [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 400000 ]
     touch go
     finish
     [ "$status" = 0 ]
@@ -117,5 +115,5 @@ EOF
     finish
     [ "$status" = 0 ]
     lines out 1000000
-    [ "$peak" -lt 300000 ]
+    [ -n "$sanitized" ] || [ "$peak" -lt 300000 ]
 }
