@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,8 +51,19 @@ static void put_member(struct buf *out, const char *name, const char *text)
     value_json_text(out, text, text ? strlen(text) : 0);
 }
 
+static size_t count_workers(struct session *s)
+{
+    struct neap_stats stats;
+    if (neap_stats(s->n, &stats, NULL) != NEAP_OK)
+        return 0;
+    const size_t workers = stats.n_workers;
+    neap_stats_free(&stats);
+    return workers;
+}
+
 static void log_start(struct session *s)
 {
+    char *here = getcwd(NULL, 0);
     struct start_facts facts = {0};
     struct buf fields = {0};
     size_t tasks = 0, plugins = 0;
@@ -61,13 +73,15 @@ static void log_start(struct session *s)
     put_member(&fields, "version", NEAP_VERSION);
     put_member(&fields, "config", s->config_file ? s->config_file : "none: defaults");
     put_member(&fields, "looked_in", buf_string(&facts.looked));
+    put_member(&fields, "directory", here);
     put_member(&fields, "pools", buf_string(&facts.pools));
-    buf_format(&fields, ",\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}", plugins, tasks,
-               neap_broken(s->n));
+    buf_format(&fields, ",\"workers\":%zu,\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}", plugins,
+               tasks, neap_broken(s->n));
     cli_log_line(&s->log, NEAP_INFO, "started", buf_string(&fields));
     buf_close(&fields);
     buf_close(&facts.pools);
     buf_close(&facts.looked);
+    free(here);
 }
 
 static void reload(struct session *s)
