@@ -75,8 +75,8 @@ static void log_start(struct session *s)
     put_member(&fields, "looked_in", buf_string(&facts.looked));
     put_member(&fields, "directory", here);
     put_member(&fields, "pools", buf_string(&facts.pools));
-    buf_format(&fields, ",\"workers\":%zu,\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}", plugins,
-               tasks, neap_broken(s->n));
+    buf_format(&fields, ",\"workers\":%zu,\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}",
+               count_workers(s), plugins, tasks, neap_broken(s->n));
     cli_log_line(&s->log, NEAP_INFO, "started", buf_string(&fields));
     buf_close(&fields);
     buf_close(&facts.pools);
