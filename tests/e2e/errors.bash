@@ -77,3 +77,14 @@ end
 for n = 3, count, 3 do assert(seen[n], "not told of: " .. n) end
 EOF
 }
+
+# What MORE inputs need beyond what FEW do, with errors of all kinds but deep recursion.
+flat_while_failing() { # FEW MORE
+    local small
+    write_failing 0
+    map_failing "$1"
+    small=$memory
+    map_failing "$2"
+    echo "after $1 inputs $small kB, after $2 $memory kB"
+    [ -n "$sanitized" ] || [ $((memory - small)) -lt 4000 ]
+}
