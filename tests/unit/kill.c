@@ -42,7 +42,8 @@ static const char wait_lua[] =
     "function ways.close_of_an_error()\n"
     "  pcall(function() local _ <close> = closing(long) error('x') end)\n"
     "end\n"
-    "function ways.handler_after() xpcall(function() long() end, function() while true do end end) end\n"
+    "function ways.handler_after() xpcall(function() long() end, function() while true do end end) "
+    "end\n"
     "function ways.own_close_waits() local _ <close> = closing(long) long() end\n"
     "function ways.own_close_fails() local _ <close> = closing(error) long() end\n"
     "function ways.own_close_quits()\n"
@@ -62,10 +63,10 @@ static const char wait_lua[] =
     "end\n";
 
 static const char *const ways[] = {
-    "sleep",          "wait",          "wait_for_later",  "all",
-    "room",           "pcall_loop",    "again_and_again", "asks_again_and_again",
-    "coroutine",      "metamethod",    "close",           "close_of_an_error",
-    "handler_after",  "generator",     "own_close_waits", "own_close_fails",
+    "sleep",          "wait",       "wait_for_later",  "all",
+    "room",           "pcall_loop", "again_and_again", "asks_again_and_again",
+    "coroutine",      "metamethod", "close",           "close_of_an_error",
+    "handler_after",  "generator",  "own_close_waits", "own_close_fails",
     "own_close_quits"};
 
 static void in_each_kind_of_wait(void **state)
@@ -74,8 +75,9 @@ static void in_each_kind_of_wait(void **state)
     char text[512];
     (void)state;
     executor_init(&x);
-    executor_write(&x, "neap.ini",
-                   "[pool default]\nworkers = 1\n[queue narrow]\ncapacity = 2\nwhen_full = block\n");
+    executor_write(
+        &x, "neap.ini",
+        "[pool default]\nworkers = 1\n[queue narrow]\ncapacity = 2\nwhen_full = block\n");
     executor_write(&x, "plugins/t/wait.lua", wait_lua);
     executor_write(&x, "plugins/t/sleeper.lua", "return function() require 'neap'.sleep('1h') end");
     executor_write(&x, "plugins/t/ok.lua", "return function() return 'ok' end");
@@ -101,7 +103,8 @@ static void in_each_kind_of_wait(void **state)
     executor_close(&x);
 }
 
-/* More jobs at once than coroutines are kept: the ctx of each is of no use afterwards, and no more. */
+/* More jobs at once than coroutines are kept: the ctx of each is of no use afterwards, and no more.
+ */
 static void a_kept_ctx_does_no_harm(void **state)
 {
     enum { JOBS = 4500 };
@@ -148,13 +151,14 @@ static void closes_with_its_own_strings(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
-    executor_write(&x, "plugins/a/wait.lua",
-                   "return function()\n"
-                   "  local _ <close> = setmetatable({}, { __close = function() print(('x'):upper()) "
-                   "end })\n"
-                   "  print('waits')\n"
-                   "  require 'neap'.sleep('1h')\n"
-                   "end\n");
+    executor_write(
+        &x, "plugins/a/wait.lua",
+        "return function()\n"
+        "  local _ <close> = setmetatable({}, { __close = function() print(('x'):upper()) "
+        "end })\n"
+        "  print('waits')\n"
+        "  require 'neap'.sleep('1h')\n"
+        "end\n");
     executor_write(&x, "plugins/b/evil.lua",
                    "string.upper = function() return 'EVIL' end\n"
                    "return function() return ('x'):upper() end\n");
@@ -180,14 +184,15 @@ static void at_any_moment(void **state)
     (void)state;
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 2\n");
-    executor_write(&x, "plugins/t/any.lua",
-                   "local neap = require 'neap'\n"
-                   "return function(args)\n"
-                   "  local _ <close> = setmetatable({}, { __close = function() neap.sleep(0) end })\n"
-                   "  for i = 1, args % 5 do\n"
-                   "    if i == 3 then neap.submit('t.none'):wait() else neap.sleep(0) end\n"
-                   "  end\n"
-                   "end\n");
+    executor_write(
+        &x, "plugins/t/any.lua",
+        "local neap = require 'neap'\n"
+        "return function(args)\n"
+        "  local _ <close> = setmetatable({}, { __close = function() neap.sleep(0) end })\n"
+        "  for i = 1, args % 5 do\n"
+        "    if i == 3 then neap.submit('t.none'):wait() else neap.sleep(0) end\n"
+        "  end\n"
+        "end\n");
     executor_write(&x, "plugins/t/none.lua", "return function() end");
     executor_start(&x, 0);
     for (int i = 0; i < JOBS; i++) {
