@@ -47,10 +47,9 @@ static int no_queue(neap *n, const char *name, struct neap_error *err)
 static int find_gate(neap *n, const struct neap_request *request, const struct task_info *info,
                      struct gate **out, struct neap_error *err)
 {
-    *out = request->queue ? gates_find(n->gates, request->queue) : info->gate;
-    if (*out && atomic_load(&(*out)->open))
-        return NEAP_OK;
-    return no_queue(n, request->queue ? request->queue : info->gate->name, err);
+    const char *name = request->queue ? request->queue : info->gate->name;
+    *out = request->queue ? gates_find(n->gates, name) : info->gate;
+    return *out && atomic_load(&(*out)->open) ? NEAP_OK : no_queue(n, name, err);
 }
 
 static int check_retry(const struct neap_retry *r, struct neap_error *err)

@@ -81,8 +81,11 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
 static void put_in_line(struct engine *e, struct member *m, struct job *job)
 {
     job->rank = (int8_t)queue_rank(e, job);
-    if (line_of(m) == 0)
+    if (line_of(m) == 0) {
         m->line_min = NEAP_PRIORITY_MAX;
+        m->line_pools = UINT64_C(1) << m->pool->index;
+    }
+    m->line_pools |= queue_of(e, job->gate)->pools;
     if (job->rank < m->line_min)
         m->line_min = job->rank;
     claim_new(e, m, job);
@@ -109,28 +112,35 @@ static void hand_out_on_dead(struct engine *e, struct pool *pool)
         put_in_line(e, m, LIST_ENTRY(list_shift(&pool->on_dead), struct job, place));
 }
 
-static void hand_out(struct engine *e, struct pool *pool)
+/* One step of handing out; false: there is nothing more to do for this pool. */
+static bool hand_out(struct engine *e, struct pool *pool)
 {
-    for (;;) {
-        struct member *m = pick(pool);
-        if (!m) {
-            const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
-            if (!best || !make_way(e, pool, queue_rank(e, best)))
-                return;
-            continue;
-        }
-        struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
-        if (!job)
-            return;
-        if (!may_run(e, job))
-            continue;
-        if (line_of(m) &&
-            m->line_min < queue_rank(e, job)) { /* it must not queue behind less urgent ones */
-            flush(m);
-            dispatch_recall(e, m);
-        }
-        put_in_line(e, m, job);
+    struct member *m = pick(pool);
+    if (!m) {
+        const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
+        return best && make_way(e, pool, queue_rank(e, best));
     }
+    struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
+    if (!job)
+        return false;
+    if (!may_run(e, job))
+        return true;
+    if (line_of(m) && m->line_min < queue_rank(e, job)) { /* it must not queue behind lesser ones */
+        flush(m);
+        dispatch_recall(e, m);
+    }
+    put_in_line(e, m, job);
+    return true;
+}
+
+/* A job to each pool in turn, so that pools which serve the same queue share it. */
+static void hand_out_all(struct engine *e)
+{
+    uint64_t open = e->n_pools < POOLS_MAX ? (UINT64_C(1) << e->n_pools) - 1 : UINT64_MAX;
+    while (open)
+        for (size_t i = 0; i < e->n_pools; i++)
+            if (open >> i & 1 && !hand_out(e, &e->pools[i]))
+                open &= ~(UINT64_C(1) << i);
 }
 
 /* --- taking back
@@ -164,11 +174,9 @@ static void level(struct engine *e, struct pool *pool)
 {
     if (!someone_idles(pool) || e->ops->peek(e->store, pool->index, e->now_ms))
         return;
-    for (struct list *at = pool->members.next; at != &pool->members; at = at->next) {
-        struct member *m = LIST_ENTRY(at, struct member, link);
-        if (!worker_hungry(m->worker))
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        if (m->line_pools >> pool->index & 1 && !worker_hungry(m->worker))
             dispatch_recall(e, m);
-    }
 }
 
 static void settle(struct engine *e, struct member *m)
@@ -183,20 +191,25 @@ static void settle(struct engine *e, struct member *m)
     }
 }
 
+static void all_pools(struct engine *e, void (*each)(struct engine *e, struct pool *pool))
+{
+    for (size_t i = 0; i < e->n_pools; i++)
+        each(e, &e->pools[i]);
+}
+
 void dispatch(struct engine *e)
 {
     claims_return(e);
     for (struct member *m = NULL; (m = member_next(e, m));)
         settle(e, m);
-    for (size_t i = 0; i < e->n_pools && !e->drain_stopped && !e->stopping; i++) {
-        struct pool *pool = &e->pools[i];
-        if (!e->draining)
-            level(e, pool);
-        hand_out_on_dead(e, pool); /* also in a drain: it belongs to a job that ran */
-        if (!e->draining)
-            hand_out(e, pool);
-        hand_out_on_dead(e, pool); /* what had to make way */
-        for (struct list *at = pool->members.next; at != &pool->members; at = at->next)
-            flush(LIST_ENTRY(at, struct member, link));
-    }
+    if (e->drain_stopped || e->stopping)
+        return;
+    if (!e->draining)
+        all_pools(e, level);
+    all_pools(e, hand_out_on_dead); /* also in a drain: it belongs to a job that ran */
+    if (!e->draining)
+        hand_out_all(e);
+    all_pools(e, hand_out_on_dead); /* what had to make way */
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        flush(m);
 }

@@ -24,9 +24,10 @@ void queue_refresh(struct engine *e, struct queue *q)
     bool shut = false;
     if (limits) {
         const int64_t taken = q->running + (int64_t)q->wanting.len;
-        shut = limits->paused || (limits->concurrency && taken >= limits->concurrency) ||
-               (limits->rate_interval_ns && rate_ready_ns(&q->rate) > clock_mono_ns());
+        shut = limits->paused || (limits->concurrency && taken >= limits->concurrency);
     }
+    q->too_early = q->rate.interval_ns && rate_ready_ns(&q->rate) > clock_mono_ns();
+    shut |= q->too_early;
     index_shut(e->ops->index(e->store), q->gate->index, shut);
 }
 
@@ -101,12 +102,11 @@ void queues_follow(struct engine *e)
 
 int64_t queues_next_ns(const struct engine *e)
 {
-    const int64_t now_ns = clock_mono_ns();
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < e->n_queues; i++) {
         const struct queue *q = e->queues[i];
         const int64_t ready_ns = rate_ready_ns(&q->rate);
-        if (ready_ns > now_ns && ready_ns < next_ns &&
+        if (q->too_early && ready_ns < next_ns && /* it may have passed since, and then is now */
             index_available(e->ops->index(e->store), q->gate->index))
             next_ns = ready_ns;
     }

@@ -23,6 +23,7 @@ struct queue { /* by gate->index */
     int64_t running;             /* places taken: claims that are not parked */
     struct heap wanting;         /* parked claims that want their place back */
     struct rate rate;
+    bool too_early;   /* shut for the rate, when that was looked at last */
     uint64_t pools;   /* bit n: pool n serves it */
     struct list room; /* calls that wait for room */
     uint64_t live;    /* its jobs that have not ended */
@@ -33,12 +34,13 @@ struct member { /* a worker of a pool */
     struct list link;
     struct pool *pool;
     struct worker *worker;
-    int64_t held;     /* slots taken: claims in its line or running there that are not parked */
-    int64_t jobs;     /* all its claims */
-    int line_min;     /* lowest rank put in its line since that was empty */
-    uint64_t steps;   /* of the worker when it last was seen to move, */
-    int64_t moved_ms; /* at this monotonic time */
-    bool stuck;       /* in one resume for a while: its line is kept empty */
+    int64_t held;        /* slots taken: claims in its line or running there that are not parked */
+    int64_t jobs;        /* all its claims */
+    int line_min;        /* lowest rank put in its line since that was empty, */
+    uint64_t line_pools; /* and the pools that could have taken some of that */
+    uint64_t steps;      /* of the worker when it last was seen to move, */
+    int64_t moved_ms;    /* at this monotonic time */
+    bool stuck;          /* in one resume for a while: its line is kept empty */
     bool retiring, leaving; /* to end once it is empty; told to */
     struct list claims;
     struct heap returning;         /* claims that have their place back and want a slot */

@@ -36,7 +36,7 @@ static void write_basics(struct executor *x)
 /* --- calls under way
  * ------------------------------------------------------------------------------ */
 
-enum { CALLERS = 5 };
+enum { CALLERS = 6 };
 
 struct caller {
     neap *n;
@@ -61,8 +61,11 @@ static void *call(void *arg)
     case 3:
         c->rc = neap_next(c->n, &out, -1);
         break;
-    default:
+    case 4:
         c->rc = neap_drain(c->n, 3600000, NULL);
+        break;
+    default:
+        c->rc = neap_reload(c->n, NULL);
     }
     return NULL;
 }
@@ -83,6 +86,7 @@ static void close_meets_calls_under_way(void **state)
     const struct neap_request nap = {.task = "t.nap", .args = "3600"};
     assert_int_equal(neap_submit(x.n, &nap, NULL, NULL), NEAP_OK);
     EXECUTOR_UNTIL(&x, running, 1);
+    executor_write(&x, "plugins/slow.lua", "for i = 1, 3e7 do end return function() end");
     for (int i = 0; i < CALLERS; i++) {
         callers[i] = (struct caller){.n = x.n, .what = i, .rc = 1};
         pthread_create(&threads[i], NULL, call, &callers[i]);

@@ -75,6 +75,26 @@ static void a_rate_counts_starts(void **state)
     executor_close(&x);
 }
 
+/* The next start was allowed between the last look and the engine's going to sleep. */
+static void a_high_rate_never_stalls(void **state)
+{
+    struct executor x;
+    char text[64];
+    (void)state;
+    executor_init(&x);
+    write_basics(&x);
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 1\nslots = 1\n[queue default]\nrate = 100000/s\n");
+    executor_start(&x, 0);
+    for (int i = 0; i < 3000; i++) {
+        executor_submit(&x, "t.one", "1");
+        executor_submit(&x, "t.one", "1");
+        executor_next(&x, text, sizeof text);
+        executor_next(&x, text, sizeof text);
+    }
+    executor_close(&x);
+}
+
 /* Starts given back or cancelled before they happened give back what they took. */
 static void cancelled_claims_cost_no_rate(void **state)
 {
@@ -333,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rate_counts_starts),
+        cmocka_unit_test(a_high_rate_never_stalls),
         cmocka_unit_test(cancelled_claims_cost_no_rate),
         cmocka_unit_test(a_pause_counts_at_once),
         cmocka_unit_test(counters_tell_what_runs),

@@ -113,6 +113,38 @@ static void pools_help_each_other(void **state)
     executor_close(&x);
 }
 
+/* Short jobs in the line of one pool's worker, which gets on with them: the other pool helps. */
+static void pools_share_a_queue(void **state)
+{
+    struct executor x;
+    char text[64];
+    int in_b = 0;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "plugins/t/spin.lua",
+                   "local neap = require 'neap'\n"
+                   "return function()\n"
+                   "  local s = neap.shared('x') s:incr('now')\n"
+                   "  local t = os.clock() while os.clock() - t < 0.004 do if s:get('now') == 2 "
+                   "then break end end\n"
+                   "  local both = s:get('now') == 2\n"
+                   "  t = os.clock() while os.clock() - t < 0.001 do end\n"
+                   "  s:incr('now', -1) return both and 1 or 0\n"
+                   "end");
+    executor_write(&x, "neap.ini",
+                   "[pool a]\nworkers = 1\nqueues = default\n[pool b]\nworkers = 1\nqueues = "
+                   "default, b\n[queue b]\n");
+    executor_start(&x, 0);
+    for (int i = 0; i < 60; i++)
+        executor_submit(&x, "t.spin", NULL);
+    for (int i = 0; i < 60; i++) {
+        executor_next(&x, text, sizeof text);
+        in_b += atoi(text);
+    }
+    assert_true(in_b > 20); /* most ran while another did */
+    executor_close(&x);
+}
+
 /* Work without end for the second worker must not keep what waits behind the first from it. */
 static void later_jobs_do_not_pass_those_behind_one_that_computes(void **state)
 {
@@ -208,6 +240,7 @@ int main(void)
         cmocka_unit_test(aged_jobs_keep_their_rank_in_line),
         cmocka_unit_test(queues_take_turns),
         cmocka_unit_test(pools_help_each_other),
+        cmocka_unit_test(pools_share_a_queue),
         cmocka_unit_test(later_jobs_do_not_pass_those_behind_one_that_computes),
         cmocka_unit_test(outcomes_of_a_worker_that_computes_on_arrive),
         cmocka_unit_test(urgent_jobs_overtake_and_cost_nothing),
