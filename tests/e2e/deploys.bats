@@ -1,4 +1,5 @@
 # Deploys of a plugin that is in use: it is never run half old and half new.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load live
 load deploys
 

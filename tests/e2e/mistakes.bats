@@ -1,4 +1,5 @@
 # Every kind of mistake in a configuration, told at once, by every command that reads one.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load live
 
 write_mistakes() {

@@ -1,4 +1,5 @@
 # SIGHUP: a new configuration for neap serve, all of it or nothing.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load live
 
 setup() {
@@ -224,7 +225,7 @@ EOF
     rm hello
     until_true says_hello "Ada 1"
     generation_is 1
-    ! stat_is workers 3
+    ! stat_is workers 3 || return 1
     stop
 }
 

@@ -1,8 +1,9 @@
 # A day in the life of neap serve: from an empty directory to a drain.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load live
 
-each_line_is_json() { # every line of the log, with these keys
-    lua "$@" <<'EOF'
+each_line_is_json() { # of the log
+    lua <<'EOF'
 for line in io.lines("err") do
   assert(line:match('^{"time":"%d%d%d%d%-%d%d%-%d%dT[%d:.]+Z","level":"%a+","%a+":".*}$'), line)
 end

@@ -1,4 +1,5 @@
 # The long form of tests/e2e/errors.bats.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load ../e2e/live
 load ../e2e/errors
 

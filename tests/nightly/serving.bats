@@ -1,4 +1,5 @@
 # What takes minutes of neap serve.
+# shellcheck disable=SC2034,SC2154 # what the helpers set and read
 load ../e2e/live
 
 @test "cron runs at the full minute, in the time zone it names" {
