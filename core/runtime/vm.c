@@ -12,6 +12,17 @@
 
 #include <lualib.h>
 
+#ifdef __SANITIZE_THREAD__
+#include <setjmp.h>
+/* Debian's liblua leaves by the checked longjmp, which TSan does not know: it would keep the frames
+ * that are left on a stack of its own, until that overflows. */
+_Noreturn void __longjmp_chk(jmp_buf env, int value);
+void __longjmp_chk(jmp_buf env, int value)
+{
+    longjmp(env, value);
+}
+#endif
+
 struct vm *vm_of(lua_State *L)
 {
     void *vm;
