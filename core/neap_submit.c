@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "model/json.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,9 +48,10 @@ static int no_queue(neap *n, const char *name, struct neap_error *err)
 static int find_gate(neap *n, const struct neap_request *request, const struct task_info *info,
                      struct gate **out, struct neap_error *err)
 {
-    const char *name = request->queue ? request->queue : info->gate->name;
-    *out = request->queue ? gates_find(n->gates, name) : info->gate;
-    return *out && atomic_load(&(*out)->open) ? NEAP_OK : no_queue(n, name, err);
+    struct gate *gate = *out = request->queue ? gates_find(n->gates, request->queue) : info->gate;
+    if (gate && atomic_load(&gate->open))
+        return NEAP_OK;
+    return no_queue(n, gate ? gate->name : request->queue, err);
 }
 
 static int check_retry(const struct neap_retry *r, struct neap_error *err)
@@ -147,6 +149,7 @@ static bool take_room(struct gate *gate, bool may_wait)
 
 static int submit(neap *n, struct job *job, bool may_wait, uint64_t *id, struct neap_error *err)
 {
+    assert(job);
     struct gate *gate = job->gate;
     const bool blocks = atomic_load(&gate->policy) == GATE_BLOCK;
     if (take_room(gate, blocks && may_wait)) {
