@@ -48,6 +48,7 @@ static int no_queue(neap *n, const char *name, struct neap_error *err)
 static int find_gate(neap *n, const struct neap_request *request, const struct task_info *info,
                      struct gate **out, struct neap_error *err)
 {
+    assert(info->gate);
     struct gate *gate = *out = request->queue ? gates_find(n->gates, request->queue) : info->gate;
     if (gate && atomic_load(&gate->open))
         return NEAP_OK;
