@@ -44,7 +44,7 @@ local function load_task(plugin, env, file, problems)
   local where = plugin.dir .. "/" .. file.path
   core.at(where)
   local function problem(message) problems[#problems + 1] = at(where, message) end
-  if file.data == "" then return problem("the file is empty") end
+  if file.data == "" then return problem("the file is empty (to take a task away, delete it)") end
   local chunk, message = sandbox.compile(file.data, where, env)
   if not chunk then return problem(message) end
   local ok, value = pcall(chunk)

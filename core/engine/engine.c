@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "engine/engine_state.h"
+#include "model/json.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -22,25 +23,58 @@ static const struct store_limits KEEP = {
     .dead_ms = INT64_C(30) * 24 * 60 * 60 * 1000,
 };
 
-void engine_log(struct engine *e, int level, const struct job *job, const char *format, ...)
+static bool logs(const struct engine *e, int level)
 {
     const struct worker_env *env = e->env.worker;
-    char text[1024];
-    if (!env->log || level < atomic_load_explicit(&env->log_level, memory_order_relaxed))
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    struct neap_log_record record = {
-        .level = level, .time_ms = e->now_ms, .text = text, .text_len = strlen(text)};
+    return env->log && level >= atomic_load_explicit(&env->log_level, memory_order_relaxed);
+}
+
+static void log_text(struct engine *e, int level, const struct job *job, unsigned generation,
+                     const char *fields, const char *text)
+{
+    struct neap_log_record record = {.level = level,
+                                     .time_ms = e->now_ms,
+                                     .text = text,
+                                     .text_len = strlen(text),
+                                     .fields = fields,
+                                     .generation = generation};
     if (job) {
         record.job = job->id;
         record.parent = job->parent;
         record.task = job->task->text;
         record.attempt = job->attempt;
     }
-    env->log(env->log_user, &record);
+    e->env.worker->log(e->env.worker->log_user, &record);
+}
+
+void engine_log(struct engine *e, int level, const struct job *job, const char *format, ...)
+{
+    char text[1024];
+    if (!logs(e, level))
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_text(e, level, job, 0, NULL, text);
+}
+
+void engine_log_failure(struct engine *e, int level, const struct job *job, unsigned generation,
+                        const char *what)
+{
+    const char *traceback = job->error ? job->error->traceback : NULL;
+    struct buf fields = {0};
+    if (!logs(e, level))
+        return;
+    if (traceback) {
+        buf_text(&fields, "{\"traceback\":");
+        json_put_string(&fields, traceback, strlen(traceback));
+        buf_byte(&fields, '}');
+    }
+    char *text = mem_format("%s: %s", what, job->error ? job->error->message : "failed");
+    log_text(e, level, job, generation, traceback ? buf_string(&fields) : NULL, text);
+    free(text);
+    buf_close(&fields);
 }
 
 double engine_random(struct engine *e) /* xorshift64*: Vigna 2016 */

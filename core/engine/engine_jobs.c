@@ -7,6 +7,7 @@
 #include "model/metrics.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,7 +135,7 @@ static void end_job(struct engine *e, struct job *job, int state, struct outcome
         if (!job->error)
             job->error = job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
         if (!(job->flags & JOB_DELIVER))
-            engine_log(e, NEAP_ERROR, job, "dead: %s", job->error->message);
+            engine_log_failure(e, NEAP_ERROR, job, outcome->generation, "dead");
         run_on_dead(e, job);
     }
     const bool keep = tell(e, job, state, outcome);
@@ -142,19 +143,23 @@ static void end_job(struct engine *e, struct job *job, int state, struct outcome
         e->failed = true;
 }
 
-static void again(struct engine *e, struct job *job, const struct life *life, int kind)
+static void again(struct engine *e, struct job *job, const struct life *life,
+                  const struct outcome *outcome)
 {
     struct neap_error err;
     gate_force(job->gate);
     if (job->expires_ms && job->expires_ms <= e->now_ms)
         expiry_watch(e, job); /* it passed while the job ran */
-    if (kind == OUTCOME_HANDED_BACK) {
+    if (outcome->kind == OUTCOME_HANDED_BACK) {
         e->ops->give_back(e->store, job, e->now_ms);
         return;
     }
-    if (life->state == NEAP_RETRYABLE)
-        engine_log(e, NEAP_WARN, job, "attempt failed, next in %lld ms: %s",
-                   (long long)(life->due_ms - e->now_ms), job->error ? job->error->message : "");
+    if (life->state == NEAP_RETRYABLE) {
+        char what[64];
+        snprintf(what, sizeof what, "attempt failed, next in %lld ms",
+                 (long long)(life->due_ms - e->now_ms));
+        engine_log_failure(e, NEAP_WARN, job, outcome->generation, what);
+    }
     job->due.key = life->due_ms;
     if (e->ops->finish(e->store, job, life->state, true, e->now_ms, &err))
         e->failed = true;
@@ -213,7 +218,8 @@ static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
         return;
     }
     if (o->error)
-        engine_log(e, NEAP_ERROR, job, "on_dead: %s", o->error->message);
+        engine_log(e, NEAP_ERROR, job, "on_dead: %s\n%s", o->error->message,
+                   o->error->traceback ? o->error->traceback : "");
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
     e->on_dead_runs--;
@@ -256,7 +262,7 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     if (is_end(life.state))
         end_job(e, job, life.state, o);
     else
-        again(e, job, &life, o->kind);
+        again(e, job, &life, o);
 }
 
 static void hold_if_waiting(struct engine *e, struct job *job)

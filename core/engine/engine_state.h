@@ -209,6 +209,10 @@ void stats_pack(struct engine *e, struct buf *out);
 /* engine.c */
 __attribute__((format(printf, 4, 5))) void
 engine_log(struct engine *e, int level, const struct job *job, const char *format, ...);
+/* WHAT: the job's error, with its traceback among the fields. `generation` is that of the attempt.
+ */
+void engine_log_failure(struct engine *e, int level, const struct job *job, unsigned generation,
+                        const char *what);
 double engine_random(struct engine *e); /* 0..1 */
 
 #endif

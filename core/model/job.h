@@ -76,8 +76,8 @@ struct job {
     atomic_bool started;
     /* The engine's alone from here. */
     bool claimed;      /* in a line or running */
-    uint8_t state;     /* enum neap_state; the store's to change once put */
-    uint8_t where;     /* enum job_where; the index's and the store's */
+    uint8_t state : 4; /* enum neap_state; the store's to change once put */
+    uint8_t where : 4; /* enum job_where; the index's and the store's */
     uint16_t pins;     /* the store's: who wants it readable after its end */
     struct list place; /* see enum job_where */
     /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).

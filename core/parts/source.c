@@ -110,8 +110,9 @@ static int check(const struct source_place *place, const struct walk *w, struct 
             return bad(place, file->path, strerror(file->error), err);
         if (!S_ISREG(file->st.st_mode))
             return bad(place, file->path, "not a regular file", err);
-        if (!file->st.st_size)
-            return bad(place, file->path, "the file is empty (to take a task away, delete it)",
+        if (!file->st.st_size &&
+            !file->task) /* an empty task is staging's to report, with the rest */
+            return bad(place, file->path, "the file is empty (to take a helper away, delete it)",
                        err);
         if (file->st.st_size > SOURCE_FILE_MAX)
             return bad(place, file->path, "larger than 4 MiB", err);

@@ -59,6 +59,9 @@ static bool stage_file(lua_State *L, const struct source_file *file, const char 
     struct wanted wanted = {0};
     if (!strncmp(path, "neap:", 5)) { /* stock: needs the real thing */
         lua_pushcfunction(L, luaopen_base);
+    } else if (!file->len) {
+        complain(env, path, "the file is empty");
+        return false;
     } else if (luaL_loadbufferx(L, file->data, file->len, path, "t") || lua_pcall(L, 0, 1, 0)) {
         complain(env, path, lua_tostring(L, -1));
         return false;

@@ -230,9 +230,9 @@ static void broken_versions_say_why(void **state)
     struct fixture *f = *state;
     char path[512];
     tree_write(&f->tree, "a/p/t.lua", "return 1");
-    tree_write(&f->tree, "a/p/empty.lua", "%s", "");
-    assert_broken(f, "p", "a/p/empty.lua: the file is empty");
-    tree_remove(&f->tree, "a/p/empty.lua");
+    tree_write(&f->tree, "a/p/lib/empty.lua", "%s", "");
+    assert_broken(f, "p", "a/p/lib/empty.lua: the file is empty");
+    tree_remove(&f->tree, "a/p/lib/empty.lua");
     assert_int_equal(symlink("/nowhere", tree_path(&f->tree, "a/p/link.lua", path)), 0);
     assert_broken(f, "p", "a/p/link.lua: No such file");
     tree_remove(&f->tree, "a/p/link.lua");
@@ -486,7 +486,8 @@ static void no_descriptor_stays_open(void **state)
     struct fixture *f = *state;
     tree_write(&f->tree, "a/p/t.lua", "return 1");
     tree_write(&f->tree, "a/p/lib/deep/x.lua", "return 1");
-    tree_write(&f->tree, "a/q/t.lua", "%s", "");
+    tree_write(&f->tree, "a/q/t.lua", "return 1");
+    tree_write(&f->tree, "a/q/lib/x.lua", "%s", "");
     int before = dup(0);
     close(before);
     for (int i = 0; i < 50; i++) {
