@@ -288,7 +288,7 @@ EOF
     task plugins/three.lua <<<'error { code = 1 }'
     task plugins/four/top.lua <<<'require("neap").sleep(1) return function() end'
     neap 78 check
-    for text in "two/a.lua" "did you mean summary?" "two/b.lua:1:" "two/lib/h.lua:2:" \
+    for text in "two/a.lua" "did you mean 'summary'?" "two/b.lua:1:" "two/lib/h.lua:2:" \
         "two/d.lua: the file is empty" "three.lua" "four/top.lua:1:"; do
         expect "$text"
     done
