@@ -76,11 +76,11 @@ static int field_ref(lua_State *L, int index, const char *name)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static bool takes_two(lua_State *L) /* the function on top, popped */
+static int params_of(lua_State *L) /* the function on top, popped */
 {
     lua_Debug ar;
     lua_getinfo(L, ">u", &ar);
-    return ar.isvararg || ar.nparams >= 2;
+    return ar.isvararg || ar.nparams > 2 ? 2 : ar.nparams;
 }
 
 /* Stack of load_protected: 1 loaded (light), 2 what main.load returned. Fills in the refs. */
@@ -103,7 +103,7 @@ static void take_entries(lua_State *L, struct loaded *loaded)
         entry->run_ref = field_ref(L, 4, "run");
         entry->check_ref = field_ref(L, 4, "args_check");
         lua_getfield(L, 4, "run");
-        entry->wants_ctx = takes_two(L);
+        entry->params = params_of(L);
         if (lua_getfield(L, 4, "args_spec") == LUA_TTABLE) {
             entry->single_args = lua_getfield(L, -1, "type") == LUA_TSTRING;
             lua_pop(L, 1);

@@ -25,7 +25,7 @@ struct entry { /* a task of it */
     int table_ref;          /* the Lua side: {run=, setup=, state=, ...} */
     int run_ref, check_ref; /* check: LUA_NOREF without a schema */
     bool ready;             /* nothing left to set up */
-    bool wants_ctx;         /* run takes a second parameter */
+    int params;             /* of run: 0, 1 (args) or 2 (args, ctx) */
     bool single_args; /* its schema is one type, not a table of fields: absent args are nil, not {}
                        */
 };
@@ -51,7 +51,8 @@ void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
 /* After a new catalogue: tears down what nobody uses. */
 void entries_sweep(struct entries *entries, struct vm *vm, const struct catalogue *catalogue);
 
-/* Pushes {source=, name=, dir=, single=, files={{path=, data=, task=}...}}, what main.load takes. */
+/* Pushes {source=, name=, dir=, single=, files={{path=, data=, task=}...}}, what main.load takes.
+ */
 void entry_push_source(lua_State *L, struct source *source);
 
 /* Makes the methods of strings those of the entry's plugin. */

@@ -123,9 +123,11 @@ static int call_run(lua_State *L, int status, lua_KContext context)
         return call_on_dead(L, run);
     lua_settop(L, 0);
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->entry->run_ref);
-    push_args(L, run);
-    check_args(L, run);
-    if (run->entry->wants_ctx)
+    if (run->entry->params > 0 || run->entry->check_ref != LUA_NOREF) {
+        push_args(L, run);
+        check_args(L, run);
+    }
+    if (run->entry->params == 2)
         lua_ctx_push(L, run);
     lua_callk(L, lua_gettop(L) - 1, 2, 0, returned);
     return 2;

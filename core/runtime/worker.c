@@ -1,5 +1,6 @@
 #include "runtime/worker_state.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -175,11 +176,18 @@ static void release(struct worker *w)
     uv_loop_close(&w->loop);
 }
 
+static void look_at_clocks(struct worker *w)
+{
+    w->now_ns = clock_mono_ns();
+    w->unix_ahead_ns = clock_read_ns(CLOCK_REALTIME) - w->now_ns;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     w->vm.stack = __builtin_frame_address(0);
     for (;;) {
+        look_at_clocks(w);
         worker_take_messages(w);
         if (w->exiting && !line_length(&w->line))
             break;

@@ -126,7 +126,7 @@ static struct outcome *outcome_of(struct run *run)
     outcome->after_ms = run->after_ms;
     outcome->generation = run->entry ? run->entry->loaded->plugin->generation : 0;
     outcome->started_ms = run->started_ms;
-    outcome->run_us = (clock_mono_ns() - run->started_ns) / 1000;
+    outcome->run_us = (run->worker->now_ns - run->started_ns) / 1000;
     outcome->wait_us = run->wait_us;
     outcome->error = run->error;
     if (run->kind == OUTCOME_COMPLETED && run->has_result) {
@@ -193,7 +193,8 @@ void worker_cancel(struct worker *w, uint64_t id)
         w->starting_cancelled = true;
     for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
         struct run *run = LIST_ENTRY(at, struct run, link);
-        if (run->job->id != id || run->job->flags & JOB_ON_DEAD) /* that is over: on_dead is not meant */
+        if (run->job->id != id ||
+            run->job->flags & JOB_ON_DEAD) /* that is over: on_dead is not meant */
             continue;
         run->kind = OUTCOME_CANCELLED;
         unwind(w, run);
@@ -221,6 +222,7 @@ static void resume(struct worker *w, struct run *run)
     atomic_store_explicit(&w->steps, atomic_load_explicit(&w->steps, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     run->bytes += w->vm.allocated_bytes - before;
+    w->now_ns = clock_mono_ns();
     const bool parked = status == LUA_YIELD && w->vm.parking;
     w->vm.run = NULL;
     w->vm.parking = false;
@@ -262,17 +264,25 @@ static void run_init(struct worker *w, struct run *run, struct job *job, int64_t
     run->after_ms = 0;
     run->result.len = run->log.len = run->line.len = 0;
     run->started_ms = now_ms;
-    run->started_ns = clock_mono_ns();
-    run->wait_us = now_ms > job->available_ms ? (now_ms - job->available_ms) * 1000 : 0;
+    run->started_ns = w->now_ns;
+    run->wait_us = (now_ms - job->available_ms) * 1000;
     run->progress_ms = 0;
     run->bytes = 0;
     list_init(&run->children);
     list_push(&w->runs, &run->link);
 }
 
+/* No job starts before the engine saw that it is due: its clock may be ahead of what was read here
+ * before the last job. */
+static int64_t started_ms(const struct worker *w, const struct job *job)
+{
+    const int64_t now_ms = (w->now_ns + w->unix_ahead_ns) / 1000000;
+    return now_ms > job->available_ms ? now_ms : job->available_ms;
+}
+
 static void start(struct worker *w, struct job *job)
 {
-    const int64_t now_ms = clock_unix_ms();
+    const int64_t now_ms = started_ms(w, job);
     w->starting = job;
     w->starting_cancelled = false;
     if (atomic_load_explicit(&w->env->serial, memory_order_relaxed) != w->catalogue->serial)

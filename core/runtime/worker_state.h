@@ -32,6 +32,8 @@ struct worker {
     size_t n_free;               /* free runs with a coroutine */
     struct heap sleepers;        /* by monotonic ns */
     struct heap ready;           /* woken runs by priority, then in order of waking */
+    int64_t now_ns;              /* monotonic, after the last resume, or at the turn's beginning */
+    int64_t unix_ahead_ns;       /* of the clock of the day, at the turn's beginning */
     uint64_t wakings, outcomes;
     uint64_t stepped_bytes; /* vm.allocated_bytes at the last idle step of the collector */
     struct job *starting;   /* out of the line, but not among `runs` yet */

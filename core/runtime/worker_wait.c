@@ -27,10 +27,7 @@ static void on_timer(uv_timer_t *timer)
 
 void worker_wake_sleepers(struct worker *w)
 {
-    if (!w->sleepers.len)
-        return;
-    const int64_t now_ns = clock_mono_ns();
-    for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= now_ns;) {
+    for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
         heap_pop(&w->sleepers);
         worker_make_ready(w, HEAP_ENTRY(node, struct run, timer));
     }
@@ -43,7 +40,7 @@ void worker_arm_timer(struct worker *w)
         uv_timer_stop(&w->timer);
         return;
     }
-    const int64_t left_ns = first->key - clock_mono_ns();
+    const int64_t left_ns = first->key - w->now_ns; /* at most a turn old: never too short */
     uv_update_time(&w->loop);
     uv_timer_start(&w->timer, on_timer, left_ns > 0 ? (uint64_t)(left_ns + 999999) / 1000000 : 0,
                    0);
