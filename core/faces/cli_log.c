@@ -145,12 +145,13 @@ static bool worth_saying(const struct cli_log *log, const struct neap_log_record
 void cli_log_record(void *user, const struct neap_log_record *record)
 {
     const struct cli_log *log = user;
+    const enum cli_log_style style = log->style;
     struct buf line = {0};
     if (!worth_saying(log, record))
         return;
-    if (log->style == LOG_LINES)
+    if (style == LOG_LINES)
         render_line(&line, record);
-    else if (log->style == LOG_OBJECTS)
+    else if (style == LOG_OBJECTS)
         render_object(&line, record);
     else
         render_plain(&line, record);

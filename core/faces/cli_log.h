@@ -13,11 +13,11 @@ enum cli_log_style {
     LOG_OBJECTS, /* serve elsewhere: a JSON object a line */
 };
 
-/* Set up before the executor starts, then read by all of its threads: nothing in here changes,
- * and each line is one write. */
+/* Set up before the executor starts, then read by all of its threads; each line is one write. Only
+ * style and level change later, by the main thread: atomic, for others write lines meanwhile. */
 struct cli_log {
-    enum cli_log_style style;
-    int level; /* cli_log_line says nothing below it; the library filters its own */
+    _Atomic(enum cli_log_style) style;
+    _Atomic int level; /* cli_log_line says nothing below it; the library filters its own */
     bool all; /* LOG_PLAIN: also what neap itself says of jobs and of its own doing (--log-level) */
     bool bar; /* a progress bar may stand in the last line of the terminal */
 };

@@ -22,11 +22,18 @@ static void log_problem(void *user, const char *text)
     cli_log_line(&s->log, NEAP_ERROR, text, NULL);
 }
 
+static enum cli_log_style own_style(void)
+{
+    return isatty(STDERR_FILENO) ? LOG_LINES : LOG_OBJECTS;
+}
+
 static void set_log(struct session *s)
 {
     const int64_t format = neap_config_int(s->n, "log", "format", FORMAT_AUTO);
     s->log.level = (int)neap_config_int(s->n, "log", "level", NEAP_INFO);
-    if (format != FORMAT_AUTO)
+    if (format == FORMAT_AUTO)
+        s->log.style = own_style();
+    else
         s->log.style = format == FORMAT_JSON ? LOG_OBJECTS : LOG_LINES;
 }
 
@@ -87,10 +94,12 @@ static void log_start(struct session *s)
 static void reload(struct session *s)
 {
     struct neap_error err = {0};
-    if (neap_reload(s->n, &err) == NEAP_OK)
-        cli_log_line(&s->log, NEAP_INFO, "configuration read again", NULL);
-    else
+    if (neap_reload(s->n, &err) != NEAP_OK) {
         cli_log_line(&s->log, NEAP_ERROR, err.message, NULL);
+        return;
+    }
+    set_log(s);
+    cli_log_line(&s->log, NEAP_INFO, "configuration read again", NULL);
 }
 
 /* Until a signal ends it; false: the executor cannot go on. */
@@ -135,7 +144,7 @@ int cli_serve(const struct cli_args *args)
     const struct session_plan plan = {.flags = NEAP_SERVICE,
                                       .system_config = true,
                                       .log = true,
-                                      .style = isatty(STDERR_FILENO) ? LOG_LINES : LOG_OBJECTS,
+                                      .style = own_style(),
                                       .on_problem = log_problem};
     if (!signals_open(&signals, true))
         return cli_fail(CLI_INTERNAL, "serve", "signals: %s", strerror(errno));

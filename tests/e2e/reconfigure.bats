@@ -260,7 +260,12 @@ EOF
     config <<<$'[log]\nlevel = info\nformat = logfmt'
     kill -HUP "$pid"
     until_true has err 'level=info msg="configuration read again"'
+    config </dev/null
+    signal_reload '"msg":"configuration read again"'
+    config <<<$'[log]\nlevel = error'
+    kill -HUP "$pid"
     stop
+    [ "$(grep -c 'draining' err || true)" = 0 ]
 }
 
 @test "twenty reloads in a row cost nothing that stays" {
