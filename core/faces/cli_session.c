@@ -54,6 +54,16 @@ static void keep_problem(void *user, const char *text)
     s->n_problems++;
 }
 
+static void on_problem(void *user, const char *text)
+{
+    struct session *s = user;
+    if (s->opening) {
+        free(s->told);
+        s->told = mem_text(text);
+    }
+    s->on_problem(s, text);
+}
+
 static void on_log(void *user, const struct neap_log_record *record)
 {
     struct session *s = user;
@@ -77,6 +87,8 @@ static int say_open_failed(struct session *s, const struct neap_error *err)
     session_say_problems(s);
     if (err->code == NEAP_ECONFIG && s->n_problems)
         return CLI_CONFIG;
+    if (s->told && strcmp(s->told, err->message) == 0)
+        return cli_status_of(err->code);
     return cli_fail(cli_status_of(err->code), s->args->command->name, "%s", err->message);
 }
 
@@ -148,7 +160,12 @@ int session_open(struct session *s, const struct cli_args *args, const struct se
 {
     struct neap_error err = {0};
     *s = (struct session){
-        .args = args, .log.style = plan->style, .fatal_fd = eventfd(0, EFD_CLOEXEC)};
+        .args = args,
+        .log.style = plan->style,
+        .fatal_fd = eventfd(0, EFD_CLOEXEC),
+        .on_problem = plan->on_problem ? plan->on_problem : keep_problem,
+        .opening = true,
+    };
     const int status = check_file(s, plan->operand);
     if (status)
         return status;
@@ -166,13 +183,14 @@ int session_open(struct session *s, const struct cli_args *args, const struct se
         .task_file = plan->operand && operand_is_file(plan->operand) ? plan->operand : NULL,
         .user = s,
         .on_log = plan->log ? on_log : NULL,
-        .on_problem = plan->on_problem ? plan->on_problem : keep_problem,
+        .on_problem = on_problem,
         .on_fatal = on_fatal,
     };
     if (neap_open(&s->n, &options, &err) != NEAP_OK) {
         s->n = NULL;
         return say_open_failed(s, &err);
     }
+    s->opening = false;
     return plan->operand ? resolve(s, plan->operand) : CLI_OK;
 }
 
@@ -195,6 +213,7 @@ bool session_close(struct session *s, int limit_ms)
     free(s->settings);
     free(s->workers);
     free(s->level);
+    free(s->told);
     close(s->fatal_fd);
     return true;
 }

@@ -32,6 +32,9 @@ struct session { /* main thread, but for log */
     const char **settings;
     size_t n_settings;
     char *workers, *level;
+    void (*on_problem)(void *session, const char *text);
+    bool opening; /* only then `told` is kept: the last problem, not to be said again */
+    char *told;
     int fatal_fd; /* readable once the executor cannot go on */
 };
 

@@ -5,8 +5,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The next section of a kind from *i on, or NULL. */
 static struct config_block *next_block(const struct config_loading *l, enum section_number number,
@@ -25,6 +27,34 @@ static struct config_place place_of(const struct config_block *block, const char
 {
     const struct config_entry *entry = config_entry_find(block, key);
     return entry ? entry->place : block->place;
+}
+
+/* ---- directories */
+
+static void check_directory(struct config_loading *l, const struct config_entry *entry,
+                            const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0)
+        errno = S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    if (errno == ENOENT)
+        loading_problem(l, entry->place, "neap", entry->key, "no such directory: %s", path);
+    else if (errno == ENOTDIR)
+        loading_problem(l, entry->place, "neap", entry->key, "not a directory: %s", path);
+    else if (errno)
+        loading_problem(l, entry->place, "neap", entry->key, "%s: %s", path, strerror(errno));
+}
+
+/* Those of the configuration only: what --plugins names is no mistake in a file, and the loader
+ * tells of it. */
+static void check_directories(struct config_loading *l)
+{
+    const struct config_entry *entry =
+        config_entry_find(config_block_find(l->config, "neap"), "plugins");
+    if (!entry || l->alone || l->source->n_plugins)
+        return;
+    for (char **path = l->config->plugins; path && *path; path++)
+        check_directory(l, entry, *path);
 }
 
 /* ---- pools and queues */
@@ -143,6 +173,7 @@ static void check_schedules(struct config_loading *l)
 
 void loading_check(struct config_loading *l)
 {
+    check_directories(l);
     check_pools(l);
     check_queues(l);
     check_schedules(l);

@@ -128,8 +128,14 @@ EOF
     for command in check config serve "run cache.clean"; do
         # shellcheck disable=SC2086
         neap 78 $command
-        [[ $output$stderr == *"neap.ini:2: [neap] plugins: "*nowhere* ]] || { echo "$command: $output$stderr"; false; }
+        [ "$(grep -o "neap.ini:2: \[neap\] plugins: no such directory: nowhere" <<<"$output"$'\n'"$stderr")" = \
+            "neap.ini:2: [neap] plugins: no such directory: nowhere" ] || { echo "$command: $output$stderr"; false; }
     done
+    neap 78 config --set '[neap] plugins = neap.ini, elsewhere'
+    expect_error "--set: [neap] plugins: not a directory: neap.ini"
+    expect_error "--set: [neap] plugins: no such directory: elsewhere"
     neap 66 config --plugins nowhere
-    expect_error nowhere
+    [ "$stderr" = "nowhere: no such directory of plugins" ]
+    mkdir nowhere
+    neap 0 config
 }
