@@ -7,11 +7,12 @@ setup() {
     pids=()
     common_tasks
     task nap.lua <<<'local n = require "neap" return function(a) n.sleep(0.25) if a == "bad" then error("no") end return a end'
-    command -v script >/dev/null || skip "no script(1)"
 }
 
 # Runs a command line with a terminal as its stdin, stdout and stderr; what it shows is in $output.
-on_terminal() { # STATUS COMMAND [INPUT]
+# A bare chroot has no terminals to give (devpts). on_terminal STATUS COMMAND [INPUT]
+on_terminal() {
+    script -qec true /dev/null </dev/null >terminal 2>&1 || skip "script(1) gets no pseudo-terminal"
     run "-$1" script -qec "$2" /dev/null < <(printf '%s' "${3:-}"; sleep 0.1)
 }
 
