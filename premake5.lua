@@ -111,8 +111,7 @@ newoption { trigger = "ci", description = "Warnings are errors" }
                    "-fno-sanitize-recover=all" }
     linkoptions { "-fsanitize=address,undefined" }
   on "tsan"
-    -- It does not see fences, and warns; ours order nothing but atomics, which it sees.
-    buildoptions { "-O1", "-fno-omit-frame-pointer", "-fsanitize=thread", "-Wno-tsan" }
+    buildoptions { "-O1", "-fno-omit-frame-pointer", "-fsanitize=thread" }
     linkoptions { "-fsanitize=thread" }
   on "fuzz"                              -- CC=clang
     buildoptions { "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all",

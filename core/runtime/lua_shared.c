@@ -118,7 +118,8 @@ static int add_up(void *user, const void *old, size_t len, struct buf *out)
     if (is_float) {
         msgpack_float(out, sum->result);
     } else {
-        sum->integer = (lua_Integer)((uint64_t)i + (uint64_t)sum->integer_by);
+        const uint64_t wrapped = (uint64_t)i + (uint64_t)sum->integer_by; /* as Lua adds */
+        sum->integer = (lua_Integer)wrapped;
         msgpack_integer(out, sum->integer);
     }
     return NEAP_OK;

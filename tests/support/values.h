@@ -63,7 +63,7 @@ static inline bool values_same(lua_State *L, int a, int b)
             return lua_isinteger(L, a) && lua_isinteger(L, b) &&
                    lua_tointeger(L, a) == lua_tointeger(L, b);
         double x = lua_tonumber(L, a), y = lua_tonumber(L, b);
-        return (isnan(x) && isnan(y)) || memcmp(&x, &y, sizeof x) == 0;
+        return (isnan(x) && isnan(y)) || (x == y && signbit(x) == signbit(y));
     }
     if (lua_type(L, a) != LUA_TTABLE)
         return lua_rawequal(L, a, b);
