@@ -534,7 +534,7 @@ program("load", function(out, wait)
   out(pcall(function() return setmetatable({}) end))
   out(pcall(function() setmetatable(setmetatable({}, { __metatable = 1 }), {}) end))
   out(getmetatable(setmetatable({}, { __metatable = "mine" })), getmetatable({}))
-  out(pcall(function() print(setmetatable({}, { __tostring = function() return 1 end })) end))
+  out(pcall(function() print(setmetatable({}, { __tostring = function() return {} end })) end))
   out(pcall(function() for _ in io.lines("/no/such/file") do out("line") end end))
   out(pcall(function() io.lines({}) end))
   out(pcall(function() io.open() end))
@@ -552,8 +552,110 @@ program("text of numbers", function(out, wait)
   out(tostring(0 / 0):gsub("^-", ""))
 end)
 
+-- --- at random -----------------------------------------------------------------------------------
+
+-- A program made up as it runs, from `seed` alone.
+local function made_up(seed, out, wait)
+  local state, budget = seed * 2654435761 & 0xffffffff, 150
+  local function draw(n)
+    state = state * 1664525 + 1013904223 & 0xffffffff
+    return (state >> 16) % n + 1
+  end
+  local act
+
+  local function several(depth)
+    for _ = 1, draw(3) do act(depth) end
+    return draw(100)
+  end
+
+  local function drive(co, tell)
+    for _ = 1, draw(4) do
+      tell(coroutine.status(co), coroutine.resume(co, draw(100)))
+      if coroutine.status(co) == "dead" then return end
+      act(0)
+    end
+    if draw(2) == 1 then tell("close", coroutine.close(co)) end
+  end
+
+  local acts = {
+    function() out(draw(100), coroutine.isyieldable()) end,
+    function() wait() end,
+    function(depth) out(pcall(several, depth)) end,
+    function(depth)
+      out(xpcall(several, function(e)
+        if draw(3) == 1 then act(depth) end
+        return type(e) == "string" and "handled " .. e or e
+      end, depth))
+    end,
+    function(depth) drive(coroutine.create(function() return several(depth) end), out) end,
+    function(depth)
+      local f = coroutine.wrap(function() return several(depth) end)
+      for _ = 1, draw(4) do out(pcall(f, draw(100))) end
+    end,
+    function() error(draw(3) == 1 and { draw(100) } or "e" .. draw(100), draw(3) - 1) end,
+    function() if coroutine.isyieldable() then out("back", coroutine.yield(draw(100))) end end,
+    function(depth)
+      out(pcall(table.sort, { 3, 1, 2 }, function(a, b) act(depth) return a < b end))
+    end,
+    function(depth) out(pcall(string.gsub, "abc", "%w", function() act(depth) end)) end,
+    function(depth)
+      local name = draw(100)
+      local _ <close> = closing(function(_, e)
+        out("closing", name, type(e))
+        act(depth)
+        out("closed", name)
+      end)
+      act(depth)
+    end,
+    function(depth)
+      local t = setmetatable({}, { __index = function() return several(depth) end })
+      out(t[draw(100)])
+    end,
+    function(depth)
+      for v in coroutine.wrap(function()
+        for i = 1, draw(3) do
+          act(depth)
+          coroutine.yield(i)
+        end
+      end) do
+        out("for", v)
+        if draw(3) == 1 then break end
+      end
+    end,
+    function(depth) several(depth) end,
+  }
+
+  function act(depth)
+    budget = budget - 1
+    if budget < 0 then return end
+    if depth <= 0 then return acts[draw(2)](0) end
+    acts[draw(#acts)](depth - 1)
+  end
+
+  for _ = 1, 3 do out("top", pcall(several, 6)) end
+end
+
+for part = 1, 10 do
+  program("made up, " .. part, function(out, wait)
+    for seed = part * 100, part * 100 + 99 do
+      local lines, sum = 0, 0
+      made_up(seed, function(...)
+        for i = 1, select("#", ...) do
+          local v = select(i, ...)
+          local text = type(v) == "table" and "table " .. tostring(v[1]) or tostring(v)
+          text = text:gsub("[%w/._-]*programs%.lua", "programs.lua")
+          for c = 1, #text do sum = (sum * 31 + text:byte(c)) & 0xffffffff end
+        end
+        lines = lines + 1
+      end, wait)
+      out(seed, lines, sum)
+    end
+  end)
+end
+
 return {
   count = #programs,
+  made_up = made_up, -- to look into one
   -- Runs program `i`: its name and what it put out.
   run = function(i, wait)
     local lines = {}

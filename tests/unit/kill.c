@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,13 +213,71 @@ static void at_any_moment(void **state)
     executor_close(&x);
 }
 
+static char *read_programs(void)
+{
+    char path[512];
+    const char *root = getenv("NEAP_ROOT");
+    snprintf(path, sizeof path, "%s/tests/support/programs.lua", root ? root : ".");
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("no %s: run this from the root of the repository", path);
+    char *text = calloc(1, 131072);
+    assert_true(fread(text, 1, 131071, file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* Programs made up at random that give up, or are cancelled, somewhere in the middle. */
+static void wherever_they_are(void **state)
+{
+    enum { SEEDS = 400 };
+    struct executor x;
+    char text[4096];
+    uint64_t ids[SEEDS];
+    int gave_up = 0;
+    (void)state;
+    char *programs = read_programs();
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
+    executor_write(&x, "plugins/t/lib/programs.lua", programs);
+    executor_write(&x, "plugins/t/made_up.lua",
+                   "local programs, neap = require 'programs', require 'neap'\n"
+                   "return function(args, ctx)\n"
+                   "  local left = args.quit_at\n"
+                   "  programs.made_up(args.seed, function() end, function()\n"
+                   "    left = left - 1\n"
+                   "    if left == 0 then ctx:fail('because') end\n"
+                   "    if left == -3 and args.seed % 2 == 0 then pcall(ctx.cancel, ctx) end\n"
+                   "    pcall(neap.sleep, 0.001)\n"
+                   "  end)\n"
+                   "end\n");
+    executor_write(&x, "plugins/t/ok.lua", "return function() require 'neap'.sleep(0) end");
+    executor_start(&x, 0);
+    for (int i = 0; i < SEEDS; i++) {
+        snprintf(text, sizeof text, "{\"seed\":%d,\"quit_at\":%d}", i, i % 7);
+        ids[i] = executor_submit(&x, "t.made_up", text);
+    }
+    for (int i = 0; i < SEEDS; i += 5)
+        neap_cancel(x.n, ids[i], NULL);
+    for (int i = 0; i < SEEDS; i++) {
+        const struct neap_outcome out = executor_next(&x, text, sizeof text);
+        const bool because = out.state == NEAP_DEAD && strcmp(text, "because") == 0;
+        if (!because && out.state != NEAP_CANCELLED && out.state != NEAP_COMPLETED)
+            fail_msg("state %d, '%s'", out.state, text);
+        gave_up += because;
+    }
+    assert_true(gave_up > SEEDS / 5);
+    executor_run(&x, "t.ok", NULL);
+    free(programs);
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_each_kind_of_wait),
-        cmocka_unit_test(a_kept_ctx_does_no_harm),
-        cmocka_unit_test(closes_with_its_own_strings),
-        cmocka_unit_test(at_any_moment),
+        cmocka_unit_test(in_each_kind_of_wait),        cmocka_unit_test(a_kept_ctx_does_no_harm),
+        cmocka_unit_test(closes_with_its_own_strings), cmocka_unit_test(at_any_moment),
+        cmocka_unit_test(wherever_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,9 @@ static char *programs(void)
     FILE *file = fopen(path, "r");
     if (!file)
         fail_msg("no %s: run this from the root of the repository", path);
-    char *text = calloc(1, 65536);
-    const size_t len = fread(text, 1, 65535, file);
-    assert_true(len > 0 && len < 65535);
+    char *text = calloc(1, 131072);
+    const size_t len = fread(text, 1, 131071, file);
+    assert_true(len > 0 && len < 131071);
     fclose(file);
     return text;
 }
