@@ -48,8 +48,10 @@ EOF
 }
 
 @test "a reader that is slow loses nothing" {
-    run -0 bash -c 'seq 50000 | "$0" map -k ./echo.lua | { sleep 0.5; md5sum; }' "$NEAP"
-    is "$(seq 50000 | md5sum)"
+    n=50000
+    [ -z "${NEAP_SHORT:-}" ] || n=20000 # still more than pipes hold
+    run -0 bash -c 'seq "$1" | "$0" map -k ./echo.lua | { sleep 0.5; md5sum; }' "$NEAP" "$n"
+    is "$(seq "$n" | md5sum)"
 }
 
 @test "a second signal ends a run whose reader has stopped reading" {
@@ -75,6 +77,10 @@ EOF
     expect_error "standard input"
 }
 
+input_at() { # how far it has read its input
+    awk '/^pos/ { print $2 }' "/proc/$pid/fdinfo/0"
+}
+
 @test "-k holds back a bounded amount, and loses nothing" {
     task first.lua <<'EOF'
 local neap = require "neap"
@@ -85,17 +91,22 @@ return function(a)
   return a
 end
 EOF
-    { echo first; seq 1500000; } >in
+    # What is held back is limited in bytes: longer lines fill it sooner.
+    if [ -n "${NEAP_SHORT:-}" ]; then
+        { echo first; seq -f "%g $(printf 'x%.0s' $(seq 30000))" 3000; } >in
+    else
+        { echo first; seq 1500000; } >in
+    fi
     start map -k ./first.lua
-    settled() { # once it starts nothing new, its memory stays as it is
-        local before after
-        before=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
+    settled() { # once it starts nothing new, it reads no more
+        local before
+        before=$(input_at)
         sleep 0.5
-        after=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
-        [ "$before" -gt 20000 ] && [ $((after - before)) -lt 1000 ]
+        [ "$before" -gt 4000000 ] && [ "$(input_at)" = "$before" ]
     }
-    [ ! -s out ]
     until_true settled
+    [ "$(input_at)" -lt "$(wc -c <in)" ]
+    [ ! -s out ]
     [ -n "$sanitized" ] || [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status")" -lt 400000 ]
     touch go
     finish
@@ -104,7 +115,9 @@ EOF
 }
 
 @test "input of any length is read in bounded memory" {
-    seq 1000000 >in
+    n=1000000
+    [ -z "${NEAP_SHORT:-}$sanitized" ] || n=30000 # then memory says nothing
+    seq "$n" >in
     start map ./echo.lua
     peak=0
     while [ -e "/proc/$pid/status" ] && kill -0 "$pid" 2>/dev/null; do
@@ -114,6 +127,6 @@ EOF
     done
     finish
     [ "$status" = 0 ]
-    lines out 1000000
+    lines out "$n"
     [ -n "$sanitized" ] || [ "$peak" -lt 300000 ]
 }
