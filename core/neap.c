@@ -133,6 +133,7 @@ static int open_loader(neap *n, struct neap_error *err)
     const struct loader_env env = {
         .names = n->names,
         .gates = n->gates,
+        .preloads = (const struct preload *const *)&n->preloads,
         .service = n->options.flags & NEAP_SERVICE,
         .roots = {.task_file = n->task_file},
         .user = n,
@@ -154,7 +155,27 @@ static int open_loader(neap *n, struct neap_error *err)
     return n->has_file_task ? NEAP_OK : err->code;
 }
 
-static int open_parts(neap *n, struct neap_error *err)
+static bool add_module(neap *n, const char *name, int (*open)(void *lua_state))
+{
+    if (!name || !*name || !open)
+        return false;
+    struct preload *preload = mem_zero(1, sizeof *preload);
+    preload->name = mem_text(name);
+    preload->open = open;
+    preload->next = n->preloads;
+    n->worker.preloads = n->preloads = preload;
+    return true;
+}
+
+static int add_modules(neap *n, const struct neap_options *options, struct neap_error *err)
+{
+    for (size_t i = 0; i < options->n_modules; i++)
+        if (!add_module(n, options->modules[i].name, options->modules[i].open))
+            return error_set(err, NEAP_EINVAL, "options.modules: each has a name and a function");
+    return NEAP_OK;
+}
+
+static int open_parts(neap *n, const struct neap_options *options, struct neap_error *err)
 {
     int rc = read_config(n, &n->config, err);
     if (rc)
@@ -168,7 +189,9 @@ static int open_parts(neap *n, struct neap_error *err)
         .log = n->options.on_log,
     };
     atomic_init(&n->worker.log_level, n->config->log_level);
-    rc = open_loader(n, err);
+    rc = add_modules(n, options, err);
+    if (rc == NEAP_OK)
+        rc = open_loader(n, err);
     if (rc)
         return rc;
     const struct engine_env env = {
@@ -189,6 +212,8 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
     if (!options || options->size != sizeof *options)
         return error_set(err, NEAP_EINVAL, "options.size is not that of this libneap (%s)",
                          NEAP_VERSION);
+    if (options->flags & ~(unsigned)NEAP_SERVICE)
+        return error_set(err, NEAP_EINVAL, "options.flags: %#x is unknown", options->flags);
     const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return error_set(err, NEAP_EIO, "eventfd: %s", strerror(errno));
@@ -202,7 +227,7 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
     list_init(&n->outbox);
     n->names = names_new();
     n->gates = gates_new();
-    const int rc = open_parts(n, err);
+    const int rc = open_parts(n, options, err);
     if (rc)
         neap_close(n);
     else
@@ -212,14 +237,9 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
 
 int neap_preload(neap *n, const char *name, int (*open)(void *lua_state), struct neap_error *err)
 {
-    if (n->begun || !name || !*name || !open)
+    if (n->begun || !add_module(n, name, open))
         return error_set(err, NEAP_EINVAL,
                          "neap_preload takes a name and a function, before neap_start");
-    struct preload *preload = mem_zero(1, sizeof *preload);
-    preload->name = mem_text(name);
-    preload->open = open;
-    preload->next = n->preloads;
-    n->worker.preloads = n->preloads = preload;
     return NEAP_OK;
 }
 

@@ -92,6 +92,11 @@ enum neap_flags {
     NEAP_SERVICE = 1, /* a daemon's defaults: a watch on plugins, 20 retries. Else none of both */
 };
 
+struct neap_module { /* see neap_preload */
+    const char *name;
+    int (*open)(void *lua_state);
+};
+
 /* The functions may be called from any of neap's threads, and from a caller's inside neap_open and
  * neap_reload; on_log by several at once, each of the others by one at a time. They must return
  * soon and must not call into the same executor. Zeroed fields mean the default; all is copied. */
@@ -104,7 +109,10 @@ struct neap_options {
     const char *const *plugins; /* directories of plugins instead of the configured ones */
     size_t n_plugins;
     const char *task_file; /* a Lua file to load as a one-task plugin (or inside its plugin) */
-    void *user;            /* handed to the functions below */
+    const struct neap_module
+        *modules; /* C modules that task files may require at their top level */
+    size_t n_modules;
+    void *user; /* handed to the functions below */
     void (*on_log)(void *user, const struct neap_log_record *record);
     /* One mistake in the configuration or a plugin: FILE:LINE: ... */
     void (*on_problem)(void *user, const char *text);
@@ -120,8 +128,10 @@ struct neap_options {
 NEAP_API int neap_open(neap **out, const struct neap_options *options, struct neap_error *err);
 
 /* A C module for the tasks' `require name`, called once in each plugin's environment of each
- * worker, on the worker's thread. `open` is a lua_CFunction. Between neap_open and neap_start, on
- * one thread; NEAP_EINVAL after that. */
+ * worker, on the worker's thread. `open` is a lua_CFunction. What is added here is not there yet
+ * while neap_open loads the plugins: files that require it at their top level need it in
+ * options.modules, whose `open` is also called on the threads that load. Between neap_open and
+ * neap_start, on one thread; NEAP_EINVAL after that. */
 NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
                           struct neap_error *err);
 

@@ -7,12 +7,15 @@
 
 #include "model/config.h"
 #include "parts/catalogue.h"
+#include "runtime/preload.h"
 
 struct loader;
 
 struct loader_env {
     struct names *names;
     struct gates *gates;
+    const struct preload *const
+        *preloads; /* where their list begins; NULL: none. Fixed once the thread has started */
     bool service;
     struct source_roots roots; /* only task_file counts, it is copied; dirs come from the config */
     void *user;

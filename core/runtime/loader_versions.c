@@ -239,6 +239,7 @@ static struct plugin *stage(struct versions *v, const struct known *k, const str
     struct stage_env env = {.config = round->config,
                             .names = v->env.names,
                             .gates = v->env.gates,
+                            .preloads = v->env.preloads ? *v->env.preloads : NULL,
                             .service = v->env.service,
                             .user = v,
                             .problem = stage_problem};

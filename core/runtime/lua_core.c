@@ -64,9 +64,7 @@ static int core_job(lua_State *L)
 static int core_preload(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    const struct worker *worker = vm_of(L)->worker;
-    const struct preload *preload = worker ? worker_env(worker)->preloads : NULL;
-    for (; preload; preload = preload->next) {
+    for (const struct preload *preload = vm_of(L)->preloads; preload; preload = preload->next) {
         if (strcmp(preload->name, name) == 0) {
             lua_pushcfunction(L, (lua_CFunction)(void *)preload->open);
             return 1;

@@ -267,6 +267,7 @@ int stage_plugin(struct source *source, unsigned generation, const struct stage_
     int rc = vm_init(&stage.vm, true, err);
     if (rc)
         return rc;
+    stage.vm.preloads = env->preloads;
     struct taking taking = {.stage = &stage, .generation = generation};
     try_out(&stage, &taking);
     vm_close(&stage.vm);

@@ -5,13 +5,15 @@
 #define RUNTIME_STAGE_H
 
 #include "parts/catalogue.h"
+#include "runtime/preload.h"
 
 struct stage_env {
     const struct config *config;
     struct names *names;
     struct gates *gates;
-    int64_t limit_ms; /* CPU time of a trial run; 0: 2 s */
-    bool service;     /* default retry policy: 20, else none */
+    int64_t limit_ms;               /* CPU time of a trial run; 0: 2 s */
+    const struct preload *preloads; /* the host's C modules */
+    bool service;                   /* default retry policy: 20, else none */
     void *user;
     void (*problem)(void *user, const char *text); /* every mistake: FILE:LINE: ... */
 };

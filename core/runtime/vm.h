@@ -13,22 +13,24 @@
 #include "base/buf.h"
 #include "neap.h"
 
+struct preload;
 struct run;
 struct worker;
 
 struct vm {
     lua_State *L;
-    size_t bytes, limit_bytes; /* in use; limit 0: none, beyond it allocations fail */
-    uint64_t allocated_bytes;  /* ever */
-    struct worker *worker;     /* NULL while staging */
-    struct run *run;           /* the job whose Lua code runs now; NULL: none */
-    bool loading;              /* a plugin's files run their top level: acting functions refuse */
-    bool doomed;               /* staging is past its deadline: nothing may go on */
-    bool parking;              /* a yield of ours is on its way down to the runtime */
-    unsigned unyieldable;      /* levels of the chain of coroutines that cannot yield (a sort
-                                  comparator...) */
-    const char *stack;         /* where its thread's C stack began; NULL: unknown */
-    int main_ref;              /* the prelude's table of entry points */
+    size_t bytes, limit_bytes;      /* in use; limit 0: none, beyond it allocations fail */
+    uint64_t allocated_bytes;       /* ever */
+    struct worker *worker;          /* NULL while staging */
+    const struct preload *preloads; /* the host's C modules */
+    struct run *run;                /* the job whose Lua code runs now; NULL: none */
+    bool loading;         /* a plugin's files run their top level: acting functions refuse */
+    bool doomed;          /* staging is past its deadline: nothing may go on */
+    bool parking;         /* a yield of ours is on its way down to the runtime */
+    unsigned unyieldable; /* levels of the chain of coroutines that cannot yield (a sort
+                             comparator...) */
+    const char *stack;    /* where its thread's C stack began; NULL: unknown */
+    int main_ref;         /* the prelude's table of entry points */
     int string_meta_ref;
     const void *string_owner; /* whose `string` the methods of strings are now */
     char *at;                 /* the file whose top level runs; owned */

@@ -229,6 +229,7 @@ int worker_start(struct worker **out, const struct worker_env *env, struct catal
         return rc;
     }
     w->vm.worker = w;
+    w->vm.preloads = env->preloads;
     w->env = env;
     w->catalogue = catalogue_ref(catalogue);
     entries_init(&w->entries);

@@ -12,14 +12,9 @@
 #include "parts/catalogue.h"
 #include "parts/line.h"
 #include "parts/shared.h"
+#include "runtime/preload.h"
 
 struct worker;
-
-struct preload { /* a C module of the host */
-    char *name;
-    int (*open)(void *lua_state);
-    struct preload *next;
-};
 
 /* What all workers of an executor share; outlives them. Each member is thread-safe or constant. */
 struct worker_env {

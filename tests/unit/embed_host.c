@@ -113,6 +113,30 @@ static void tasks_use_the_hosts_module(void **state)
     executor_close(&x);
 }
 
+static void files_require_it_at_their_top_level(void **state)
+{
+    struct executor x;
+    struct neap_error err = {0};
+    const struct neap_module modules[] = {{"host", open_host}, {"other", open_other}};
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "");
+    executor_write(&x, "plugins/a/top.lua",
+                   "local host, other = require 'host', require 'other'\n"
+                   "return function(n) return { host.double(n), other } end");
+    snprintf(x.ini, sizeof x.ini, "%s/neap.ini", x.dir);
+    const struct neap_options options = {.size = sizeof options,
+                                         .config_file = x.ini,
+                                         .modules = modules,
+                                         .n_modules = 2,
+                                         .user = &x};
+    if (neap_open(&x.n, &options, &err) || neap_start(x.n, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(neap_broken(x.n), 0);
+    assert_string_equal(executor_run(&x, "a.top", "4"), "[8,\"another\"]");
+    executor_close(&x);
+}
+
 /* Where ./dev puts tests/modules: build/CONFIG/modules, beside the directory of this program. */
 static void find_modules_there(void)
 {
@@ -411,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_use_the_hosts_module),
+        cmocka_unit_test(files_require_it_at_their_top_level),
         cmocka_unit_test(tasks_load_modules_from_files),
         cmocka_unit_test(fits_a_poll_loop),
         cmocka_unit_test(nowait_never_blocks),
