@@ -108,7 +108,7 @@ column() { # FILE NUMBER
 }
 
 @test "what is logged is on stdout, even after kill -9" {
-    task nap.lua <<<'local n = require "neap" return function(a) n.sleep(0.001) return a end'
+    task nap.lua <<<'local n = require "neap" return function(a) n.sleep(0.01) return a end'
     seq 3000 >in
     : >total
     for order in -k ""; do
