@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define WOKEN_IN_A_ROW                                                                             \
+    64 /* woken jobs resumed before one of the line with the same priority has its turn */
 #define NUDGE_OUTCOMES 32       /* outcomes left with the engine before it is woken for them */
 #define FREE_RUNS_MAX 4096      /* coroutines kept for reuse */
 #define KEPT_BUFFER_BYTES 16384 /* a larger buffer is not kept for the next job */
@@ -308,17 +310,22 @@ static void start(struct worker *w, struct job *job)
     resume(w, run);
 }
 
-/* The most urgent of the woken and the line, the woken first among equals. */
+/* The most urgent of the woken and the line. Among equals the woken go first, but not for ever:
+ * jobs that look every few ms whether something has come would keep out the very one they wait for.
+ */
 bool worker_step(struct worker *w)
 {
     const struct heap_node *woken = heap_min(&w->ready);
-    struct job *job = line_take(&w->line, woken ? (int)-woken->key + 1 : INT8_MIN);
+    const int ahead = w->woken_in_a_row < WOKEN_IN_A_ROW;
+    struct job *job = line_take(&w->line, woken ? (int)-woken->key + ahead : INT8_MIN);
     if (job) {
+        w->woken_in_a_row = 0;
         start(w, job);
         return true;
     }
     if (!woken)
         return false;
+    w->woken_in_a_row++;
     resume(w, HEAP_ENTRY(heap_pop(&w->ready), struct run, ready));
     return true;
 }

@@ -35,6 +35,7 @@ struct worker {
     int64_t now_ns;              /* monotonic, after the last resume, or at the turn's beginning */
     int64_t unix_ahead_ns;       /* of the clock of the day, at the turn's beginning */
     uint64_t wakings, outcomes;
+    unsigned woken_in_a_row; /* resumes since a job of the line was started */
     uint64_t stepped_bytes; /* vm.allocated_bytes at the last idle step of the collector */
     struct job *starting;   /* out of the line, but not among `runs` yet */
     bool starting_cancelled, stopping, exiting;

@@ -349,9 +349,33 @@ static void hosts_wait_for_room(void **state)
     executor_close(&x);
 }
 
+/* Jobs that look again and again do not keep out the job that they look for. */
+static void pollers_let_others_start(void **state)
+{
+    struct executor x;
+    char text[64];
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 1000\n");
+    executor_write(&x, "plugins/t/poll.lua",
+                   "local neap = require 'neap'\n"
+                   "local come = 0\n"
+                   "return function(n)\n"
+                   "  come = come + 1\n"
+                   "  while come < n do neap.sleep(0) end\n"
+                   "end");
+    executor_start(&x, 0);
+    for (int i = 0; i < 300; i++)
+        executor_submit(&x, "t.poll", "300");
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(executor_next(&x, text, sizeof text).state, NEAP_COMPLETED);
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pollers_let_others_start),
         cmocka_unit_test(places_come_back_before_new_starts),
         cmocka_unit_test(a_missing_place_blocks_no_slots),
         cmocka_unit_test(many_parents_share_one_place),
