@@ -79,7 +79,7 @@ static void run_case(struct executor *x, const char *plugin, lua_State *L)
     lua_getfield(L, -1, "name");
     lua_getfield(L, -2, "state");
     lua_getfield(L, -3, "text");
-    snprintf(task, sizeof task, "%s.task", plugin);
+    snprintf(task, sizeof task, "%.*s.task", NAME_LEN - 1, plugin);
     snprintf(args, sizeof args, "{\"case\":\"%s\"}", lua_tostring(L, -3));
     executor_submit(x, task, args);
     const char *state = neap_state_name(next(x, text, sizeof text));
@@ -96,7 +96,7 @@ static void run_cases(struct executor *x, const char *plugin)
     char task[NAME_LEN + 8];
     struct neap_outcome outcome;
     lua_State *L = luaL_newstate();
-    snprintf(task, sizeof task, "%s.task", plugin);
+    snprintf(task, sizeof task, "%.*s.task", NAME_LEN - 1, plugin);
     executor_submit(x, task, NULL);
     assert_int_equal(neap_next(x->n, &outcome, 60000), NEAP_OK);
     if (outcome.state != NEAP_COMPLETED)
@@ -123,11 +123,11 @@ static void ends_as_it_says(void **state)
     executor_write(&x, "plugins/probe/task.lua", read_file("probe.lua"));
     const int count = list("run", names);
     for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "plugins/%s/lib/cases.lua", names[i]);
+        snprintf(path, sizeof path, "plugins/%.*s/lib/cases.lua", NAME_LEN - 1, names[i]);
         executor_write(&x, path, read_file("cases.lua"));
         char file[NAME_LEN + 8];
-        snprintf(file, sizeof file, "run/%s.lua", names[i]);
-        snprintf(path, sizeof path, "plugins/%s/task.lua", names[i]);
+        snprintf(file, sizeof file, "run/%.*s.lua", NAME_LEN - 1, names[i]);
+        snprintf(path, sizeof path, "plugins/%.*s/task.lua", NAME_LEN - 1, names[i]);
         executor_write(&x, path, read_file(file));
     }
     executor_start(&x, 0);
