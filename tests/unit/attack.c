@@ -30,8 +30,10 @@ static const char *read_file(const char *path)
 {
     static char text[TEXT_LEN];
     FILE *file = fopen(from(path), "r");
-    if (!file)
+    if (!file) {
         fail_msg("no %s: run this from the root of the repository", from(path));
+        return "";
+    }
     const size_t len = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     assert_true(len < sizeof text - 1);
@@ -44,8 +46,10 @@ static int list(const char *dir, char names[FILES_MAX][NAME_LEN])
 {
     int count = 0;
     DIR *d = opendir(from(dir));
-    if (!d)
+    if (!d) {
         fail_msg("no %s: run this from the root of the repository", from(dir));
+        return 0;
+    }
     for (struct dirent *e; (e = readdir(d)) && count < FILES_MAX;) {
         const size_t len = strlen(e->d_name);
         if (len > 4 && strcmp(e->d_name + len - 4, ".lua") == 0)
