@@ -19,6 +19,9 @@ struct config_pool {
     char **queues;   /* names, or the single name "*"; NULL-terminated */
 };
 
+#define CONFIG_CAPACITY                                                                            \
+    "1000000" /* of a queue that no [queue] section limits: it bounds the mailboxes */
+
 struct config_queue {
     char *name;
     int64_t concurrency;      /* running at once over all pools; 0: no limit */

@@ -76,7 +76,7 @@ static const struct option queue_options[] = {
     {.key = "capacity",
      .type = OPTION_INTEGER,
      .flags = OPTION_NONE,
-     .fallback = "1000000",
+     .fallback = CONFIG_CAPACITY,
      .min = 1,
      .max = 1000000000,
      FIELD(struct config_queue, capacity),

@@ -436,10 +436,11 @@ static void set_gates(struct versions *v)
     for (size_t i = 0; i < v->n_known; i++)
         for (size_t t = 0; v->known[i].plugin && t < v->known[i].plugin->n_tasks; t++)
             named[v->known[i].plugin->tasks[t].gate->index] = true;
+    const int64_t usual = strtoll(CONFIG_CAPACITY, NULL, 10);
     for (unsigned i = 0; i < count; i++) {
         struct gate *gate = gates_at(gates, i);
         const struct config_queue *queue = config_queue_find(config, gate->name);
-        atomic_store(&gate->capacity, queue ? queue->capacity : 0);
+        atomic_store(&gate->capacity, queue ? queue->capacity : usual);
         atomic_store(&gate->policy, queue ? queue->when_full : GATE_BLOCK);
         atomic_store(&gate->open, named[i]);
     }

@@ -323,6 +323,7 @@ static void loads_what_is_there(void **state)
     assert_int_equal(said(f, "plugins/bad/t.lua"), 2); /* once by us, once by Lua */
     assert_true(gates_find(f->gates, "greetings")->open);
     assert_true(gates_find(f->gates, "default")->open);
+    assert_int_equal(gates_find(f->gates, "default")->capacity, 1000000);
 }
 
 static void a_missing_root_fails(void **state)
