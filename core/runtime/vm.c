@@ -94,66 +94,6 @@ const char *vm_error_text(lua_State *L, int index, size_t *len)
     return lua_tolstring(L, -1, len);
 }
 
-/* Frames of the Lua half and of the C functions below a job are of no use to who reads it. */
-static bool is_ours(const char *line, size_t len)
-{
-    return memmem(line, len, "\tneap:scripts/", 14) ||
-           (len == 10 && memcmp(line, "\t[C]: in ?", 10) == 0);
-}
-
-static void add_frame(lua_State *L, luaL_Buffer *out, lua_Debug *ar)
-{
-    lua_getinfo(L, "Slnt", ar);
-    lua_pushfstring(L, ar->currentline > 0 ? "\n\t%s:%d: in " : "\n\t%s: in ", ar->short_src,
-                    ar->currentline);
-    luaL_addvalue(out);
-    if (*ar->namewhat)
-        lua_pushfstring(L, "%s '%s'", ar->namewhat, ar->name);
-    else if (*ar->what == 'C')
-        lua_pushliteral(L, "?");
-    else
-        lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
-    luaL_addvalue(out);
-}
-
-/* The top of a deep stack. luaL_traceback walks it to the bottom dozens of times: 50 ms for 200,000
- * levels. */
-static void push_deep_traceback(lua_State *L)
-{
-    luaL_Buffer out;
-    lua_Debug ar;
-    luaL_buffinit(L, &out);
-    luaL_addstring(&out, "stack traceback:");
-    for (int level = 1; level <= DEEP_FRAMES && lua_getstack(L, level, &ar); level++)
-        add_frame(L, &out, &ar);
-    lua_pushfstring(L, "\n\t...\t(more than %d levels)", DEEP);
-    luaL_addvalue(&out);
-    luaL_pushresult(&out);
-}
-
-void vm_push_traceback(lua_State *L)
-{
-    luaL_Buffer out;
-    lua_Debug ar;
-    if (lua_getstack(L, DEEP, &ar)) {
-        push_deep_traceback(L);
-        return;
-    }
-    luaL_traceback(L, L, NULL, 1);
-    const char *at = lua_tostring(L, -1);
-    luaL_buffinit(L, &out);
-    for (const char *end; *at; at = *end ? end + 1 : end) {
-        end = strchrnul(at, '\n');
-        if (is_ours(at, (size_t)(end - at)))
-            continue;
-        if (luaL_bufflen(&out))
-            luaL_addchar(&out, '\n');
-        luaL_addlstring(&out, at, (size_t)(end - at));
-    }
-    luaL_pushresult(&out);
-    lua_remove(L, -2);
-}
-
 int vm_traceback(lua_State *L)
 {
     size_t len;
@@ -195,8 +135,10 @@ static void load_script(lua_State *L, const char *name)
     } else {
         const struct embedded_file *file = embedded(lua_pushfstring(L, "scripts/%s", name));
         lua_pop(L, 1);
-        if (!file)
+        if (!file) {
             luaL_error(L, "no script %s in this binary", name);
+            return;
+        }
         rc = luaL_loadbufferx(L, (const char *)file->data, file->length, chunk, "t");
     }
     if (rc != LUA_OK)

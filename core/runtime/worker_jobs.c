@@ -12,6 +12,7 @@
     64 /* woken jobs resumed before one of the line with the same priority has its turn */
 #define NUDGE_OUTCOMES 32       /* outcomes left with the engine before it is woken for them */
 #define FREE_RUNS_MAX 4096      /* coroutines kept for reuse */
+#define SPENT_BYTES (4 << 20)   /* a job that allocated more takes its coroutine along, see below */
 #define KEPT_BUFFER_BYTES 16384 /* a larger buffer is not kept for the next job */
 
 /* --- runs ------------------------------------------------------------------------------------- */
@@ -63,11 +64,13 @@ static void drop_coroutine(struct run *run)
     run->co = NULL;
 }
 
+/* After a stack overflow a coroutine keeps many records of calls, and Lua frees every other one:
+ * what is left lies scattered, and the next deep recursion on it takes three times as long. */
 static void run_recycle(struct worker *w, struct run *run)
 {
     if (run->result.cap > KEPT_BUFFER_BYTES)
         buf_close(&run->result);
-    if (w->n_free >= FREE_RUNS_MAX) {
+    if (w->n_free >= FREE_RUNS_MAX || run->bytes > SPENT_BYTES) {
         drop_coroutine(run);
         buf_close(&run->result);
         buf_close(&run->line);
