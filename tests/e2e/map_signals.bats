@@ -74,20 +74,20 @@ setup() {
     task mixed.lua <<'EOF'
 local neap = require "neap"
 return function(a)
-  if a == "quick" then return a end
-  io.open("running", "w"):close()
+  io.open("in." .. a, "w"):close()
+  if a ~= "long" then return a end
   neap.sleep(600)
 end
 EOF
-    start map ./mixed.lua -k ::: long quick quick
-    until_true test -e running
+    start map ./mixed.lua -k ::: long quick1 quick2
+    until_true test -e in.long -a -e in.quick1 -a -e in.quick2
     kill -TERM "$pid"
     until_true has err "SIGTERM"
     sleep 0.06 # one that follows sooner is taken for the same one
     kill -TERM "$pid"
     finish
     [ "$status" = 143 ]
-    [ "$(cat out)" = $'quick\nquick' ]
+    [ "$(cat out)" = $'quick1\nquick2' ]
     has err "not run: input 1: long"
 }
 
