@@ -1,5 +1,6 @@
 /* A worker: one thread with a libuv loop, one Lua state, and the jobs it runs as coroutines.
- * This is what the engine sees of it. Any function may be called from the engine's thread; none from elsewhere. */
+ * This is what the engine sees of it. Any function may be called from the engine's thread; none
+ * from elsewhere. */
 #ifndef RUNTIME_WORKER_H
 #define RUNTIME_WORKER_H
 
@@ -24,17 +25,18 @@ struct worker_env {
     struct gates *gates;
     struct shared_set *shared;
     const struct preload *preloads;
-    atomic_int log_level; /* of the config in force */
+    atomic_int log_level;    /* of the config in force */
     _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */
     void *log_user;
     void (*log)(void *user, const struct neap_log_record *record); /* any thread; may be NULL */
 };
 
 enum worker_message { /* engine to worker, besides the calls it answers (ENGINE_CALL_...) */
-    WORKER_CATALOGUE = 1000, /* struct catalogue_note */
-    WORKER_CANCEL,           /* struct worker_note, id: stop that job as cancelled */
-    WORKER_STOP,             /* struct worker_note: stop every job that waits, hand it back; start nothing more */
-    WORKER_EXIT,             /* struct worker_note: as stop, then end the thread */
+                      WORKER_CATALOGUE = 1000, /* struct catalogue_note */
+                      WORKER_CANCEL, /* struct worker_note, id: stop that job as cancelled */
+                      WORKER_STOP,   /* struct worker_note: stop every job that waits, hand it back;
+                                        start nothing more */
+                      WORKER_EXIT,   /* struct worker_note: as stop, then end the thread */
 };
 
 struct catalogue_note { /* freed by the receiver */
@@ -54,8 +56,8 @@ int worker_start(struct worker **out, const struct worker_env *env, struct catal
 void worker_join(struct worker *worker); /* after WORKER_EXIT: waits for the thread, frees */
 
 struct line *worker_line(struct worker *worker);
-void worker_wake(struct worker *worker);   /* after line_put: if it sleeps */
-bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */
+void worker_wake(struct worker *worker);            /* after line_put: if it sleeps */
+bool worker_hungry(const struct worker *worker);    /* it has nothing to run and sleeps */
 uint64_t worker_steps(const struct worker *worker); /* goes up at each resume: else it computes */
 void worker_post(struct worker *worker, struct message *message);
 void worker_note(struct worker *worker, int kind, uint64_t id);

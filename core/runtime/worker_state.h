@@ -36,8 +36,8 @@ struct worker {
     int64_t unix_ahead_ns;       /* of the clock of the day, at the turn's beginning */
     uint64_t wakings, outcomes;
     unsigned woken_in_a_row; /* resumes since a job of the line was started */
-    uint64_t stepped_bytes; /* vm.allocated_bytes at the last idle step of the collector */
-    struct job *starting;   /* out of the line, but not among `runs` yet */
+    uint64_t stepped_bytes;  /* vm.allocated_bytes at the last idle step of the collector */
+    struct job *starting;    /* out of the line, but not among `runs` yet */
     bool starting_cancelled, stopping, exiting;
     bool alone; /* woke by itself: the engine may be asleep, not looking at what is left for it */
 };
