@@ -179,6 +179,8 @@ static int step(lua_State *L, int narg, lua_KContext wrapped)
     lua_State *co = child_of(L, wrapped);
     const bool unyieldable = !lua_isyieldable(L);
     int count;
+    if (vm->look)
+        vm->look(L, NULL);
     vm->unyieldable += unyieldable;
     const int status = lua_resume(co, L, narg, &count);
     vm->unyieldable -= unyieldable;

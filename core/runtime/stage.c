@@ -15,7 +15,7 @@
 
 #define STAGE_MS 2000 /* of this thread's time: a busy machine breaks no plugin */
 #define STAGE_MIB 256
-#define LOOK_EVERY 10000 /* instructions between two looks at the clock and the memory */
+#define LOOK_EVERY 200 /* instructions between two looks at the clocks and the memory */
 
 #define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
 #define RETRY_BASE_MS 1000
@@ -25,7 +25,7 @@
 /* Owner: the thread that stages. */
 struct stage {
     struct vm vm;
-    int64_t until_ns; /* of this thread's CPU time */
+    int64_t until_ns, not_before_ns; /* of this thread's CPU time; of the cheaper clock */
     const struct stage_env *env;
     struct source *source;
     size_t problems;
@@ -40,7 +40,8 @@ static void look(lua_State *L, lua_Debug *ar)
     struct vm *vm = vm_of(L);
     struct stage *stage = (struct stage *)(void *)vm; /* vm is its first member */
     (void)ar;
-    stage->late |= clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns;
+    if (clock_read_ns(CLOCK_MONOTONIC_COARSE) >= stage->not_before_ns)
+        stage->late |= clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns;
     vm->doomed |= stage->late || vm->bytes > STAGE_MIB * 1024 * 1024;
     if (!vm->doomed)
         return;
@@ -95,6 +96,7 @@ static int run_stage(lua_State *L) /* 1: stage (light) ─► what main.stage re
     lua_getfield(L, -1, "stage");
     entry_push_source(L, stage->source);
     push_settings(stage, L);
+    stage->vm.look = look;
     lua_sethook(L, look, LUA_MASKCOUNT, LOOK_EVERY);
     lua_call(L, 2, 1);
     lua_sethook(L, NULL, 0, 0);
@@ -244,6 +246,7 @@ static void try_out(struct stage *stage, struct taking *taking)
     stage->vm.stack = __builtin_frame_address(0);
     stage->vm.limit_bytes = (size_t)STAGE_MIB * 2 * 1024 * 1024; /* for one giant block */
     stage->until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + limit_ms(stage) * 1000000;
+    stage->not_before_ns = clock_read_ns(CLOCK_MONOTONIC_COARSE) + limit_ms(stage) * 1000000;
     lua_pushcfunction(L, run_stage);
     lua_pushlightuserdata(L, stage);
     const int rc = lua_pcall(L, 1, 1, 0);

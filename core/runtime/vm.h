@@ -24,8 +24,10 @@ struct vm {
     struct worker *worker;          /* NULL while staging */
     const struct preload *preloads; /* the host's C modules */
     struct run *run;                /* the job whose Lua code runs now; NULL: none */
-    bool loading;         /* a plugin's files run their top level: acting functions refuse */
-    bool doomed;          /* staging is past its deadline: nothing may go on */
+    bool loading; /* a plugin's files run their top level: acting functions refuse */
+    bool doomed;  /* staging is past its deadline: nothing may go on */
+    void (*look)(lua_State *L, lua_Debug *ar); /* of staging: at each resume, too, as a new
+                                                  coroutine begins to count at 0; or NULL */
     bool parking;         /* a yield of ours is on its way down to the runtime */
     unsigned unyieldable; /* levels of the chain of coroutines that cannot yield (a sort
                              comparator...) */
