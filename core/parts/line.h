@@ -1,8 +1,9 @@
-/* The line before one worker: jobs claimed for it that have not started. The engine puts and takes back, the worker takes;
- * so a job never waits behind one that computes while another worker idles.
+/* The line before one worker: jobs claimed for it that have not started. The engine puts and takes
+ * back, the worker takes; so a job never waits behind one that computes while another worker idles.
  *
- * Lock-free ring: one 64-bit word holds head and tail, both only ever grow, so a compare-and-swap that succeeds
- * proves that nobody moved either end meanwhile (no ABA: taking back moves head to tail instead of tail to head). */
+ * Lock-free ring: one 64-bit word holds head and tail, both only ever grow, so a compare-and-swap
+ * that succeeds proves that nobody moved either end meanwhile (no ABA: taking back moves head to
+ * tail instead of tail to head). */
 #ifndef PARTS_LINE_H
 #define PARTS_LINE_H
 
@@ -27,7 +28,8 @@ size_t line_length(const struct line *line);
 void line_put(struct line *line, struct job *const *jobs, size_t count);
 /* Engine. Takes back all that the worker has not taken, in order; room for LINE_SLOTS. */
 size_t line_recall(struct line *line, struct job **out);
-/* Worker. The next job if its rank is at least `priority`, else NULL. It counts as started from here. */
+/* Worker. The next job if its rank is at least `priority`, else NULL. It counts as started from
+ * here. */
 struct job *line_take(struct line *line, int priority);
 
 #endif
