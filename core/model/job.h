@@ -40,7 +40,6 @@ struct job_error {
 
 enum job_flags {
     JOB_DELIVER = 1, /* a host waits for the outcome (neap_next) */
-    JOB_EXPLICIT_RETRY = 2,
     JOB_ON_DEAD = 4, /* the attempts are over: what runs now is on_dead */
 };
 

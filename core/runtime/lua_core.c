@@ -114,6 +114,21 @@ static int core_wake(lua_State *L)
     return 0;
 }
 
+void lua_core_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction index,
+                    lua_CFunction text)
+{
+    luaL_newmetatable(L, name);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushcclosure(L, index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
 void lua_core_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {

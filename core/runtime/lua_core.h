@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include <lauxlib.h>
 #include <lua.h>
 
 struct run;
@@ -21,6 +22,11 @@ void lua_job_open(lua_State *L);    /* submit, job handles, sleep, stats */
 void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */
 void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
+
+/* Makes the locked metatable `name` of a userdata: `index` has the table of `methods` as its
+ * upvalue. */
+void lua_core_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction index,
+                    lua_CFunction text);
 
 /* Pushes the ctx of a run; it turns useless when the job ends. */
 void lua_ctx_push(lua_State *L, struct run *run);

@@ -204,13 +204,5 @@ void lua_ctx_open(lua_State *L)
         {"snooze", ctx_snooze}, {"cancel", ctx_cancel},     {"fail", ctx_fail},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, CTX);
-    luaL_newlib(L, methods);
-    lua_pushcclosure(L, ctx_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, ctx_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_core_class(L, CTX, methods, ctx_index, ctx_text);
 }

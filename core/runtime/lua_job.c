@@ -445,15 +445,7 @@ void lua_job_open(lua_State *L)
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
-    luaL_newmetatable(L, HANDLE);
-    luaL_newlib(L, methods);
-    lua_pushcclosure(L, handle_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, handle_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    lua_core_class(L, HANDLE, methods, handle_index, handle_text);
     lua_getfield(L, -1, "neap");
     luaL_setfuncs(L, public, 0);
     lua_pop(L, 1);
