@@ -47,9 +47,7 @@ static void fill_result(struct call *call, const struct job *job, int state)
     if (job->result)
         buf_put(&call->reply, job->result, job->result_len);
     if (job->error && state != NEAP_COMPLETED)
-        call->error = job_error_new(job->error->code, job->error->attempt, job->error->message,
-                                    strlen(job->error->message), job->error->traceback,
-                                    job->error->traceback ? strlen(job->error->traceback) : 0);
+        call->error = job_error_copy(job->error);
 }
 
 static void call_wait(struct engine *e, struct call *call)

@@ -113,9 +113,7 @@ static void run_on_dead(struct engine *e, const struct job *job)
     last->priority = job->priority;
     last->flags = JOB_ON_DEAD;
     last->attempt = job->attempt - 1; /* the claim counts it up: ctx.attempt is the last one's */
-    last->error = job_error_new(job->error->code, job->error->attempt, job->error->message,
-                                strlen(job->error->message), job->error->traceback,
-                                job->error->traceback ? strlen(job->error->traceback) : 0);
+    last->error = job_error_copy(job->error);
     const unsigned pool = (unsigned)__builtin_ctzll(q->pools);
     list_push(&e->pools[pool].on_dead, &last->place);
     e->on_dead_runs++;

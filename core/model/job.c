@@ -51,6 +51,13 @@ struct job_error *job_error_new(const char *code, int attempt, const char *messa
     return error;
 }
 
+struct job_error *job_error_copy(const struct job_error *error)
+{
+    const char *traceback = error->traceback;
+    return job_error_new(error->code, error->attempt, error->message, strlen(error->message),
+                         traceback, traceback ? strlen(traceback) : 0);
+}
+
 size_t job_extra_bytes(const struct job *job)
 {
     const size_t error = job->error ? sizeof *job->error + job->error->text_bytes : 0;

@@ -98,6 +98,7 @@ void job_free(struct job *job); /* NULL is fine */
 /* Copies both texts; traceback may be NULL. */
 struct job_error *job_error_new(const char *code, int attempt, const char *message,
                                 size_t message_len, const char *traceback, size_t traceback_len);
+struct job_error *job_error_copy(const struct job_error *error);
 
 /* Bytes it holds besides the record itself: arguments, result, log and error. */
 size_t job_extra_bytes(const struct job *job);
