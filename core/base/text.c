@@ -81,28 +81,39 @@ static const struct unit *unit_at(const char *p)
     return NULL;
 }
 
-bool text_duration(const char *text, int64_t *ms)
+/* Into units of which there are `per_ms` in a millisecond. */
+static bool duration(const char *text, int64_t per_ms, int64_t *out)
 {
     bool fraction = false;
     int64_t sum = 0, part;
     if (!text[number_span(text)]) {
-        if (!take_scaled(&text, 1000, &part, &fraction) || *text)
+        if (!take_scaled(&text, 1000 * per_ms, &part, &fraction) || *text)
             return false;
-        *ms = part;
+        *out = part;
         return true;
     }
     const struct unit *last = NULL;
     while (*text) {
         const struct unit *unit = unit_at(text + number_span(text));
         if (!unit || (last && unit <= last) || fraction ||
-            !take_scaled(&text, unit->ms, &part, &fraction) || unit_at(text) != unit ||
+            !take_scaled(&text, unit->ms * per_ms, &part, &fraction) || unit_at(text) != unit ||
             __builtin_add_overflow(sum, part, &sum))
             return false;
         text += strlen(unit->name);
         last = unit;
     }
-    *ms = sum;
+    *out = sum;
     return true;
+}
+
+bool text_duration(const char *text, int64_t *ms)
+{
+    return duration(text, 1, ms);
+}
+
+bool text_duration_us(const char *text, int64_t *us)
+{
+    return duration(text, 1000, us);
 }
 
 /* Takes the whole `unit_ms` out of *rest. */

@@ -13,6 +13,8 @@
  * first, each once, a fraction only in the last. Milliseconds into *ms; a part of one counts as a
  * whole one, so that nothing is early. False for anything else, negatives and what does not fit. */
 bool text_duration(const char *text, int64_t *ms);
+/* The same in microseconds, for what may be less than a millisecond: "0.1ms". */
+bool text_duration_us(const char *text, int64_t *us);
 /* What text_duration reads back exactly: "1h30m", "1.5s", "250ms", "0s". */
 void text_put_duration(struct buf *out, int64_t ms);
 

@@ -17,6 +17,9 @@ struct config_pool {
     int64_t workers; /* threads; `auto` is resolved */
     int64_t slots;   /* jobs a worker may have in hand */
     char **queues;   /* names, or the single name "*"; NULL-terminated */
+    int64_t slice_us;
+    int64_t memory_bytes; /* of one Lua state; 0: no limit */
+    bool strict;          /* sandbox = strict */
 };
 
 #define CONFIG_CAPACITY                                                                            \
@@ -43,6 +46,7 @@ struct config_task {    /* [task PATTERN] */
     struct retry retry; /* unset fields as in RETRY_UNSET */
     char *queue;        /* NULL: unset */
     int priority;       /* INT_MIN: unset */
+    int64_t timeout_ms; /* of an attempt; 0: none, -1: unset */
     struct config_pair *config;
     size_t n_config;
 };
@@ -64,6 +68,9 @@ struct config {
     bool plugins_set; /* somebody named them: a missing one is an error */
     int64_t drain_ms;
     bool watch;
+    int64_t max_children;      /* running at once, of neap.exec; `auto` is resolved */
+    int64_t grace_ms;          /* by which code may outlive its end before its worker is replaced */
+    int64_t max_stuck;         /* workers that may be replaced so before the process gives up */
     int log_level;             /* enum neap_level */
     int log_format;            /* enum config_log_format */
     struct config_pool *pools; /* at least one: [pool default] stands where none is given */
@@ -96,6 +103,8 @@ void config_unref(struct config *config); /* NULL is fine */
 void config_task_retry(const struct config *config, const char *task, struct retry *out);
 const char *config_task_queue(const struct config *config, const char *task); /* NULL: unset */
 int config_task_priority(const struct config *config, const char *task);      /* INT_MIN: unset */
+int64_t config_task_timeout(const struct config *config,
+                            const char *task); /* ms; 0: none, -1: unset */
 /* Calls each key once, with the value that wins. */
 void config_task_each(const struct config *config, const char *task, void *user,
                       void (*each)(void *user, const char *key, const char *value, bool secret));
@@ -105,9 +114,9 @@ char *config_task_where(const struct config *config, const char *task, const cha
 const struct config_queue *config_queue_find(const struct config *config,
                                              const char *name); /* NULL: defaults */
 
-/* A setting that is a number, yes or no, a choice (its place among them), a duration (ms) or a rate
- * (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or no
- * number. */
+/* A setting that is a number, yes or no, a choice (its place among them), a duration (ms; of a
+ * slice us), a size or a rate (ns between starts): ("pool default", "workers"). `otherwise`: no
+ * such section or key, or no number. */
 int64_t config_int(const struct config *config, const char *section, const char *key,
                    int64_t otherwise);
 

@@ -10,6 +10,7 @@ static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const formats[] = {"auto", "logfmt", "json", NULL};
 static const char *const policies[] = {"block", "reject", "drop", NULL};
 static const char *const backoffs[] = {"exponential", "linear", "fixed", NULL};
+static const char *const sandboxes[] = {"standard", "strict", NULL};
 static const char *const overlaps[] = {"skip", "allow", NULL};
 
 static const struct option neap_options[] = {
@@ -38,6 +39,32 @@ static const struct option neap_options[] = {
      .service_fallback = "yes",
      FIELD(struct config, watch),
      .help = "Load plugins again when their files change."},
+    {.key = "max_children",
+     .type = OPTION_WORKERS,
+     .flags = OPTION_RESTART,
+     .fallback = "auto",
+     .min = 1,
+     .max = 10000,
+     FIELD(struct config, max_children),
+     .help = "Processes of `neap.exec` at once; further ones wait. `auto` is the number of CPUs "
+             "that this process may use."},
+    {.key = "grace",
+     .type = OPTION_DURATION,
+     .flags = OPTION_RESTART,
+     .fallback = "2s",
+     .min = 100,
+     .max = 3600000,
+     FIELD(struct config, grace_ms),
+     .help = "How long a call into C may outlive its job's deadline or cancelling. Then its worker "
+             "is given up and replaced."},
+    {.key = "max_stuck",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_RESTART,
+     .fallback = "8",
+     .max = 10000,
+     FIELD(struct config, max_stuck),
+     .help = "Workers that may be given up so. At the next one the process gives up and exits with "
+             "70, for its supervisor to start it again."},
 };
 
 static const struct option pool_options[] = {
@@ -62,6 +89,30 @@ static const struct option pool_options[] = {
      FIELD(struct config_pool, queues),
      .help =
          "The queues it serves, separated by commas; `*` is every queue that no other pool names."},
+    {.key = "slice",
+     .type = OPTION_DURATION_US,
+     .flags = OPTION_RESTART,
+     .fallback = "10ms",
+     .min = 100,
+     .max = 60000000,
+     FIELD(struct config_pool, slice_us),
+     .help = "How long a job may compute while another plugin's job waits for its worker."},
+    {.key = "memory",
+     .type = OPTION_SIZE,
+     .flags = OPTION_NONE | OPTION_RESTART,
+     .fallback = "256M",
+     .min = 4 * 1024 * 1024,
+     FIELD(struct config_pool, memory_bytes),
+     .help = "What the Lua state of one worker may hold. Past it, the job that took the most is "
+             "stopped."},
+    {.key = "sandbox",
+     .type = OPTION_CHOICE,
+     .choices = sandboxes,
+     .flags = OPTION_RESTART,
+     .fallback = "standard",
+     FIELD(struct config_pool, strict),
+     .help = "What tasks may reach. `strict` is a short list, for code that nobody has read; see "
+             "docs/tasks.md."},
 };
 
 static const struct option queue_options[] = {
@@ -98,6 +149,7 @@ static const struct option queue_options[] = {
      .type = OPTION_DURATION,
      .flags = OPTION_NONE,
      .fallback = "none",
+     .min = 1,
      FIELD(struct config_queue, ageing_ms),
      .help = "Adds 1 to a job's priority for each such period that it has waited."},
     {.key = "paused",
@@ -118,6 +170,12 @@ static const struct option task_options[] = {
      .max = NEAP_PRIORITY_MAX,
      FIELD(struct config_task, priority),
      .help = "Higher goes first."},
+    {.key = "timeout",
+     .type = OPTION_DURATION,
+     .flags = OPTION_NONE,
+     FIELD(struct config_task, timeout_ms),
+     .help = "How long one attempt may take, from its start, waiting included; then it fails with "
+             "the code `timeout`. `none` and 0: any time."},
     {.key = "retry.max",
      .type = OPTION_INTEGER,
      .max = 1000000,
@@ -208,7 +266,7 @@ const struct section_kind section_kinds[SECTIONS] = {
      .record_size = sizeof(struct config_pool),
      .help =
          "A group of worker threads. Without any such section there is one pool, `default`. Pools "
-         "come and go only at a restart; their settings change with a reload."},
+         "come and go only at a restart."},
     {.name = "queue",
      .argument = "NAME",
      .number = SECTION_QUEUE,

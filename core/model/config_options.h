@@ -9,13 +9,15 @@
 
 enum option_type {
     OPTION_BOOL,
-    OPTION_INTEGER, /* int or int64_t by `size`; within min..max */
-    OPTION_NUMBER,  /* double within min..max */
-    OPTION_DURATION,
+    OPTION_INTEGER,  /* int or int64_t by `size`; within min..max */
+    OPTION_NUMBER,   /* double within min..max */
+    OPTION_DURATION, /* ms, within min..max; max 0: no limit */
+    OPTION_DURATION_US,
+    OPTION_SIZE,   /* bytes, likewise */
     OPTION_CHOICE, /* index in `choices`; bool or int by `size` */
     OPTION_RATE,   /* nanoseconds between starts */
     OPTION_PRIORITY,
-    OPTION_WORKERS,
+    OPTION_WORKERS,  /* `auto`: the number of CPUs */
     OPTION_PATHS,    /* char **; relative to the file */
     OPTION_PATTERNS, /* not stored: files to read next */
     OPTION_QUEUES,

@@ -57,6 +57,7 @@ struct config_block *loading_block(struct config_loading *l, const struct sectio
         struct config_task *task = block->record;
         task->retry = RETRY_UNSET;
         task->priority = INT_MIN;
+        task->timeout_ms = -1;
     } else if (kind->number == SECTION_SCHEDULE) {
         ((struct config_schedule *)block->record)->origin = config_place_text(l->config, place);
     }

@@ -55,6 +55,15 @@ int config_task_priority(const struct config *config, const char *task)
     return INT_MIN;
 }
 
+int64_t config_task_timeout(const struct config *config, const char *task)
+{
+    size_t i = 0;
+    for (const struct config_task *t; (t = next_match(config, task, &i));)
+        if (t->timeout_ms >= 0)
+            return t->timeout_ms;
+    return -1;
+}
+
 static const struct config_pair *find_pair(const struct config_task *task, const char *key)
 {
     for (size_t i = 0; i < task->n_config; i++)

@@ -49,6 +49,8 @@ int64_t value_integer(const struct option *option, const void *record, int64_t o
     case OPTION_BOOL:
     case OPTION_INTEGER:
     case OPTION_DURATION:
+    case OPTION_DURATION_US:
+    case OPTION_SIZE:
     case OPTION_CHOICE:
     case OPTION_RATE:
     case OPTION_PRIORITY:
@@ -129,6 +131,14 @@ static bool parse_choice(const struct option *option, const char *text, int64_t 
     return false;
 }
 
+static bool parse_amount(const struct option *option, const char *text, int64_t *value)
+{
+    const bool known = option->type == OPTION_SIZE          ? text_size(text, value)
+                       : option->type == OPTION_DURATION_US ? text_duration_us(text, value)
+                                                            : text_duration(text, value);
+    return known && *value >= option->min && (!option->max || *value <= option->max);
+}
+
 /* Whatever ends as one number. */
 static bool parse_scalar(const struct option *option, const char *text, int64_t *value)
 {
@@ -139,8 +149,9 @@ static bool parse_scalar(const struct option *option, const char *text, int64_t 
     case OPTION_BOOL:
         return parse_bool(text, value);
     case OPTION_DURATION:
-        return text_duration(text, value) && *value >= option->min &&
-               !((option->flags & OPTION_NONE) && *value == 0);
+    case OPTION_DURATION_US:
+    case OPTION_SIZE:
+        return parse_amount(option, text, value);
     case OPTION_CHOICE:
         return parse_choice(option, text, value);
     case OPTION_RATE:

@@ -27,6 +27,12 @@ static void without_a_file_all_is_default(void **state)
     assert_false(config->plugins_set);
     assert_int_equal(config->drain_ms, 25000);
     assert_false(config->watch);
+    assert_in_range(config->max_children, 1, 10000);
+    assert_int_equal(config->grace_ms, 2000);
+    assert_int_equal(config->max_stuck, 8);
+    assert_int_equal(pool->slice_us, 10000);
+    assert_int_equal(pool->memory_bytes, 256 * 1024 * 1024);
+    assert_false(pool->strict);
     assert_int_equal(config->log_level, NEAP_INFO);
     assert_int_equal(config->log_format, LOG_AUTO);
     assert_int_equal(config->n_queues + config->n_tasks + config->n_schedules, 0);
@@ -45,11 +51,19 @@ static void every_key_is_read(void **state)
                                             "plugins = one, /tmp\n"
                                             "drain = 1m30s\n"
                                             "watch = on\n"
+                                            "max_children = 10000\n"
+                                            "grace = 100ms\n"
+                                            "max_stuck = 0\n"
                                             "[pool a]\n"
                                             "workers = 3   ; three\n"
                                             "slots = 7\n"
                                             "queues = mail, slow\n"
+                                            "slice = 0.1ms\n"
+                                            "memory = 4M\n"
+                                            "sandbox = strict\n"
                                             "[pool b]\n"
+                                            "memory = none\n"
+                                            "sandbox = standard\n"
                                             "[queue mail]\n"
                                             "concurrency = 20\n"
                                             "capacity = none\n"
@@ -74,11 +88,19 @@ static void every_key_is_read(void **state)
     assert_true(config->plugins_set);
     assert_int_equal(config->drain_ms, 90000);
     assert_true(config->watch);
+    assert_int_equal(config->max_children, 10000);
+    assert_int_equal(config->grace_ms, 100);
+    assert_int_equal(config->max_stuck, 0);
     assert_int_equal(config->n_pools, 2);
     assert_int_equal(config->pools[0].workers, 3);
     assert_int_equal(config->pools[0].slots, 7);
     assert_string_equal(config->pools[0].queues[1], "slow");
+    assert_int_equal(config->pools[0].slice_us, 100);
+    assert_int_equal(config->pools[0].memory_bytes, 4 * 1024 * 1024);
+    assert_true(config->pools[0].strict);
     assert_string_equal(config->pools[1].queues[0], "*");
+    assert_int_equal(config->pools[1].memory_bytes, 0);
+    assert_false(config->pools[1].strict);
     const struct config_queue *mail = config_queue_find(config, "mail");
     assert_int_equal(mail->concurrency, 20);
     assert_int_equal(mail->capacity, 0);
@@ -96,7 +118,7 @@ static void every_key_is_read(void **state)
                         "\x81\xa1"
                         "a\x01",
                         4);
-    assert_string_equal(nightly->origin, "neap.ini:18");
+    assert_string_equal(nightly->origin, "neap.ini:26");
     assert_false(nightly->overlap);
     assert_int_equal(often->every_ms, 10000);
     assert_false(often->has_cron);
@@ -202,15 +224,21 @@ static void the_most_specific_pattern_wins_field_by_field(void **state)
                                             "priority = low\n"
                                             "retry = 1\n"
                                             "retry.base = 5s\n"
+                                            "timeout = 10m\n"
                                             "config.a = star\n"
                                             "config.b = star\n"
                                             "config.c = star\n"
                                             "[task mail.report]\n"
                                             "config.a = exact\n"
                                             "priority = 99\n"
+                                            "[task mail.slow]\n"
+                                            "timeout = none\n"
+                                            "[task mail.never]\n"
+                                            "timeout = 0\n"
                                             "[task mail.*]\n"
                                             "config.a = plugin\n"
                                             "config.b = plugin\n"
+                                            "timeout = 1.5s\n"
                                             "retry.max = 3\n"
                                             "retry.backoff = linear\n"
                                             "retry.cap = 1h\n"
@@ -224,6 +252,10 @@ static void the_most_specific_pattern_wins_field_by_field(void **state)
     assert_true(retry.jitter == 0.5);
     assert_int_equal(config_task_priority(config, "mail.report"), 99);
     assert_int_equal(config_task_priority(config, "mail.send"), -10);
+    assert_int_equal(config_task_timeout(config, "mail.report"), 1500);
+    assert_int_equal(config_task_timeout(config, "mail.slow"), 0);
+    assert_int_equal(config_task_timeout(config, "mail.never"), 0);
+    assert_int_equal(config_task_timeout(config, "other"), 600000);
     assert_string_equal(config_task_queue(config, "mail.report"), "all");
     assert_task(config, "mail.report", "a=<exact>\nb=<plugin>\nc=<star>\n");
     assert_task(config, "mail", "a=<star>\nb=<star>\nc=<star>\n");
@@ -231,13 +263,14 @@ static void the_most_specific_pattern_wins_field_by_field(void **state)
     assert_int_equal(retry.max, 1);
     assert_int_equal(retry.backoff, -1);
     char *where = config_task_where(config, "mail.report", "b");
-    assert_string_equal(where, "neap.ini:14: [task mail.*] config.b");
+    assert_string_equal(where, "neap.ini:19: [task mail.*] config.b");
     free(where);
     assert_null(config_task_where(config, "mail.report", "d"));
     config_unref(config);
     config = files_load_text("[task a.b]\n");
     assert_int_equal(config_task_priority(config, "a.b"), INT_MIN);
     assert_null(config_task_queue(config, "a.b"));
+    assert_int_equal(config_task_timeout(config, "a.b"), -1);
     config_unref(config);
 }
 
@@ -274,8 +307,10 @@ static void secrets_are_shown_by_name(void **state)
 static void rows_say_where_each_value_is_from(void **state)
 {
     (void)state;
-    file_put("neap.ini", "[pool default]\nworkers = 2\n[log]\nlevel = warn\n[queue q]\nrate = 5/s\n"
-                         "[task *]\nretry = 2\n[schedule s]\ntask = t\nevery = 1h\n");
+    file_put("neap.ini",
+             "[neap]\nmax_children = 3\n[pool default]\nworkers = 2\n[log]\nlevel = warn\n"
+             "[queue q]\nrate = 5/s\n"
+             "[task *]\nretry = 2\ntimeout = 5m\n[schedule s]\ntask = t\nevery = 1h\n");
     const char *settings[] = {"[log] format=json", "[pool default]slots = 3"};
     struct config *config = files_load((struct config_source){
         .file = "neap.ini", .settings = settings, .n_settings = LENGTH(settings)});
@@ -284,23 +319,33 @@ static void rows_say_where_each_value_is_from(void **state)
     assert_string_equal(buf_string(&rows), "[neap] plugins = plugins (default)\n"
                                            "[neap] drain = 25s (default)\n"
                                            "[neap] watch = no (default)\n"
-                                           "[pool default] workers = 2 (neap.ini:2)\n"
+                                           "[neap] max_children = 3 (neap.ini:2)\n"
+                                           "[neap] grace = 2s (default)\n"
+                                           "[neap] max_stuck = 8 (default)\n"
+                                           "[pool default] workers = 2 (neap.ini:4)\n"
                                            "[pool default] slots = 3 (--set)\n"
                                            "[pool default] queues = * (default)\n"
+                                           "[pool default] slice = 10ms (default)\n"
+                                           "[pool default] memory = 256M (default)\n"
+                                           "[pool default] sandbox = standard (default)\n"
                                            "[queue q] concurrency = none (default)\n"
                                            "[queue q] capacity = 1000000 (default)\n"
                                            "[queue q] when_full = block (default)\n"
-                                           "[queue q] rate = 5/s (neap.ini:6)\n"
+                                           "[queue q] rate = 5/s (neap.ini:8)\n"
                                            "[queue q] ageing = none (default)\n"
                                            "[queue q] paused = no (default)\n"
-                                           "[task *] retry.max = 2 (neap.ini:8)\n"
-                                           "[schedule s] task = t (neap.ini:10)\n"
-                                           "[schedule s] every = 1h (neap.ini:11)\n"
+                                           "[task *] timeout = 5m (neap.ini:11)\n"
+                                           "[task *] retry.max = 2 (neap.ini:10)\n"
+                                           "[schedule s] task = t (neap.ini:13)\n"
+                                           "[schedule s] every = 1h (neap.ini:14)\n"
                                            "[schedule s] overlap = skip (default)\n"
-                                           "[log] level = warn (neap.ini:4)\n"
+                                           "[log] level = warn (neap.ini:6)\n"
                                            "[log] format = json (--set)\n");
     assert_int_equal(config_int(config, "pool default", "workers", -1), 2);
     assert_int_equal(config_int(config, "neap", "drain", -1), 25000);
+    assert_int_equal(config_int(config, "pool default", "slice", -1), 10000);
+    assert_int_equal(config_int(config, "pool default", "memory", -1), 256 << 20);
+    assert_int_equal(config_int(config, "pool default", "sandbox", -1), 0);
     assert_int_equal(config_int(config, "log", "level", -1), NEAP_WARN);
     assert_int_equal(config_int(config, "neap", "plugins", -1), -1);
     assert_int_equal(config_int(config, "neap", "nothing", -1), -1);
@@ -400,6 +445,21 @@ static void what_a_reload_may_change(void **state)
                   "neap.ini:3: [neap] watch: it was no and is yes now, which takes a restart\n");
     assert_change("[neap]\nplugins = a\n", "",
                   "default: [neap] plugins: it was a and is plugins now, which takes a restart\n");
+    assert_change("", "[neap]\nmax_children = 10000\ngrace = 1m\nmax_stuck = 1\n",
+                  "neap.ini:2: [neap] max_children: it was auto and is 10000 now, which takes a "
+                  "restart\n"
+                  "neap.ini:3: [neap] grace: it was 2s and is 1m now, which takes a restart\n"
+                  "neap.ini:4: [neap] max_stuck: it was 8 and is 1 now, which takes a restart\n");
+    assert_change("[pool default]\nslice = 1ms\nmemory = none\nsandbox = strict\n",
+                  "[pool default]\nslice = 0.5ms\nmemory = 1G\n",
+                  "neap.ini:2: [pool default] slice: it was 1ms and is 0.5ms now, which takes a "
+                  "restart\n"
+                  "neap.ini:3: [pool default] memory: it was none and is 1G now, which takes a "
+                  "restart\n"
+                  "default: [pool default] sandbox: it was strict and is standard now, which takes "
+                  "a restart\n");
+    assert_change("[pool default]\nslice = 0.01\nmemory = 262144K\n", "", "");
+    assert_change("[task *]\ntimeout = 1s\n", "[task *]\ntimeout = none\n", "");
     assert_change("[pool a]\n", "\n[pool b]\n",
                   "neap.ini:2: [pool b]: a new pool takes a restart\n"
                   "neap.ini: [pool a]: it is gone, which takes a restart\n");

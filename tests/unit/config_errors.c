@@ -44,12 +44,17 @@ static const struct {
     {"[log]\nLevel = info\n", "neap.ini:2: [log] Level: unknown key (did you mean level?)\n"},
     {"[neap]\nlevel = info\n",
      "neap.ini:2: [neap] level: unknown key here (it belongs in [log])\n"},
-    {"[neap]\nmax_children = 8\n",
-     "neap.ini:2: [neap] max_children: unknown key (there are plugins, "
-     "include, drain and watch)\n"},
-    {"[task mail.*]\ntimeout = 5m\n",
-     "neap.ini:2: [task mail.*] timeout: unknown key (there are queue, priority, retry.max, "
-     "retry.backoff, retry.base, retry.cap, retry.jitter and config.NAME)\n"},
+    {"[neap]\nnonsense = 8\n",
+     "neap.ini:2: [neap] nonsense: unknown key (there are plugins, include, drain, watch, "
+     "max_children, grace and max_stuck)\n"},
+    {"[task mail.*]\nnonsense = 5m\n",
+     "neap.ini:2: [task mail.*] nonsense: unknown key (there are queue, priority, timeout, "
+     "retry.max, retry.backoff, retry.base, retry.cap, retry.jitter and config.NAME)\n"},
+    {"[neap]\nmax_child = 8\n[pool a]\nmemroy = 8\n[task b]\ntimout = 1s\ngrace = 1s\n",
+     "neap.ini:2: [neap] max_child: unknown key (did you mean max_children?)\n"
+     "neap.ini:4: [pool a] memroy: unknown key (did you mean memory?)\n"
+     "neap.ini:6: [task b] timout: unknown key (did you mean timeout?)\n"
+     "neap.ini:7: [task b] grace: unknown key here (it belongs in [neap])\n"},
     {"[task a]\nconfig.a.b = 1\n",
      "neap.ini:2: [task a] config.a.b: a config key is config.NAME, of "
      "letters, digits, _ and -\n"},
@@ -122,7 +127,28 @@ static const struct {
      "neap.ini:3: [queue q] capacity: \"nnoe\" is not a whole number from 1 to 1000000000, or none "
      "(did "
      "you mean none?)\n"
-     "neap.ini:4: [queue q] ageing: \"0\" is not " DURATION "), or none\n"},
+     "neap.ini:4: [queue q] ageing: \"0\" is not " DURATION "; at least 1ms), or none\n"},
+    {"[neap]\nmax_children = 0\ngrace = 99ms\nmax_stuck = -1\n",
+     "neap.ini:2: [neap] max_children: \"0\" is not auto or a whole number from 1 to 10000\n"
+     "neap.ini:3: [neap] grace: \"99ms\" is not " DURATION "; at least 100ms; at most 1h)\n"
+     "neap.ini:4: [neap] max_stuck: \"-1\" is not a whole number from 0 to 10000\n"},
+    {"[neap]\nmax_children = auot\ngrace = 2h\n",
+     "neap.ini:2: [neap] max_children: \"auot\" is not auto or a whole number from 1 to 10000 (did "
+     "you mean auto?)\n"
+     "neap.ini:3: [neap] grace: \"2h\" is not " DURATION "; at least 100ms; at most 1h)\n"},
+    {"[pool a]\nslice = 0.09ms\nmemory = 4095K\nsandbox = strct\n",
+     "neap.ini:2: [pool a] slice: \"0.09ms\" is not a duration (such as 0.5ms, 10ms or 1s; at "
+     "least "
+     "0.1ms; at most 1m)\n"
+     "neap.ini:3: [pool a] memory: \"4095K\" is not a size (such as 64K, 16M or 1G; at least 4M), "
+     "or none\n"
+     "neap.ini:4: [pool a] sandbox: \"strct\" is not standard or strict (did you mean strict?)\n"},
+    {"[pool a]\nslice = none\nmemory = 16MB\n[task t]\ntimeout = nnoe\n",
+     "neap.ini:2: [pool a] slice: \"none\" is not a duration (such as 0.5ms, 10ms or 1s; at least "
+     "0.1ms; at most 1m)\n"
+     "neap.ini:3: [pool a] memory: \"16MB\" is not a size (such as 64K, 16M or 1G; at least 4M), "
+     "or none\n"
+     "neap.ini:5: [task t] timeout: \"nnoe\" is not " DURATION "), or none (did you mean none?)\n"},
     {"[queue q]\nwhen_full = rejct\n",
      "neap.ini:2: [queue q] when_full: \"rejct\" is not block, reject "
      "or drop (did you mean reject?)\n"},

@@ -95,6 +95,26 @@ static void durations(void **state)
     check_rows(text_duration, rows, LENGTH(rows));
 }
 
+static void durations_in_microseconds(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"0.1ms", 100},
+        {"10ms", 10000},
+        {"0.0001ms", 1},
+        {"0.001", 1000},
+        {"1s500ms", 1500000},
+        {"1d", INT64_C(86400000000)},
+        {"0", 0},
+        {"9223372036854775.807ms", INT64_MAX},
+        {"us", NOTHING},
+        {"9223372036854775.808ms", NOTHING},
+        {"100us", NOTHING},
+        {"1ms1s", NOTHING},
+    };
+    check_rows(text_duration_us, rows, LENGTH(rows));
+}
+
 static void durations_as_text(void **state)
 {
     (void)state;
@@ -420,11 +440,17 @@ static bool leave_c_locale(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations),     cmocka_unit_test(durations_as_text),
-        cmocka_unit_test(sizes),         cmocka_unit_test(integers),
-        cmocka_unit_test(numbers),       cmocka_unit_test(times),
-        cmocka_unit_test(times_as_text), cmocka_unit_test(names),
-        cmocka_unit_test(nearest),       cmocka_unit_test(utf8),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(durations_in_microseconds),
+        cmocka_unit_test(durations_as_text),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(times),
+        cmocka_unit_test(times_as_text),
+        cmocka_unit_test(names),
+        cmocka_unit_test(nearest),
+        cmocka_unit_test(utf8),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (failed || !leave_c_locale())
