@@ -10,6 +10,7 @@ _neap() {
     case $before in
         --arg) return ;;
         --output|-o) COMPREPLY=($(compgen -W 'jsonl' -- "$word")); return ;;
+        --timeout) return ;;
         --retries) return ;;
         --config|-c) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --plugins) COMPREPLY=($(compgen -d -- "$word")); return ;;
@@ -22,8 +23,8 @@ _neap() {
         --halt) return ;;
     esac
     case ${COMP_WORDS[1]} in
-        run) words='-h --help --arg -o --output --retries -c --config --plugins --set --workers --log-level' ;;
-        map) words='-h --help -j --jobs -k --keep-order --jsonl -0 --null --as --tag --bar --joblog --resume --resume-failed --halt -o --output --retries -c --config --plugins --set --workers --log-level' ;;
+        run) words='-h --help --arg -o --output --timeout --retries -c --config --plugins --set --workers --log-level' ;;
+        map) words='-h --help -j --jobs -k --keep-order --jsonl -0 --null --as --tag --bar --joblog --resume --resume-failed --halt -o --output --timeout --retries -c --config --plugins --set --workers --log-level' ;;
         serve) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         check) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         new) words='-h --help --plugins plugin task' ;;

@@ -89,7 +89,8 @@ struct neap_log_record {
 };
 
 enum neap_flags {
-    NEAP_SERVICE = 1, /* a daemon's defaults: a watch on plugins, 20 retries. Else none of both */
+    /* A daemon's defaults: a watch on plugins, 20 retries, a timeout of 1 h. Else none of them. */
+    NEAP_SERVICE = 1,
 };
 
 struct neap_module { /* see neap_preload */
@@ -171,6 +172,7 @@ struct neap_request {
     int64_t at_ms;                  /* not before this time; 0: at once */
     int64_t expires_ms;             /* cancelled if not started by then; 0: never */
     const struct neap_retry *retry; /* NULL: the task's */
+    int64_t timeout_ms;             /* of each attempt; 0: the task's, -1: none */
     uint64_t tag;                   /* the caller's own number, comes back in the outcome */
     unsigned flags;
 };

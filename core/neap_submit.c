@@ -79,6 +79,8 @@ static int check_request(const struct neap_request *r, struct neap_error *err)
                          "times are not negative, and either delay_ms or at_ms is set");
     if (r->delay_ms > TIME_MAX_MS || r->at_ms > TIME_MAX_MS || r->expires_ms > TIME_MAX_MS)
         return error_set(err, NEAP_EINVAL, "a time is too far away");
+    if (r->timeout_ms < -1 || r->timeout_ms > TIME_MAX_MS)
+        return error_set(err, NEAP_EINVAL, "timeout_ms is -1 (none), 0 (the task's) or more");
     return r->retry ? check_retry(r->retry, err) : NEAP_OK;
 }
 
@@ -107,6 +109,8 @@ static int build_job(neap *n, const struct neap_request *r, const struct catalog
         job->submitted_ms = now_ms;
         job->due.key = r->delay_ms ? now_ms + r->delay_ms : r->at_ms;
         job->expires_ms = r->expires_ms;
+        if (r->timeout_ms)
+            job->timeout_ms = r->timeout_ms < 0 ? 0 : r->timeout_ms;
         if (r->retry) {
             const struct retry retry = {r->retry->max, r->retry->backoff, r->retry->base_ms,
                                         r->retry->cap_ms, r->retry->jitter};

@@ -97,7 +97,8 @@ function main.stage(plugin, settings)
       list[#list + 1] = {
         name = name, file = index - 1, summary = one.summary,
         queue = one.queue, priority = one.priority,
-        retry = one.retry, has_on_dead = one.on_dead ~= nil, config = config,
+        retry = one.retry, timeout_ms = one.timeout_ms, reentrant = one.reentrant,
+        has_on_dead = one.on_dead ~= nil, config = config,
         args_schema = one.args_spec and neap.json.encode(one.args_spec),
       }
     end

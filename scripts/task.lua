@@ -124,6 +124,22 @@ function read.priority(task, value, report)
   task.priority = number
 end
 
+-- 0: as long as it wants.
+function read.timeout(task, value, report)
+  local ms = value == "none" and 0 or duration_ms(value)
+  if not ms then
+    return report("timeout", "must be a duration: seconds, or such as '250ms' or '1h30m'; or 'none'")
+  end
+  task.timeout_ms = ms
+end
+
+function read.reentrant(task, value, report)
+  if type(value) ~= "boolean" then
+    return report("reentrant", "must be true or false, not %s", a(value))
+  end
+  task.reentrant = value
+end
+
 local read_retry = {}
 
 function read_retry.max(retry, value, report)

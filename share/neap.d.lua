@@ -42,6 +42,8 @@ local neap = {}
 ---@field summary? string One line for listings.
 ---@field queue? string The queue of its jobs, else "default".
 ---@field priority? neap.Priority
+---@field timeout? neap.Duration|"none" How long one attempt may take; 0 is "none". Else 1 h in `neap serve`, none in `run` and `map`.
+---@field reentrant? boolean While a job of this task is preempted, others of its plugin may run in its worker.
 ---@field retry? integer|neap.Retry
 ---@field args? neap.Schema What arguments it takes: checked and completed before `run`.
 ---@field config? table<string, neap.Type|neap.Descriptor> Settings, given as `config.NAME` in [task ...] of the INI.
@@ -146,6 +148,7 @@ function ctx:fail(why) end
 ---@field priority? neap.Priority
 ---@field queue? string
 ---@field retry? integer|neap.Retry
+---@field timeout? neap.Duration|"none" Of each attempt; 0 is "none".
 
 ---A submitted job.
 ---@class neap.Job

@@ -111,6 +111,7 @@ static void run_on_dead(struct engine *e, const struct job *job)
     last->submitted_ms = job->submitted_ms;
     last->available_ms = e->now_ms;
     last->priority = job->priority;
+    last->timeout_ms = job->timeout_ms;
     last->flags = JOB_ON_DEAD;
     last->attempt = job->attempt - 1; /* the claim counts it up: ctx.attempt is the last one's */
     last->error = job_error_copy(job->error);

@@ -15,6 +15,8 @@
     "say what is of this level or above on stderr", "debug info warn error", false}
 #define OPTION_RETRIES   {"retries", 0, "N", \
     "try a job that fails again, up to N times (otherwise not at all)", NULL, false}
+#define OPTION_TIMEOUT   {"timeout", 0, "TIME", \
+    "stop an attempt that takes longer: 250ms, 1.5s, 2m, or none, whatever the task says", NULL, false}
 #define OPTION_OUTPUT    {"output", 'o', "FORMAT", \
     "jsonl: a JSON object for each job with seq, arg, id, state, result and error", "jsonl", false}
 #define OPTIONS_COMMON   OPTION_CONFIG, OPTION_PLUGINS, OPTION_SET, OPTION_WORKERS, OPTION_LEVEL
@@ -24,6 +26,7 @@ static const struct cli_option run_options[] = {
     {"arg", 0, "NAME=VALUE",
      "one argument, turned into the type that the task's schema gives it; repeatable", NULL, false},
     OPTION_OUTPUT,
+    OPTION_TIMEOUT,
     OPTION_RETRIES,
     OPTIONS_COMMON,
     OPTIONS_END,
@@ -54,6 +57,7 @@ static const struct cli_option map_options[] = {
     {"halt", 0, "WHEN", "soon,fail=N or now,fail=N: end after N failures (or N%), letting running jobs "
      "end or stopping them", NULL, false},
     OPTION_OUTPUT,
+    OPTION_TIMEOUT,
     OPTION_RETRIES,
     OPTIONS_COMMON,
     OPTIONS_END,

@@ -24,7 +24,8 @@ static int take_modes(struct map *m)
     m->retries = -1;
     m->jobs = 1024;
     if (!cli_integer(args, "retries", 0, 1000000, &m->retries) ||
-        !cli_integer(args, "jobs", 1, 1000000, &m->jobs))
+        !cli_integer(args, "jobs", 1, 1000000, &m->jobs) ||
+        !cli_timeout(args, "timeout", &m->timeout_ms))
         return CLI_USAGE;
     m->rows = cli_value(args, "output") != NULL;
     m->ordered = cli_has(args, "keep-order");

@@ -215,3 +215,17 @@ bool cli_integer(const struct cli_args *args, const char *name, int64_t min, int
     *out = number;
     return true;
 }
+
+bool cli_timeout(const struct cli_args *args, const char *name, int64_t *out)
+{
+    const char *value = cli_value(args, name);
+    int64_t ms = 0;
+    if (value && strcmp(value, "none") != 0 && !text_duration(value, &ms)) {
+        cli_fail(CLI_USAGE, args->command->name,
+                 "--%s: \"%s\" is not a duration (such as 250ms, 1.5s, 2m or 1h30m), or none", name,
+                 value);
+        return false;
+    }
+    *out = value && ms == 0 ? -1 : ms;
+    return true;
+}

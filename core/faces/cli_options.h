@@ -50,5 +50,8 @@ const char **cli_values(const struct cli_args *args, const char *name, size_t *c
  * False after having said on stderr what is wrong. */
 bool cli_integer(const struct cli_args *args, const char *name, int64_t min, int64_t max,
                  int64_t *out);
+/* As neap_request.timeout_ms has it: 0 where the option was not given, -1 for none. False after
+ * having said on stderr what is wrong. */
+bool cli_timeout(const struct cli_args *args, const char *name, int64_t *out);
 
 #endif

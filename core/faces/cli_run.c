@@ -26,10 +26,11 @@ struct run_state { /* main thread */
     struct signals signals;
     struct stopper stopper;
     struct output output;
-    struct buf value; /* the arguments, MessagePack */
-    int64_t retries;  /* -1: not given */
-    bool rows;        /* -o jsonl */
-    bool ended;       /* the outcome came */
+    struct buf value;   /* the arguments, MessagePack */
+    int64_t retries;    /* -1: not given */
+    int64_t timeout_ms; /* as in neap_request */
+    bool rows;          /* -o jsonl */
+    bool ended;         /* the outcome came */
     bool failed;
     bool dead; /* of the failed ones, as the counters know them */
 };
@@ -157,6 +158,7 @@ static int submit(struct run_state *r)
         .args = r->value.len ? r->value.data : NULL,
         .args_len = r->value.len,
         .retry = r->retries >= 0 ? &retry : NULL,
+        .timeout_ms = r->timeout_ms,
         .flags = NEAP_DELIVER | NEAP_MSGPACK,
     };
     uint64_t id;
@@ -253,7 +255,8 @@ int cli_run(const struct cli_args *args)
                         args->command->operands);
     if (args->n_operands > 1 && cli_has(args, "arg"))
         return cli_fail(CLI_USAGE, "run", "give the arguments as JSON or with --arg, not both");
-    if (!cli_integer(args, "retries", 0, 1000000, &r.retries))
+    if (!cli_integer(args, "retries", 0, 1000000, &r.retries) ||
+        !cli_timeout(args, "timeout", &r.timeout_ms))
         return CLI_USAGE;
     r.rows = cli_value(args, "output") != NULL;
     output_open(&r.output, &r.signals);

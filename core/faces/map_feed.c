@@ -110,6 +110,7 @@ static int submit(struct map *m, const struct map_hand *hand, uint64_t *id, stru
         .args = m->value.data,
         .args_len = m->value.len,
         .retry = m->retries >= 0 ? &retry : NULL,
+        .timeout_ms = m->timeout_ms,
         .tag = (uint64_t)(hand - m->hands),
         .flags = NEAP_DELIVER | NEAP_NOWAIT | NEAP_MSGPACK,
     };

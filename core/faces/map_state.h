@@ -50,10 +50,11 @@ struct map { /* main thread */
 
     /* options */
     bool rows, ordered, tag, json, bar;
-    bool convert;      /* `field` was named with --as: text becomes what it wants */
-    const char *field; /* that an input fills; NULL: the input is the whole argument */
-    int64_t retries;   /* -1: not given */
-    int64_t jobs;      /* most in hand */
+    bool convert;       /* `field` was named with --as: text becomes what it wants */
+    const char *field;  /* that an input fills; NULL: the input is the whole argument */
+    int64_t retries;    /* -1: not given */
+    int64_t timeout_ms; /* as in neap_request */
+    int64_t jobs;       /* most in hand */
 
     struct map_hand *hands;
     size_t cap_hands, in_hand, hand_bytes;

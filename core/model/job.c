@@ -11,6 +11,7 @@ struct job *job_new(const void *args, size_t args_len)
     assert(args_len <= UINT32_MAX);
     struct job *job = mem_zero(1, sizeof *job + args_len);
     job->args_len = (uint32_t)args_len;
+    job->timeout_ms = -1;
     if (args && args_len)
         memcpy(job->args, args, args_len);
     return job;

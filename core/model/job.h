@@ -62,6 +62,7 @@ struct job {
     struct gate *gate;                /* its queue */
     int64_t submitted_ms, expires_ms; /* expires 0: never */
     struct retry *retry;              /* submit's own policy, or NULL; owned */
+    int64_t timeout_ms;               /* submit's own; 0: none, -1: the task's */
     uint32_t args_len;                /* 0: no arguments */
     /* Set by the engine before a claim. */
     uint32_t attempt;        /* 1 for the first */
@@ -91,7 +92,8 @@ struct job {
     unsigned char args[];
 };
 
-/* `args` may be NULL: the bytes are then zero, to be filled in later. */
+/* All zero but for the arguments and timeout_ms, which is -1. `args` may be NULL: the bytes are
+ * then zero, to be filled in later. */
 struct job *job_new(const void *args, size_t args_len);
 void job_free(struct job *job); /* NULL is fine */
 

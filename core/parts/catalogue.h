@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/config.h"
 #include "model/job.h"
@@ -21,6 +22,8 @@ struct task_info { /* settings resolved: INI > file > default */
     int8_t priority;
     bool has_on_dead;
     struct retry retry; /* no field unset */
+    int64_t timeout_ms; /* of an attempt; 0: none */
+    bool reentrant;     /* while it is preempted, others of its plugin may run in its state */
     char *args_schema;  /* JSON, or NULL */
     void *config;       /* checked values, MessagePack; NULL: none */
     size_t config_len;
@@ -58,6 +61,9 @@ struct catalogue *catalogue_ref(struct catalogue *catalogue);
 void catalogue_unref(struct catalogue *catalogue); /* NULL is fine */
 const struct task_info *catalogue_task(const struct catalogue *catalogue,
                                        const struct task_name *name); /* NULL: none */
+/* How long an attempt of the job that starts now may take; 0: as long as it wants. At most a
+ * hundred years, so that it fits in nanoseconds. */
+int64_t catalogue_timeout(const struct task_info *task, const struct job *job);
 /* "no such task: mail.sned (did you mean mail.send?)" */
 int catalogue_no_task(const struct catalogue *catalogue, const char *name, struct neap_error *err);
 

@@ -220,6 +220,7 @@ static uint64_t settings_hash(const struct config *config, const struct plugin *
         hash = hash_number(hash_number(hash, retry.base_ms), retry.cap_ms);
         hash = hash_bytes(hash, &retry.jitter, sizeof retry.jitter);
         hash = hash_number(hash, config_task_priority(config, task));
+        hash = hash_number(hash, config_task_timeout(config, task));
         hash = hash_text(hash, queue ? queue : "");
         config_task_each(config, task, &hash, hash_setting);
     }

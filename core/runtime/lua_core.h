@@ -44,5 +44,10 @@ void lua_error_push(lua_State *L, const char *code, const char *message,
 
 /* A duration at `index`: seconds as a number, or text like "1m30s". Raises naming `what`. */
 int64_t lua_check_duration(lua_State *L, int index, const char *what);
+/* Likewise where no limit may be asked for: 0, also for "none". */
+int64_t lua_check_timeout(lua_State *L, int index, const char *what);
+
+/* A size at `index`: bytes as a whole number, or text like "16M". Raises naming `what`. */
+int64_t lua_check_size(lua_State *L, int index, const char *what);
 
 #endif

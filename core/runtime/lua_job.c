@@ -22,6 +22,7 @@ struct submit_options {
     int64_t due_ms, expires_ms; /* 0: none */
     int priority;               /* INT_MIN: the task's */
     struct gate *gate;          /* NULL: the task's */
+    int64_t timeout_ms;         /* -1: the task's */
     struct retry retry;
     bool has_retry;
 };
@@ -132,7 +133,8 @@ static struct gate *queue_at(lua_State *L, int index, const char *who)
 
 static void submit_option(lua_State *L, const char *who, const char *key, struct submit_options *o)
 {
-    static const char *const known[] = {"delay", "at", "expires", "priority", "queue", "retry"};
+    static const char *const known[] = {"delay", "at",    "expires", "priority",
+                                        "queue", "retry", "timeout"};
     const int index = lua_gettop(L);
     if (strcmp(key, "delay") == 0)
         o->due_ms = clock_unix_ms() + lua_check_duration(L, index, "delay");
@@ -148,8 +150,10 @@ static void submit_option(lua_State *L, const char *who, const char *key, struct
         o->gate = queue_at(L, index, who);
     else if (strcmp(key, "retry") == 0)
         o->retry = retry_at(L, index, who), o->has_retry = true;
+    else if (strcmp(key, "timeout") == 0)
+        o->timeout_ms = lua_check_timeout(L, index, "timeout");
     else
-        unknown_option(L, who, "option", key, known, 6);
+        unknown_option(L, who, "option", key, known, sizeof known / sizeof *known);
 }
 
 static void read_options(lua_State *L, int index, const char *who, struct submit_options *o)
@@ -190,7 +194,7 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
 {
     struct vm *vm = vm_of(L);
     struct neap_error err;
-    struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET};
+    struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET, .timeout_ms = -1};
     const struct task_info *info = task_at(L, task, who);
     read_options(L, opts, who, &o);
     struct buf *packed = vm_scratch(vm);
@@ -208,6 +212,7 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     job->submitted_ms = now_ms;
     job->due.key = o.due_ms;
     job->expires_ms = o.expires_ms;
+    job->timeout_ms = o.timeout_ms;
     if (o.has_retry)
         job->retry = mem_copy(&o.retry, sizeof o.retry);
     return job;

@@ -32,6 +32,31 @@ int64_t lua_check_duration(lua_State *L, int index, const char *what)
     return ms;
 }
 
+int64_t lua_check_timeout(lua_State *L, int index, const char *what)
+{
+    if (lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), "none") == 0)
+        return 0;
+    return lua_check_duration(L, index, what);
+}
+
+int64_t lua_check_size(lua_State *L, int index, const char *what)
+{
+    const int type = lua_type(L, index);
+    int whole = 0;
+    int64_t bytes = -1;
+    if (type == LUA_TNUMBER)
+        bytes = lua_tointegerx(L, index, &whole);
+    else if (type == LUA_TSTRING)
+        whole = text_size(lua_tostring(L, index), &bytes);
+    if (!whole || bytes < 0)
+        luaL_error(L,
+                   "%s: a size is a whole number of bytes or text such as \"64K\", \"16M\", got %s",
+                   what,
+                   type == LUA_TNUMBER || type == LUA_TSTRING ? luaL_tolstring(L, index, NULL)
+                                                              : luaL_typename(L, index));
+    return bytes;
+}
+
 /* core.duration(value) -> milliseconds or nil */
 static int core_duration(lua_State *L)
 {

@@ -18,6 +18,7 @@
 #define LOOK_EVERY 200 /* instructions between two looks at the clocks and the memory */
 
 #define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
+#define SERVICE_TIMEOUT_MS (60 * 60 * 1000)
 #define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS (60 * 60 * 1000)
 #define RETRY_JITTER 0.1
@@ -139,6 +140,22 @@ static struct retry resolve_retry(const struct stage_env *env, const char *name,
     return retry_merge(&merged, &defaults);
 }
 
+static int64_t resolve_timeout(const struct stage_env *env, const char *name, int64_t declared_ms)
+{
+    const int64_t from_ini = config_task_timeout(env->config, name);
+    if (from_ini >= 0)
+        return from_ini;
+    return declared_ms >= 0 ? declared_ms : env->service ? SERVICE_TIMEOUT_MS : 0;
+}
+
+static bool field_flag(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    const bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
 static char *field_text(lua_State *L, int index, const char *name)
 {
     char *text = lua_getfield(L, index, name) == LUA_TSTRING ? mem_text(lua_tostring(L, -1)) : NULL;
@@ -182,9 +199,10 @@ static void take_task(struct stage *stage, lua_State *L, struct plugin *plugin,
     info->args_schema = field_text(L, 2, "args_schema");
     const int from_ini = config_task_priority(stage->env->config, info->name->text);
     info->priority = (int8_t)(from_ini != INT_MIN ? from_ini : field_integer(L, 2, "priority", 0));
-    lua_getfield(L, 2, "has_on_dead");
-    info->has_on_dead = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    info->has_on_dead = field_flag(L, 2, "has_on_dead");
+    info->reentrant = field_flag(L, 2, "reentrant");
+    info->timeout_ms =
+        resolve_timeout(stage->env, info->name->text, field_integer(L, 2, "timeout_ms", -1));
     const struct retry declared = field_retry(L, 2);
     info->retry = resolve_retry(stage->env, info->name->text, &declared);
     take_queue(stage, L, info);

@@ -13,7 +13,7 @@ struct stage_env {
     struct gates *gates;
     int64_t limit_ms;               /* CPU time of a trial run; 0: 2 s */
     const struct preload *preloads; /* the host's C modules */
-    bool service;                   /* default retry policy: 20, else none */
+    bool service; /* defaults: 20 retries and a timeout of 1 h, else none of both */
     void *user;
     void (*problem)(void *user, const char *text); /* every mistake: FILE:LINE: ... */
 };

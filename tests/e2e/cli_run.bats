@@ -250,3 +250,18 @@ EOF
     [ "$status" = 143 ]
     [ ! -s out ]
 }
+
+@test "--timeout takes a duration or none" {
+    neap 64 run ./echo.lua --timeout soon
+    expect_error '--timeout: "soon" is not a duration (such as 250ms, 1.5s, 2m or 1h30m), or none'
+    neap 64 run ./echo.lua --timeout -1
+    neap 64 map ./echo.lua --timeout 5x ::: 1
+    expect_error '--timeout: "5x" is not a duration'
+    neap 64 run ./echo.lua --timout 1s
+    expect_error "did you mean --timeout?"
+    local d
+    for d in none 0 1h 0.5m; do
+        neap 0 run ./echo.lua 1 --timeout "$d"
+        is 1
+    done
+}

@@ -75,6 +75,20 @@ describe("task.read", function()
                 task.read(with { retry = { base = 0.25, backoff = "fixed" } }, "t").retry)
   end)
 
+  for given, ms in pairs { [0] = 0, none = 0, ["0"] = 0, ["1.5s"] = 1500, [0.25] = 250,
+                           ["1h30m"] = 5400000 } do
+    it("takes the timeout " .. given, function()
+      assert.equal(ms, task.read(with { timeout = given }, "t").timeout_ms)
+    end)
+  end
+
+  it("takes reentrant", function()
+    assert.is_true(task.read(with { reentrant = true }, "t").reentrant)
+    assert.is_false(task.read(with { reentrant = false }, "t").reentrant)
+    assert.is_nil(task.read(with {}, "t").reentrant)
+  end)
+
+  local NO_TIMEOUT = "timeout: must be a duration: seconds, or such as '250ms' or '1h30m'; or 'none'"
   local bad = {
     { nil, "file: must return a function or a table, returned nothing" },
     { "x", "file: must return a function or a table, returned a string" },
@@ -124,10 +138,12 @@ describe("task.read", function()
       'config: must be a table of fields, such as { from = "string" }' },
     { with { config = { a = "x" } }, "config.a: unknown type 'x'" },
     { with { sumary = "x" }, "sumary: unknown field (did you mean 'summary'?)" },
-    { with { timeout = "5s" }, "timeout: unknown field" },
+    { with { timeout = "soon" }, NO_TIMEOUT }, { with { timeout = false }, NO_TIMEOUT },
+    { with { timeout = -1 }, NO_TIMEOUT }, { with { timeout = {} }, NO_TIMEOUT },
+    { with { reentrant = 1 }, "reentrant: must be true or false, not a number" },
+    { with { timout = 1 }, "timout: unknown field (did you mean 'timeout'?)" },
     { with { slice = "5ms" }, "slice: unknown field" },
     { with { memory = "5M" }, "memory: unknown field" },
-    { with { reentrant = true }, "reentrant: unknown field" },
     { with { [true] = 1 }, "true: unknown field" },
   }
   for _, case in ipairs(bad) do

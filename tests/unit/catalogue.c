@@ -74,6 +74,22 @@ static void finds_tasks_by_name(void **state)
     names_free(names);
 }
 
+static void a_timeout_given_at_submit_beats_the_task_s(void **state)
+{
+    (void)state;
+    const struct task_info task = {.timeout_ms = 5000}, endless = {.timeout_ms = 0};
+    struct job *job = job_new(NULL, 0);
+    assert_int_equal(catalogue_timeout(&task, job), 5000);
+    assert_int_equal(catalogue_timeout(&endless, job), 0);
+    job->timeout_ms = 0;
+    assert_int_equal(catalogue_timeout(&task, job), 0);
+    job->timeout_ms = 7;
+    assert_int_equal(catalogue_timeout(&endless, job), 7);
+    job->timeout_ms = INT64_MAX; /* it must fit in nanoseconds */
+    assert_in_range(catalogue_timeout(&task, job), 1, INT64_MAX / 1000000);
+    job_free(job);
+}
+
 static void suggests_a_task(void **state)
 {
     (void)state;
@@ -139,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_tasks_by_name),
+        cmocka_unit_test(a_timeout_given_at_submit_beats_the_task_s),
         cmocka_unit_test(suggests_a_task),
         cmocka_unit_test(an_empty_one_works),
         cmocka_unit_test(threads_share_it),

@@ -194,6 +194,8 @@ static void refuses_bad_requests(void **state)
         {"retries", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[0]}},
         {"backoff", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[1]}},
         {"base", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[2]}},
+        {"timeout", NEAP_EINVAL, "timeout_ms", {.task = "t.echo", .timeout_ms = -2}},
+        {"long timeout", NEAP_EINVAL, "timeout_ms", {.task = "t.echo", .timeout_ms = INT64_MAX}},
         {"jitter", NEAP_EINVAL, "retry", {.task = "t.echo", .retry = &retries[3]}},
         {"cut bytes",
          NEAP_EINVAL,

@@ -18,6 +18,7 @@ static void holds_its_arguments(void **state)
     assert_int_equal(job->args_len, 4);
     assert_memory_equal(job->args, "\x93\1\2\3", 4);
     assert_int_equal(job->id, 0);
+    assert_int_equal(job->timeout_ms, -1);
     assert_null(job->error);
     job_free(job);
 }
@@ -39,7 +40,7 @@ static void leaves_arguments_to_be_filled_in(void **state)
 static void is_small(void **state)
 {
     (void)state;
-    assert_true(sizeof(struct job) <= 208);
+    assert_true(sizeof(struct job) <= 216); /* what malloc makes of 209 to 216: 224 with its own */
 }
 
 static void frees_what_it_owns(void **state)

@@ -1,5 +1,5 @@
 /* Files that do their worst at their top level, tests/attack/load: each is refused, with its name,
- * in time. */
+ * in time. And what is read off those that are good. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "model/config.h"
+#include "model/config_private.h"
 #include "runtime/stage.h"
 #include "tree.h"
 
@@ -129,8 +129,62 @@ static void refuses_in_time(void **state)
     config_unref(config);
 }
 
+/* --- what is read off ------------------------------------------------------------------------- */
+
+static const struct task_info *task_named(const struct plugin *plugin, const char *name)
+{
+    for (size_t i = 0; i < plugin->n_tasks; i++)
+        if (strcmp(plugin->tasks[i].name->text, name) == 0)
+            return &plugin->tasks[i];
+    fail_msg("no %s", name);
+    return NULL;
+}
+
+static void settings_resolve(void **state)
+{
+    (void)state;
+    static const char ini[] = "[task p.both]\ntimeout = 7s\n[task p.endless]\ntimeout = none\n";
+    const struct config_source none = {.problem = problem};
+    struct neap_error err;
+    struct stage_env env = {.names = names_new(), .gates = gates_new(), .problem = problem};
+    struct config *config;
+    struct tree tree;
+    tree_init(&tree);
+    tree_write(&tree, "p/plain.lua", "return function() end");
+    tree_write(&tree, "p/own.lua", "return {run = print, timeout = '1.5s', reentrant = true}");
+    tree_write(&tree, "p/both.lua", "return {run = print, timeout = '1.5s', reentrant = false}");
+    tree_write(&tree, "p/endless.lua", "return {run = print, timeout = '1.5s'}");
+    tree_write(&tree, "p/free.lua", "return {run = print, timeout = 'none'}");
+    if (config_load_text(&config, &none, "neap.ini", ini, sizeof ini - 1, &err))
+        fail_msg("%s", err.message);
+    env.config = config;
+    struct source *source = read_source(tree.dir);
+    for (int service = 0; service < 2; service++) {
+        struct plugin *plugin = NULL;
+        env.service = service;
+        said[0] = 0;
+        if (stage_plugin(source, 1, &env, &plugin, &err))
+            fail_msg("%s: %s", err.message, said);
+        assert_int_equal(task_named(plugin, "p.plain")->timeout_ms, service ? 3600000 : 0);
+        assert_int_equal(task_named(plugin, "p.own")->timeout_ms, 1500);
+        assert_int_equal(task_named(plugin, "p.both")->timeout_ms, 7000);
+        assert_int_equal(task_named(plugin, "p.endless")->timeout_ms, 0);
+        assert_int_equal(task_named(plugin, "p.free")->timeout_ms, 0);
+        assert_true(task_named(plugin, "p.own")->reentrant);
+        assert_false(task_named(plugin, "p.both")->reentrant);
+        assert_false(task_named(plugin, "p.plain")->reentrant);
+        plugin_unref(plugin);
+    }
+    source_unref(source);
+    tree_close(&tree);
+    names_free(env.names);
+    gates_free(env.gates);
+    config_unref(config);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_in_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_in_time),
+                                       cmocka_unit_test(settings_resolve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
