@@ -194,7 +194,9 @@ struct neap_outcome {
     const char *code, *message, *traceback;        /* of the error that ended it, or NULL */
     int64_t submitted_ms, started_ms, finished_ms; /* started: of the last attempt; 0: never */
     double run_ms;                                 /* last attempt, waiting included */
-    void *owned;                                   /* what neap_outcome_free frees */
+    double cpu_ms;                                 /* that it computed, of run_ms */
+    uint64_t bytes; /* that it allocated in Lua, freed again or not */
+    void *owned;    /* what neap_outcome_free frees */
 };
 
 /* The next outcome of a job submitted with NEAP_DELIVER, in order of completion; each goes to one
@@ -243,7 +245,8 @@ struct neap_counters {
     uint64_t submitted, completed, failed, retried, dead, cancelled, dropped, rejected;
     uint64_t running, waiting; /* now: has started (it may wait for something in Lua), has not */
     uint64_t run_us[NEAP_BUCKETS], wait_us[NEAP_BUCKETS]; /* of ended attempts */
-    double run_sum_s, wait_sum_s;
+    double run_sum_s, wait_sum_s, cpu_sum_s;              /* of ended attempts; cpu: computing */
+    uint64_t bytes_sum; /* allocated in Lua by them, freed again or not */
 };
 struct neap_stats_row {
     const char *name;
@@ -255,6 +258,7 @@ struct neap_stats {
     struct neap_stats_row *queues, *tasks; /* tasks: those with a job so far */
     uint64_t reloads;                      /* catalogues of tasks published since the start */
     uint64_t broken;                       /* plugins whose newest version is broken now */
+    uint64_t stuck; /* workers given up because a call into C did not come back */
     int64_t uptime_ms;
     void *owned;
 };

@@ -258,6 +258,8 @@ function neap.log.error(text, fields) end
 ---@field waiting integer Now.
 ---@field run neap.Histogram How long attempts took, waits included.
 ---@field wait neap.Histogram How long jobs that could run waited for it.
+---@field cpu number Seconds that ended attempts computed.
+---@field bytes integer That they allocated in Lua, freed again or not.
 
 ---@class neap.Stats: neap.Counters
 ---@field queues table<string, neap.Counters>
@@ -265,6 +267,7 @@ function neap.log.error(text, fields) end
 ---@field workers integer
 ---@field reloads integer Versions of plugins published.
 ---@field broken integer Plugins whose newest version could not be loaded.
+---@field stuck integer Workers given up because a call into C did not come back.
 ---@field uptime number Seconds.
 
 ---@return neap.Stats

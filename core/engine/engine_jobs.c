@@ -60,6 +60,8 @@ static struct delivery *delivery_of(struct job *job, int state, const struct out
         .started_ms = outcome ? outcome->started_ms : 0,
         .finished_ms = job->finished_ms,
         .run_ms = outcome ? (double)outcome->run_us / 1000 : 0,
+        .cpu_ms = outcome ? (double)outcome->cpu_us / 1000 : 0,
+        .bytes = outcome ? outcome->bytes : 0,
         .owned = d,
     };
     if (job->error && state != NEAP_COMPLETED) {
@@ -179,9 +181,10 @@ static void keep_log(struct job *job, struct outcome *outcome)
 
 static void count(struct engine *e, const struct job *job, const struct outcome *o, int state)
 {
-    counters_ended(&e->total, o->kind, state, o->run_us, o->wait_us);
-    counters_ended(&queue_of(e, job->gate)->counters, o->kind, state, o->run_us, o->wait_us);
-    counters_ended(&task_row(e, job->task)->counters, o->kind, state, o->run_us, o->wait_us);
+    const struct attempt_cost cost = {o->run_us, o->wait_us, o->cpu_us, o->bytes};
+    counters_ended(&e->total, o->kind, state, &cost);
+    counters_ended(&queue_of(e, job->gate)->counters, o->kind, state, &cost);
+    counters_ended(&task_row(e, job->task)->counters, o->kind, state, &cost);
 }
 
 static void count_out(struct engine *e, const struct job *job, int state)

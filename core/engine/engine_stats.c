@@ -80,6 +80,7 @@ void stats_fill(struct engine *e, struct neap_stats *out)
         .tasks = rows + e->n_queues,
         .reloads = e->publications,
         .broken = e->catalogue->broken,
+        .stuck = e->stuck,
         .uptime_ms = e->mono_ms - e->started_ms,
         .owned = rows,
     };
@@ -138,13 +139,17 @@ static void pack_counters(struct buf *out, const struct neap_counters *c, size_t
         {"waiting", c->waiting},
     };
     const size_t count = sizeof rows / sizeof *rows;
-    msgpack_map(out, count + 2 + more);
+    msgpack_map(out, count + 4 + more);
     for (size_t i = 0; i < count; i++) {
         key(out, rows[i].name);
         msgpack_integer(out, (int64_t)rows[i].value);
     }
     pack_histogram(out, "run", c->run_us, c->run_sum_s);
     pack_histogram(out, "wait", c->wait_us, c->wait_sum_s);
+    key(out, "cpu");
+    msgpack_float(out, c->cpu_sum_s);
+    key(out, "bytes");
+    msgpack_integer(out, (int64_t)c->bytes_sum);
 }
 
 static void pack_rows(struct buf *out, const char *name, const struct neap_stats_row *rows,
@@ -162,7 +167,7 @@ void stats_pack(struct engine *e, struct buf *out)
 {
     struct neap_stats stats;
     stats_fill(e, &stats);
-    pack_counters(out, &stats.total, 6);
+    pack_counters(out, &stats.total, 7);
     pack_rows(out, "queues", stats.queues, stats.n_queues);
     pack_rows(out, "tasks", stats.tasks, stats.n_tasks);
     key(out, "workers");
@@ -171,6 +176,8 @@ void stats_pack(struct engine *e, struct buf *out)
     msgpack_integer(out, (int64_t)stats.reloads);
     key(out, "broken");
     msgpack_integer(out, (int64_t)stats.broken);
+    key(out, "stuck");
+    msgpack_integer(out, (int64_t)stats.stuck);
     key(out, "uptime");
     msgpack_float(out, (double)stats.uptime_ms / 1000);
     free(stats.owned);

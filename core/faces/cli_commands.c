@@ -18,7 +18,7 @@
 #define OPTION_TIMEOUT   {"timeout", 0, "TIME", \
     "stop an attempt that takes longer: 250ms, 1.5s, 2m, or none, whatever the task says", NULL, false}
 #define OPTION_OUTPUT    {"output", 'o', "FORMAT", \
-    "jsonl: a JSON object for each job with seq, arg, id, state, result and error", "jsonl", false}
+    "jsonl: a JSON object for each job with seq, arg, id, state, result, error, cpu_ms and bytes", "jsonl", false}
 #define OPTIONS_COMMON   OPTION_CONFIG, OPTION_PLUGINS, OPTION_SET, OPTION_WORKERS, OPTION_LEVEL
 #define OPTIONS_END      {NULL, 0, NULL, NULL, NULL, false}
 
@@ -51,7 +51,7 @@ static const struct cli_option map_options[] = {
     {"as", 0, "FIELD", "the input becomes this argument, turned into its type", NULL, false},
     {"tag", 0, NULL, "begin each line of output with the input and a tab", NULL, false},
     {"bar", 0, NULL, "show a progress bar if standard error is a terminal, and a summary", NULL, false},
-    {"joblog", 0, "FILE", "log every job in the columns of GNU parallel", NULL, false},
+    {"joblog", 0, "FILE", "log every job in the columns of GNU parallel, and Cputime and Bytes", NULL, false},
     {"resume", 0, NULL, "leave out the inputs that the --joblog names, and add to it", NULL, false},
     {"resume-failed", 0, NULL, "like --resume, but run those that failed again", NULL, false},
     {"halt", 0, "WHEN", "soon,fail=N or now,fail=N: end after N failures (or N%), letting running jobs "

@@ -48,7 +48,7 @@ void report_row(struct buf *out, const struct report_input *input, const struct 
     value_json(out, o->result, o->result_len);
     buf_text(out, ",\"error\":");
     put_error(out, o);
-    buf_text(out, "}\n");
+    buf_format(out, ",\"cpu_ms\":%.3f,\"bytes\":%llu}\n", o->cpu_ms, (unsigned long long)o->bytes);
 }
 
 static void put_line(struct buf *out, const char *text, size_t len)

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADER "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+#define HEADER                                                                                     \
+    "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\tCputime\tBytes\n"
 #define COMMAND_COLUMN 8
 #define EXITVAL_COLUMN 6
 #define USED_UP UINT64_MAX /* a count down to nothing: 0 would break the chains of the table */
@@ -95,8 +96,9 @@ static void read_line(struct joblog *log, const char *line, size_t len, enum job
         if (!at++)
             return;
     }
-    if (mode == JOBLOG_RESUME || strncmp(exitval, "0\t", 2) == 0)
-        remember(log, at, (size_t)(end - at));
+    const char *tab = memchr(at, '\t', (size_t)(end - at));
+    if (tab && (mode == JOBLOG_RESUME || strncmp(exitval, "0\t", 2) == 0))
+        remember(log, at, (size_t)(tab - at));
 }
 
 /* Reads the lines; `*good` becomes the length up to and with the last whole one, as the last write
@@ -193,5 +195,5 @@ void joblog_put_line(struct buf *out, const struct joblog_entry *entry)
                (long long)(started_ms / 1000), (int)(started_ms % 1000), o->run_ms / 1000.0,
                entry->arg_len, entry->output_len, o->state != NEAP_COMPLETED);
     put_command(out, entry->task, entry->arg, entry->arg_len);
-    buf_byte(out, '\n');
+    buf_format(out, "\t%.6f\t%llu\n", o->cpu_ms / 1000.0, (unsigned long long)o->bytes);
 }

@@ -1,4 +1,5 @@
-/* The log of jobs in GNU parallel's columns, and which inputs it says are done. */
+/* The log of jobs in GNU parallel's columns and two of ours behind them, and which inputs it says
+ * are done. */
 #ifndef FACES_MAP_JOBLOG_H
 #define FACES_MAP_JOBLOG_H
 

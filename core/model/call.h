@@ -76,9 +76,11 @@ struct outcome {
     unsigned generation;
     struct job_error *error; /* passes to the engine */
     int64_t started_ms;      /* Unix */
-    int64_t run_us, wait_us;
-    struct list children; /* of ctx:submit, to be submitted where it completed */
-    char *log;            /* passes to the engine; NULL: nothing */
+    int64_t run_us, wait_us; /* from start to end; available but not started */
+    int64_t cpu_us;          /* that it computed */
+    uint64_t bytes;          /* that it allocated in Lua, whether or not they were freed */
+    struct list children;    /* of ctx:submit, to be submitted where it completed */
+    char *log;               /* passes to the engine; NULL: nothing */
     uint32_t log_len;
     bool no_task; /* handed back because the task was gone */
     void *worker;

@@ -16,16 +16,23 @@ static void count_state(struct neap_counters *c, int state)
     c->cancelled += state == NEAP_CANCELLED;
 }
 
-void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state, int64_t run_us,
-                    int64_t wait_us)
+static int64_t at_least_0(int64_t us)
 {
-    const int64_t run = run_us > 0 ? run_us : 0, wait = wait_us > 0 ? wait_us : 0;
+    return us > 0 ? us : 0;
+}
+
+void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state,
+                    const struct attempt_cost *cost)
+{
+    const int64_t run = at_least_0(cost->run_us), wait = at_least_0(cost->wait_us);
     c->failed += kind == OUTCOME_FAILED || kind == OUTCOME_RETRY || kind == OUTCOME_DEAD;
     count_state(c, state);
     c->run_us[metrics_bucket(run)]++;
     c->wait_us[metrics_bucket(wait)]++;
     c->run_sum_s += (double)run / 1e6;
     c->wait_sum_s += (double)wait / 1e6;
+    c->cpu_sum_s += (double)at_least_0(cost->cpu_us) / 1e6;
+    c->bytes_sum += cost->bytes;
 }
 
 void counters_dropped_out(struct neap_counters *c, int state)
@@ -52,6 +59,8 @@ void counters_add(struct neap_counters *into, const struct neap_counters *from)
     }
     into->run_sum_s += from->run_sum_s;
     into->wait_sum_s += from->wait_sum_s;
+    into->cpu_sum_s += from->cpu_sum_s;
+    into->bytes_sum += from->bytes_sum;
 }
 
 uint64_t metrics_count(const uint64_t buckets[NEAP_BUCKETS])

@@ -11,11 +11,16 @@
  * Negative values count as 0. */
 unsigned metrics_bucket(int64_t us);
 
-/* An attempt that had started ended: how, which state followed, how long it ran (waiting for I/O
- * included) and how long it had been available before. Does not touch `running` and `waiting`.
- * failed: attempts that ended badly (retried or dead); retried: those that will run again. */
-void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state, int64_t run_us,
-                    int64_t wait_us);
+struct attempt_cost { /* as in struct outcome */
+    int64_t run_us, wait_us, cpu_us;
+    uint64_t bytes;
+};
+
+/* An attempt that had started ended: how, which state followed, what it took. Does not touch
+ * `running` and `waiting`. failed: attempts that ended badly (retried or dead); retried: those that
+ * will run again. */
+void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state,
+                    const struct attempt_cost *cost);
 
 /* A job ended without an attempt (cancelled in line, expired): only its final state counts. */
 void counters_dropped_out(struct neap_counters *c, int state);

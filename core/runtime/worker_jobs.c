@@ -133,6 +133,7 @@ static struct outcome *outcome_of(struct run *run)
     outcome->started_ms = run->started_ms;
     outcome->run_us = (run->worker->now_ns - run->started_ns) / 1000;
     outcome->wait_us = run->wait_us;
+    outcome->bytes = run->bytes;
     outcome->error = run->error;
     if (run->kind == OUTCOME_COMPLETED && run->has_result) {
         outcome->result_len = (uint32_t)run->result.len;

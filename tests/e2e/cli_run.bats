@@ -110,7 +110,7 @@ EOF
 
 @test "-o jsonl prints one object, for a failure too" {
     neap 0 run ./echo.lua '{"a":1}' -o jsonl
-    [[ $output =~ ^'{"seq":1,"arg":{"a":1},"id":"'[0-9A-HJKMNP-TV-Z]{13}'","state":"completed","result":{"a":1},"error":null'.*'}'$ ]]
+    [[ $output =~ ^'{"seq":1,"arg":{"a":1},"id":"'[0-9A-HJKMNP-TV-Z]{13}'","state":"completed","result":{"a":1},"error":null,"cpu_ms":'[0-9]+\.[0-9]{3}',"bytes":'[1-9][0-9]*'}'$ ]]
     neap 1 run ./echo.lua '"bad"' -o jsonl
     expect '"state":"dead"'
     expect '"result":null,"error":{"code":"error","message":"./echo.lua:2: no good: bad","traceback":"'

@@ -159,12 +159,12 @@ EOF
 @test "-o jsonl gives a row a job, failures and bad inputs too" {
     run -1 --separate-stderr "$NEAP" map -k -o jsonl ./echo.lua < <(printf '%s\n' a bad)
     [ "$(wc -l <<<"$output")" = 2 ]
-    [[ ${lines[0]} == '{"seq":1,"arg":"a","id":"'*'","state":"completed","result":"a","error":null'*'}' ]]
-    [[ ${lines[1]} == '{"seq":2,"arg":"bad","id":"'*'","state":"dead","result":null,"error":{"code":"error","message":"./echo.lua:2: no good: bad","traceback":"'*'","attempt":1}'*'}' ]]
+    [[ ${lines[0]} == '{"seq":1,"arg":"a","id":"'*'","state":"completed","result":"a","error":null,"cpu_ms":'*'.'*',"bytes":'*[1-9]*'}' ]]
+    [[ ${lines[1]} == '{"seq":2,"arg":"bad","id":"'*'","state":"dead","result":null,"error":{"code":"error","message":"./echo.lua:2: no good: bad","traceback":"'*'","attempt":1},"cpu_ms":'*',"bytes":'*'}' ]]
     [[ $stderr == "neap map: 2 jobs, "* ]]
     run -65 "$NEAP" map -k -o jsonl --jsonl ./echo.lua < <(printf '{"a": 1}\n{\n')
     [[ ${lines[0]} == '{"seq":1,"arg":{"a":1},'* ]]
-    [[ ${lines[1]} == '{"seq":2,"arg":"{","id":null,"state":"dead","result":null,"error":{"code":"args",'* ]]
+    [[ ${lines[1]} == '{"seq":2,"arg":"{","id":null,"state":"dead","result":null,"error":{"code":"args",'*'},"cpu_ms":0.000,"bytes":0}' ]]
 }
 
 @test "-o jsonl is valid UTF-8 whatever the input" {

@@ -12,15 +12,17 @@ column() { # FILE NUMBER
     tail -n +2 "$1" | cut -f "$2" | sort
 }
 
-@test "the log has GNU parallel's columns, one line a job" {
+@test "the log has GNU parallel's columns and two more, one line a job" {
     neap 1 map --joblog log ./echo.lua ::: a 'b c' bad
-    [ "$(head -n 1 log)" = $'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand' ]
+    [ "$(head -n 1 log)" = $'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\tCputime\tBytes' ]
     lines log 4
     [ "$(column log 1)" = $'1\n2\n3' ]
     [ "$(column log 7)" = $'0\n0\n1' ]
     [ "$(column log 9)" = $'echo a\necho b c\necho bad' ]
-    [ -z "$(awk -F '\t' 'NF != 9' log)" ]
+    [ -z "$(awk -F '\t' 'NF != 11' log)" ]
     [[ $(sed -n 2p log | cut -f 3) =~ ^[0-9]{10}\.[0-9]{3}$ ]]
+    [[ $(sed -n 2p log | cut -f 10) =~ ^[0-9]+\.[0-9]{6}$ ]]
+    [ "$(sed -n 2p log | cut -f 11)" -gt 0 ]
 }
 
 @test "a log is replaced, unless resuming" {
@@ -64,7 +66,7 @@ column() { # FILE NUMBER
     printf 'a\tb\0c\nd\0e\\f\0' >in
     "$NEAP" map -0 --joblog log ./echo.lua <in
     lines log 4
-    [ -z "$(awk -F '\t' 'NF != 9' log)" ]
+    [ -z "$(awk -F '\t' 'NF != 11' log)" ]
     run -0 "$NEAP" map -0 --joblog log --resume ./echo.lua < <(cat in; printf 'a\\tb')
     is 'a\tb'
 }
@@ -77,7 +79,7 @@ column() { # FILE NUMBER
         neap 0 map -k --joblog torn --resume ./echo.lua ::: a b c
         [ "$cut" -gt 20 ] || is c
         lines torn 4
-        [ -z "$(awk -F '\t' 'NF != 9' torn)" ]
+        [ -z "$(awk -F '\t' 'NF != 11' torn)" ]
     done
 }
 
@@ -122,7 +124,7 @@ column() { # FILE NUMBER
             kill -KILL "$pid"
             finish
             cat out >>total
-            tail -n +2 log | sed '$!b; /\tnap [0-9]*$/!d' | cut -f 9 | cut -d ' ' -f 2 | sort >logged.txt
+            tail -n +2 log | sed '$!b; /\tnap [0-9]*\t[0-9.]*\t[0-9]*$/!d' | cut -f 9 | cut -d ' ' -f 2 | sort >logged.txt
             sort total | uniq | comm -13 - logged.txt >lost
             [ ! -s lost ]
         done

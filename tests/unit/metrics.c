@@ -25,14 +25,16 @@ static void buckets_are_powers_of_two(void **state)
 static void counts_how_attempts_ended(void **state)
 {
     (void)state;
+    static const struct attempt_cost none = {0}, one = {1500000, 3, 250000, 1000},
+                                     two = {500000, 3, 500000, 24}, odd = {-5, -5, -5, 0};
     struct neap_counters c = {0};
-    counters_ended(&c, OUTCOME_COMPLETED, NEAP_COMPLETED, 1500000, 3);
-    counters_ended(&c, OUTCOME_FAILED, NEAP_RETRYABLE, 500000, 3);
-    counters_ended(&c, OUTCOME_FAILED, NEAP_DEAD, 0, 0);
-    counters_ended(&c, OUTCOME_RETRY, NEAP_RETRYABLE, 0, 0);
-    counters_ended(&c, OUTCOME_DEAD, NEAP_DEAD, 0, 0);
-    counters_ended(&c, OUTCOME_SNOOZED, NEAP_SCHEDULED, 0, 0);
-    counters_ended(&c, OUTCOME_CANCELLED, NEAP_CANCELLED, -5, -5);
+    counters_ended(&c, OUTCOME_COMPLETED, NEAP_COMPLETED, &one);
+    counters_ended(&c, OUTCOME_FAILED, NEAP_RETRYABLE, &two);
+    counters_ended(&c, OUTCOME_FAILED, NEAP_DEAD, &none);
+    counters_ended(&c, OUTCOME_RETRY, NEAP_RETRYABLE, &none);
+    counters_ended(&c, OUTCOME_DEAD, NEAP_DEAD, &none);
+    counters_ended(&c, OUTCOME_SNOOZED, NEAP_SCHEDULED, &none);
+    counters_ended(&c, OUTCOME_CANCELLED, NEAP_CANCELLED, &odd);
     counters_dropped_out(&c, NEAP_CANCELLED);
     assert_int_equal(c.completed, 1);
     assert_int_equal(c.failed, 4);
@@ -46,24 +48,29 @@ static void counts_how_attempts_ended(void **state)
     assert_int_equal(c.wait_us[2], 2);
     assert_true(c.run_sum_s > 1.999999 && c.run_sum_s < 2.000001);
     assert_true(c.wait_sum_s > 0.0000059 && c.wait_sum_s < 0.0000061);
+    assert_true(c.cpu_sum_s == 0.75);
+    assert_int_equal(c.bytes_sum, 1024);
 }
 
 static void adds_every_field(void **state)
 {
     (void)state;
     struct neap_counters one, sum = {0};
-    uint64_t *field = (uint64_t *)&one; /* all but the two sums are uint64_t, in a row */
+    uint64_t *field = (uint64_t *)&one; /* all before the sums are uint64_t, in a row */
     for (size_t i = 0; i < offsetof(struct neap_counters, run_sum_s) / sizeof *field; i++)
         field[i] = i + 1;
     one.run_sum_s = 0.5;
     one.wait_sum_s = 0.25;
+    one.cpu_sum_s = 0.125;
+    one.bytes_sum = 99;
     counters_add(&sum, &one);
     assert_memory_equal(&sum, &one, sizeof one);
     counters_add(&sum, &one);
     field = (uint64_t *)&sum;
     for (size_t i = 0; i < offsetof(struct neap_counters, run_sum_s) / sizeof *field; i++)
         assert_int_equal(field[i], 2 * (i + 1));
-    assert_true(sum.run_sum_s == 1 && sum.wait_sum_s == 0.5);
+    assert_true(sum.run_sum_s == 1 && sum.wait_sum_s == 0.5 && sum.cpu_sum_s == 0.25);
+    assert_int_equal(sum.bytes_sum, 198);
 }
 
 static void estimates_quantiles(void **state)
