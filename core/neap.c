@@ -185,6 +185,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         .names = n->names,
         .gates = n->gates,
         .shared = shared_set_new(),
+        .children = children_new((unsigned)n->config->max_children),
         .log_user = n->options.user,
         .log = n->options.on_log,
     };
@@ -292,6 +293,7 @@ void neap_close(neap *n)
     catalogue_unref(n->catalogue);
     config_unref(n->config);
     shared_set_free(n->worker.shared);
+    children_free(n->worker.children);
     gates_free(n->gates);
     names_free(n->names);
     pthread_mutex_destroy(&n->lock);

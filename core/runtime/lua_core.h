@@ -50,4 +50,8 @@ int64_t lua_check_timeout(lua_State *L, int index, const char *what);
 /* A size at `index`: bytes as a whole number, or text like "16M". Raises naming `what`. */
 int64_t lua_check_size(lua_State *L, int index, const char *what);
 
+/* Raises "WHO: unknown WHAT 'KEY'", with the one that was meant. */
+_Noreturn void lua_unknown_option(lua_State *L, const char *who, const char *what, const char *key,
+                                  const char *const *known, size_t count);
+
 #endif

@@ -27,16 +27,6 @@ struct submit_options {
     bool has_retry;
 };
 
-static _Noreturn void unknown_option(lua_State *L, const char *who, const char *what,
-                                     const char *key, const char *const *known, size_t count)
-{
-    const char *near = text_nearest(key, known, count);
-    if (near)
-        luaL_error(L, "%s: unknown %s '%s' (did you mean '%s'?)", who, what, key, near);
-    luaL_error(L, "%s: unknown %s '%s'", who, what, key);
-    abort(); /* luaL_error does not return, but does not say so either */
-}
-
 static int priority_at(lua_State *L, int index, const char *who)
 {
     static const char *const names[] = {"low", "normal", "high", "critical"};
@@ -80,7 +70,7 @@ static void retry_field(lua_State *L, const char *who, const char *key, struct r
         if (retry->backoff < 0)
             luaL_error(L, "%s: retry.backoff is exponential, linear or fixed", who);
     } else {
-        unknown_option(L, who, "retry option", key, known, 5);
+        lua_unknown_option(L, who, "retry option", key, known, 5);
     }
 }
 
@@ -128,7 +118,7 @@ static struct gate *queue_at(lua_State *L, int index, const char *who)
     for (unsigned i = 0; i < count; i++)
         if (atomic_load_explicit(&gates_at(env->gates, i)->open, memory_order_relaxed))
             names[known++] = gates_at(env->gates, i)->name;
-    unknown_option(L, who, "queue", name, names, known);
+    lua_unknown_option(L, who, "queue", name, names, known);
 }
 
 static void submit_option(lua_State *L, const char *who, const char *key, struct submit_options *o)
@@ -153,7 +143,7 @@ static void submit_option(lua_State *L, const char *who, const char *key, struct
     else if (strcmp(key, "timeout") == 0)
         o->timeout_ms = lua_check_timeout(L, index, "timeout");
     else
-        unknown_option(L, who, "option", key, known, sizeof known / sizeof *known);
+        lua_unknown_option(L, who, "option", key, known, sizeof known / sizeof *known);
 }
 
 static void read_options(lua_State *L, int index, const char *who, struct submit_options *o)

@@ -10,6 +10,7 @@
 #include "runtime/worker_run.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -55,6 +56,16 @@ int64_t lua_check_size(lua_State *L, int index, const char *what)
                    type == LUA_TNUMBER || type == LUA_TSTRING ? luaL_tolstring(L, index, NULL)
                                                               : luaL_typename(L, index));
     return bytes;
+}
+
+_Noreturn void lua_unknown_option(lua_State *L, const char *who, const char *what, const char *key,
+                                  const char *const *known, size_t count)
+{
+    const char *near = text_nearest(key, known, count);
+    if (near)
+        luaL_error(L, "%s: unknown %s '%s' (did you mean '%s'?)", who, what, key, near);
+    luaL_error(L, "%s: unknown %s '%s'", who, what, key);
+    abort(); /* luaL_error does not return, but does not say so either */
 }
 
 /* core.duration(value) -> milliseconds or nil */

@@ -11,6 +11,7 @@
 #include "model/call.h"
 #include "model/id.h"
 #include "parts/catalogue.h"
+#include "parts/children.h"
 #include "parts/line.h"
 #include "parts/shared.h"
 #include "runtime/preload.h"
@@ -24,6 +25,7 @@ struct worker_env {
     struct names *names;
     struct gates *gates;
     struct shared_set *shared;
+    struct children *children;
     const struct preload *preloads;
     atomic_int log_level;    /* of the config in force */
     _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */
