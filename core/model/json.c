@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 /* No value of NEAP_VALUE_MAX needs more text than this, spaces aside: \u0000 is six bytes for one.
@@ -103,19 +104,34 @@ static void put_integer(struct buf *out, int64_t value)
     buf_put(out, at, (size_t)(end - at));
 }
 
-/* MessagePack to text. Each returns NULL or what is wrong with the bytes. */
+/* MessagePack to text. Each function returns NULL or what is wrong with the bytes. */
 
-static const char *print_value(struct buf *out, struct msgpack_reader *in, int depth);
+struct pair {                /* of an object, as printed */
+    size_t at, key_len, len; /* in the output; the key without its quotes */
+    const char *text;        /* at `at`, once it does not move any more */
+};
 
-static const char *print_key(struct buf *out, struct msgpack_reader *in)
+#define PAIRS_NEAR 32 /* more than that are on the heap */
+
+struct printer { /* on the stack of json_from_msgpack */
+    struct buf *out;
+    struct msgpack_reader in;
+    struct pair *pairs; /* of the objects being printed, the innermost last */
+    size_t n_pairs, cap_pairs;
+    struct pair near[PAIRS_NEAR];
+};
+
+static const char *print_value(struct printer *p, int depth);
+
+static const char *print_key(struct printer *p)
 {
     struct msgpack_item key;
-    const char *problem = msgpack_read(in, &key);
+    const char *problem = msgpack_read(&p->in, &key);
     if (problem)
         return problem;
     switch (key.type) {
     case MSGPACK_TEXT:
-        json_put_string(out, key.text, key.len);
+        json_put_string(p->out, key.text, key.len);
         return NULL;
     case MSGPACK_NIL:
         return "a key that is nil";
@@ -125,66 +141,147 @@ static const char *print_key(struct buf *out, struct msgpack_reader *in)
     default:
         break;
     }
-    buf_byte(out, '"');
+    buf_byte(p->out, '"');
     if (key.type == MSGPACK_INTEGER)
-        put_integer(out, key.integer);
+        put_integer(p->out, key.integer);
     else if (key.type == MSGPACK_FLOAT)
-        json_put_float(out, key.number);
+        json_put_float(p->out, key.number);
     else
-        buf_text(out, key.integer ? "true" : "false");
-    buf_byte(out, '"');
+        buf_text(p->out, key.integer ? "true" : "false");
+    buf_byte(p->out, '"');
     return NULL;
 }
 
-static const char *print_container(struct buf *out, struct msgpack_reader *in,
-                                   const struct msgpack_item *item, int depth)
+static void note_pair(struct printer *p, size_t at, size_t key_len)
 {
-    bool is_map = item->type == MSGPACK_MAP;
-    const char *problem;
-    if (depth > NEAP_DEPTH_MAX)
-        return too_deep;
-    buf_byte(out, is_map ? '{' : '[');
-    for (size_t i = 0; i < item->len; i++) {
-        if (i)
+    if (p->n_pairs == p->cap_pairs) {
+        const bool near = p->pairs == p->near;
+        p->cap_pairs *= 4;
+        p->pairs = mem_grow(near ? NULL : p->pairs, p->cap_pairs, sizeof *p->pairs);
+        if (near)
+            memcpy(p->pairs, p->near, sizeof p->near);
+    }
+    p->pairs[p->n_pairs++] = (struct pair){at, key_len, p->out->len - at, NULL};
+}
+
+static const char *print_pair(struct printer *p, int depth)
+{
+    const size_t at = p->out->len;
+    const char *problem = print_key(p);
+    const size_t key_len = p->out->len - at - 2;
+    if (problem)
+        return problem;
+    buf_byte(p->out, ':');
+    problem = print_value(p, depth);
+    note_pair(p, at, key_len);
+    return problem;
+}
+
+static int by_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    const int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/* Equal keys (1 and "1") by the rest, so that the order is the same each time. */
+static int by_key(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    const int order = by_bytes(x->text + 1, x->key_len, y->text + 1, y->key_len);
+    return order ? order : by_bytes(x->text, x->len, y->text, y->len);
+}
+
+/* Puts the pairs from `base` on, the end of the output, into the order of their keys. */
+static void arrange(struct printer *p, size_t base)
+{
+    struct buf *out = p->out;
+    struct pair *first = p->pairs + base, *end = p->pairs + p->n_pairs;
+    const size_t start = first->at, len = out->len - start;
+    buf_reserve(out, len);
+    for (struct pair *at = first; at < end; at++)
+        at->text = out->data + at->at;
+    qsort(first, (size_t)(end - first), sizeof *first, by_key);
+    for (const struct pair *at = first; at < end; at++) {
+        if (at > first)
             buf_byte(out, ',');
-        if (is_map) {
-            if ((problem = print_key(out, in)))
-                return problem;
-            buf_byte(out, ':');
-        }
-        if ((problem = print_value(out, in, depth)))
+        buf_put(out, at->text, at->len);
+    }
+    memcpy(out->data + start, out->data + start + len, len);
+    out->len = start + len;
+}
+
+static bool in_order(const struct printer *p) /* the last two pairs */
+{
+    const struct pair *a = &p->pairs[p->n_pairs - 2], *b = &p->pairs[p->n_pairs - 1];
+    const char *data = p->out->data + 1;
+    return by_bytes(data + a->at, a->key_len, data + b->at, b->key_len) < 0;
+}
+
+/* As most objects are small or in order already, they are printed first and sorted where need be.
+ */
+static const char *print_object(struct printer *p, size_t len, int depth)
+{
+    const size_t base = p->n_pairs;
+    bool sorted = true;
+    buf_byte(p->out, '{');
+    for (size_t i = 0; i < len; i++) {
+        if (i)
+            buf_byte(p->out, ',');
+        const char *problem = print_pair(p, depth);
+        if (problem)
+            return problem;
+        sorted = sorted && (i == 0 || in_order(p));
+    }
+    if (!sorted)
+        arrange(p, base);
+    p->n_pairs = base;
+    buf_byte(p->out, '}');
+    return NULL;
+}
+
+static const char *print_array(struct printer *p, size_t len, int depth)
+{
+    buf_byte(p->out, '[');
+    for (size_t i = 0; i < len; i++) {
+        if (i)
+            buf_byte(p->out, ',');
+        const char *problem = print_value(p, depth);
+        if (problem)
             return problem;
     }
-    buf_byte(out, is_map ? '}' : ']');
+    buf_byte(p->out, ']');
     return NULL;
 }
 
 /* `depth`: of the containers around. */
-static const char *print_value(struct buf *out, struct msgpack_reader *in, int depth)
+static const char *print_value(struct printer *p, int depth)
 {
     struct msgpack_item item;
-    const char *problem = msgpack_read(in, &item);
+    const char *problem = msgpack_read(&p->in, &item);
     if (problem)
         return problem;
     switch (item.type) {
     case MSGPACK_NIL:
-        buf_text(out, "null");
+        buf_text(p->out, "null");
         break;
     case MSGPACK_BOOL:
-        buf_text(out, item.integer ? "true" : "false");
+        buf_text(p->out, item.integer ? "true" : "false");
         break;
     case MSGPACK_INTEGER:
-        put_integer(out, item.integer);
+        put_integer(p->out, item.integer);
         break;
     case MSGPACK_FLOAT:
-        json_put_float(out, item.number);
+        json_put_float(p->out, item.number);
         break;
     case MSGPACK_TEXT:
-        json_put_string(out, item.text, item.len);
+        json_put_string(p->out, item.text, item.len);
         break;
     case MSGPACK_ARRAY:
     case MSGPACK_MAP:
-        return print_container(out, in, &item, depth + 1);
+        if (depth == NEAP_DEPTH_MAX)
+            return too_deep;
+        return item.type == MSGPACK_MAP ? print_object(p, item.len, depth + 1)
+                                        : print_array(p, item.len, depth + 1);
     }
     return NULL;
 }
@@ -195,16 +292,23 @@ int json_from_msgpack(const void *data, size_t len, struct buf *out, struct neap
         buf_text(out, "null");
         return NEAP_OK;
     }
-    struct msgpack_reader in = msgpack_reader(data, len);
-    size_t before = out->len;
-    const char *problem = print_value(out, &in, 0);
-    if (!problem && in.at != in.end)
+    struct printer p;
+    p.out = out;
+    p.in = msgpack_reader(data, len);
+    p.pairs = p.near; /* which stays as it is until it is written */
+    p.n_pairs = 0;
+    p.cap_pairs = PAIRS_NEAR;
+    const size_t before = out->len;
+    const char *problem = print_value(&p, 0);
+    if (p.pairs != p.near)
+        free(p.pairs);
+    if (!problem && p.in.at != p.in.end)
         problem = "bytes after the end of the value";
     if (!problem)
         return NEAP_OK;
     out->len = before;
     return error_set(err, NEAP_EINVAL, "malformed value: %s at byte %zu", problem,
-                     (size_t)(in.at - (const uint8_t *)data));
+                     (size_t)(p.in.at - (const uint8_t *)data));
 }
 
 /* jansson's tree to MessagePack. */

@@ -16,9 +16,9 @@
  * as it was. */
 int json_to_msgpack(const char *text, size_t len, struct buf *out, struct neap_error *err);
 
-/* Compact, one line, object keys in the order of the bytes; integers exact, floats the shortest
- * that reads back the same and always with '.' or 'e' (1.0 stays 1.0). Zero bytes of input are
- * `null`. On error (malformed bytes) `out` is as it was. */
+/* Compact, one line, the keys of objects sorted by their bytes as printed; integers exact, floats
+ * the shortest that reads back the same and always with '.' or 'e' (1.0 stays 1.0). Zero bytes of
+ * input are `null`. On error (malformed bytes) `out` is as it was. */
 int json_from_msgpack(const void *data, size_t len, struct buf *out, struct neap_error *err);
 
 /* Appends a JSON string literal of any bytes. */

@@ -130,3 +130,11 @@ EOF
     lines out "$n"
     [ -n "$sanitized" ] || [ "$peak" -lt 300000 ]
 }
+
+@test "objects come out the same each time, their keys sorted" {
+    task o.lua <<<'return function() return { zeta = 1, alpha = { y = 1, x = 2 }, mid = 3, beta = 4, [10] = 5, [9] = 6 } end'
+    for _ in 1 2 3; do
+        neap 0 map ./o.lua ::: a
+        is '{"10":5,"9":6,"alpha":{"x":2,"y":1},"beta":4,"mid":3,"zeta":1}'
+    done
+}

@@ -324,11 +324,88 @@ static void keys_become_strings(void **unused)
            "{\"a\\u0000b\":false}");
 }
 
+static void keys_are_sorted(void **unused)
+{
+    (void)unused;
+    PRINTS("\x82\xa1"
+           "b\1\xa1"
+           "a\2",
+           "{\"a\":2,\"b\":1}");
+    PRINTS("\x84\xa2"
+           "ab\1\xa1"
+           "a\2\xa0\3\xa2"
+           "a!\4",
+           "{\"\":3,\"a\":2,\"a!\":4,\"ab\":1}"); /* the quote behind a key is no part of it */
+    PRINTS("\x82\xa1"
+           "z\x82\xa1"
+           "y\1\xa1"
+           "x\2\xa1"
+           "a\x93\x82\xa1"
+           "d\1\xa1"
+           "c\2\3\xa0",
+           "{\"a\":[{\"c\":2,\"d\":1},3,\"\"],\"z\":{\"x\":2,\"y\":1}}");
+    PRINTS("\x83\1\2\xa1"
+           "1\1\1\1",
+           "{\"1\":1,\"1\":1,\"1\":2}"); /* one text: by their values then */
+}
+
+/* Objects in objects, each in an order of its own. */
+static void put_shuffled(int count, int depth)
+{
+    int keys[200];
+    for (int i = 0; i < count; i++) {
+        const int at = rand() % (i + 1);
+        keys[i] = keys[at];
+        keys[at] = i;
+    }
+    msgpack_map(&bytes, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        char key[16];
+        msgpack_text(&bytes, key, (size_t)snprintf(key, sizeof key, "k%03d", keys[i]));
+        if (depth && keys[i] % 50 == 0)
+            put_shuffled(count, depth - 1);
+        else
+            msgpack_integer(&bytes, keys[i]);
+    }
+}
+
+static void put_sorted(struct buf *out, int count, int depth)
+{
+    for (int i = 0; i < count; i++) {
+        buf_format(out, "%c\"k%03d\":", i ? ',' : '{', i);
+        if (depth && i % 50 == 0)
+            put_sorted(out, count, depth - 1);
+        else
+            buf_format(out, "%d", i);
+    }
+    buf_byte(out, '}');
+}
+
+static void many_keys_are_sorted(void **unused)
+{
+    (void)unused;
+    static const int counts[] = {2, 31, 32, 33, 34, 199};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct buf want = {0};
+        bytes.len = text.len = 0;
+        put_shuffled(counts[i], 2);
+        put_sorted(&want, counts[i], 2);
+        buf_text(&text, "before");
+        assert_int_equal(json_from_msgpack(bytes.data, bytes.len, &text, &err), NEAP_OK);
+        assert_memory_equal(text.data, "before", 6);
+        assert_int_equal(text.len - 6, want.len);
+        assert_memory_equal(text.data + 6, want.data, want.len);
+        assert_int_equal(json_from_msgpack(bytes.data, bytes.len - 1, &text, &err), NEAP_EINVAL);
+        assert_int_equal(text.len, want.len + 6);
+        buf_close(&want);
+    }
+}
+
 static void prints_what_was_parsed(void **unused)
 {
     (void)unused;
     PRINTS("", "null");
-    round_trip("{\"b\":[],\"a\":{},\"c\":[{},[],[null,true,false]],\"d\":{\"x\":{\"y\":\"z\"}}}");
+    round_trip("{\"a\":{},\"b\":[],\"c\":[{},[],[null,true,false]],\"d\":{\"x\":{\"y\":\"z\"}}}");
 }
 
 static void malformed_bytes_are_refused(void **unused)
@@ -422,6 +499,8 @@ int main(void)
         TEST(strings_are_escaped),
         TEST(every_byte_prints_as_sound_json),
         TEST(keys_become_strings),
+        TEST(keys_are_sorted),
+        TEST(many_keys_are_sorted),
         TEST(prints_what_was_parsed),
         TEST(malformed_bytes_are_refused),
         TEST(the_public_pair),
