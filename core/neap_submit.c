@@ -124,8 +124,7 @@ static int build_job(neap *n, const struct neap_request *r, const struct catalog
 static int refused(struct job *job, uint64_t *id, struct neap_error *err)
 {
     struct gate *gate = job->gate;
-    const bool drop = atomic_load(&gate->policy) == GATE_DROP;
-    atomic_fetch_add(drop ? &gate->dropped : &gate->rejected, 1);
+    const bool drop = gate_refuse(gate);
     job_free(job);
     if (id)
         *id = 0;

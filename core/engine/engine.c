@@ -158,10 +158,9 @@ static void run_schedule(struct engine *e, struct schedule *schedule)
         return;
     }
     if (!gate_enter(info->gate)) {
-        const bool drop = atomic_load(&info->gate->policy) == GATE_DROP;
         engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", plan->name,
                    info->gate->name);
-        atomic_fetch_add(drop ? &info->gate->dropped : &info->gate->rejected, 1);
+        gate_refuse(info->gate);
         return;
     }
     struct job *job = job_new(plan->args, plan->args_len);

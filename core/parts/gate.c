@@ -132,6 +132,13 @@ void gate_force(struct gate *gate)
     atomic_fetch_add(&gate->waiting, 1);
 }
 
+bool gate_refuse(struct gate *gate)
+{
+    const bool drop = atomic_load(&gate->policy) == GATE_DROP;
+    atomic_fetch_add(drop ? &gate->dropped : &gate->rejected, 1);
+    return drop;
+}
+
 bool gate_leave(struct gate *gate)
 {
     const int64_t before = atomic_fetch_sub(&gate->waiting, 1);

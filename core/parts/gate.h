@@ -21,7 +21,7 @@ struct gate {
     /* At least a cache line behind `index`: these change with every job. */
     atomic_int_least64_t waiting; /* jobs not running; submitters and workers count it */
     atomic_uint blocked; /* submitters that wait for room; who makes room tells the engine */
-    atomic_uint_least64_t rejected, dropped; /* counted where it happens */
+    atomic_uint_least64_t rejected, dropped; /* by gate_refuse */
 };
 
 struct gates; /* the table of them; a lock guards it */
@@ -41,6 +41,9 @@ unsigned gates_count(struct gates *gates);
  * before it sleeps: so either it sees the place, or gate_leave sees it. */
 bool gate_enter(struct gate *gate); /* takes a place; false: full, nothing taken */
 void gate_force(struct gate *gate); /* takes one whatever the capacity (retries, hand-backs) */
+/* A job is turned away: counts it. True: as dropped, for the queue's policy says so; false: as
+ * rejected. */
+bool gate_refuse(struct gate *gate);
 /* Gives a place back. True: there is room and submitters wait for it, tell the engine. */
 bool gate_leave(struct gate *gate);
 

@@ -34,6 +34,8 @@ void lua_ctx_push(lua_State *L, struct run *run);
 /* Builds a job from task name, args and opts at stack 1.. as neap.submit takes them, with room in
  * its queue not yet taken. Raises on bad ones. `opts` index may be none. */
 struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who);
+/* Its queue is full: frees it, counts it and pushes what the submitter gets, two values. */
+int lua_job_refused(lua_State *L, struct job *job);
 /* Pushes the handle of a job. */
 void lua_job_push(lua_State *L, uint64_t id);
 

@@ -106,16 +106,8 @@ static int ctx_submit(lua_State *L)
     lua_settop(L, 4);
     struct job *job = lua_job_build(L, 2, 3, 4, "ctx:submit");
     if (!gate_enter(job->gate)) {
-        const int policy = atomic_load_explicit(&job->gate->policy, memory_order_relaxed);
-        if (policy != GATE_BLOCK) {
-            atomic_fetch_add_explicit(policy == GATE_DROP ? &job->gate->dropped
-                                                          : &job->gate->rejected,
-                                      1, memory_order_relaxed);
-            job_free(job);
-            lua_pushnil(L);
-            lua_pushstring(L, policy == GATE_DROP ? "dropped" : "full");
-            return 2;
-        }
+        if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) != GATE_BLOCK)
+            return lua_job_refused(L, job);
         gate_force(job->gate); /* this attempt cannot wait for room that its own end may make */
     }
     const uint64_t id = job->id;

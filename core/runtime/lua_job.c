@@ -208,6 +208,15 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     return job;
 }
 
+int lua_job_refused(lua_State *L, struct job *job)
+{
+    const bool dropped = gate_refuse(job->gate);
+    job_free(job);
+    lua_pushnil(L);
+    lua_pushstring(L, dropped ? "dropped" : "full");
+    return 2;
+}
+
 /* --- handles ---------------------------------------------------------------------------------- */
 
 void lua_job_push(lua_State *L, uint64_t id)
@@ -380,20 +389,14 @@ static int neap_submit_task(lua_State *L)
         lua_job_push(L, id);
         return 1;
     }
-    const int policy = atomic_load_explicit(&job->gate->policy, memory_order_relaxed);
-    if (policy == GATE_BLOCK) {
+    if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) == GATE_BLOCK) {
         struct call *call = run_call_new(run, ENGINE_CALL_ROOM, job->id);
         call->job = job;
         call->asker = run->job;
         call->rc = NEAP_ECLOSED; /* so that an unanswered call takes the job along */
         return run_ask(L, run, call, room_made);
     }
-    atomic_fetch_add_explicit(policy == GATE_DROP ? &job->gate->dropped : &job->gate->rejected, 1,
-                              memory_order_relaxed);
-    job_free(job);
-    lua_pushnil(L);
-    lua_pushstring(L, policy == GATE_DROP ? "dropped" : "full");
-    return 2;
+    return lua_job_refused(L, job);
 }
 
 static int slept(lua_State *L)

@@ -96,6 +96,22 @@ struct hammered {
     atomic_uint_least64_t entered, refused;
 };
 
+static void counts_whom_it_turns_away(void **state)
+{
+    (void)state;
+    struct gates *gates = gates_new();
+    struct gate *gate = gates_intern(gates, "q");
+    assert_false(gate_refuse(gate)); /* one that cannot wait, at a queue that blocks */
+    atomic_store(&gate->policy, GATE_REJECT);
+    assert_false(gate_refuse(gate));
+    atomic_store(&gate->policy, GATE_DROP);
+    assert_true(gate_refuse(gate));
+    assert_int_equal(atomic_load(&gate->rejected), 2);
+    assert_int_equal(atomic_load(&gate->dropped), 1);
+    assert_int_equal(atomic_load(&gate->waiting), 0);
+    gates_free(gates);
+}
+
 static void *hammer(void *arg)
 {
     struct hammered *h = arg;
@@ -237,6 +253,7 @@ int main(void)
         cmocka_unit_test(counts_places),
         cmocka_unit_test(tells_of_room_only_where_there_is_some),
         cmocka_unit_test(no_capacity_means_no_limit),
+        cmocka_unit_test(counts_whom_it_turns_away),
         cmocka_unit_test(never_more_than_capacity_inside),
         cmocka_unit_test(nobody_sleeps_beside_room),
         cmocka_unit_test(threads_agree_on_gates),
