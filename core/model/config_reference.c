@@ -63,6 +63,7 @@ static const char introduction[] =
     "  the file itself, then what a task's own file says.\n"
     "- The names of pools, queues and schedules are letters, digits, `_` and `-`, at most 40.\n"
     "- Durations: seconds, or `250ms`, `1.5s`, `2m`, `1h30m`, `1d`.\n"
+    "- Sizes: bytes, or `64K`, `16M`, `1G` (powers of 1024).\n"
     "- On SIGHUP `neap serve` reads all of it again: the whole takes effect, or, if there is a "
     "mistake or a\n"
     "  change to a key marked *restart*, nothing of it.\n"
