@@ -352,7 +352,7 @@ static void keys_are_sorted(void **unused)
 /* Objects in objects, each in an order of its own. */
 static void put_shuffled(int count, int depth)
 {
-    int keys[200];
+    int keys[200] = {0};
     for (int i = 0; i < count; i++) {
         const int at = rand() % (i + 1);
         keys[i] = keys[at];

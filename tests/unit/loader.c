@@ -481,6 +481,11 @@ static void a_reload_takes_config_into_force(void **state)
     assert_int_equal(generation(f, "p"), 3);
     assert_true(x->open);
     assert_false(gates_find(f->gates, "own")->open);
+    const char *timed[] = {"[task p.t] config.key=2", "[task p.t] queue=x", "[task p.*] timeout=5s",
+                           NULL};
+    assert_int_equal(reload(f, timed), NEAP_OK);
+    assert_int_equal(generation(f, "p"), 4);
+    assert_int_equal(generation(f, "q"), 1);
 }
 
 static void a_reload_is_all_or_nothing(void **state)
