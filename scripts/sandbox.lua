@@ -43,7 +43,22 @@ end
 
 -- A function that only says why it is not there.
 local function refuse(name, why)
-  return function() error(name .. " is not available in a task: " .. why, 2) end
+  local refusal = name .. " is not available in a task: " .. why
+  return function() error(refusal, 2) end
+end
+
+-- sandbox = strict: code computes with its arguments. No files, programs, network, environment or C
+-- modules, and no way to have a job run elsewhere.
+local STRICT = "in a strict sandbox"
+
+local function withheld(name)
+  local refusal = name .. " is not available " .. STRICT
+  return function() error(refusal, 2) end
+end
+
+local function withhold(library, t, ...)
+  for _, name in ipairs { ... } do t[name] = withheld(library .. "." .. name) end
+  return t
 end
 
 -- What reaches the outside world waits until the files have loaded. core.acting does it for C.
@@ -331,6 +346,10 @@ local function find_module(plugin, env, paths, name)
   if preloaded then return preloaded, ":preload:" end
   local helper, where = search_helpers(plugin, name)
   if helper then return compiled(helper, plugin.dir .. "/" .. where, env) end
+  if core.strict() then
+    error("require '" .. name .. "' is not available " .. STRICT .. ": it is no helper of plugin "
+      .. plugin.name, 3)
+  end
   local native = core.preload(name)
   if native then return native_loader(native), ":preload:" end
   if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 3) end
@@ -367,6 +386,12 @@ end
 
 -- --- the whole -----------------------------------------------------------------------------------
 
+local function strict_package(env)
+  local own = { loaded = { _G = env }, preload = {}, path = "", cpath = "", config = package.config }
+  own.loaded.package = own
+  return withhold("package", own, "searchpath", "loadlib")
+end
+
 local function new_package(env)
   local own = {
     loaded = { _G = env }, preload = {},
@@ -381,12 +406,55 @@ end
 local function new_libraries(env)
   for _, name in ipairs(LIBRARIES) do env[name] = deep_copy(system[name]) end
   env.math = core.math()
+  env.string.rep, env.table.move = core.rep, core.move
   env.string.dump = refuse("string.dump", "tasks are text")
   env.io, env.os = new_io(), new_os()
   env.debug = { traceback = debug.traceback, getinfo = safe_getinfo }
+  if core.strict() then
+    withhold("io", env.io, "open", "tmpfile", "lines", "popen")
+    withhold("os", env.os, "getenv", "tmpname", "remove", "rename", "execute")
+    withhold("debug", env.debug, "getinfo")
+  end
   for _, name in ipairs { "coroutine", "string", "table", "utf8", "math", "io", "os", "debug" } do
     env.package.loaded[name] = env[name]
   end
+end
+
+-- Of neap, in a strict sandbox. Everything else is withheld by its name, what is new, too.
+local STRICT_NEAP = {
+  all = true, array = true, async = true, json = true, log = true, now = true, null = true,
+  race = true, sleep = true, signal = true,
+}
+
+local function withhold_all(name, value)
+  if type(value) ~= "table" then return withheld(name) end
+  local t = {}
+  for key in next, value do t[key] = withheld(name .. "." .. key) end
+  return t
+end
+
+local function strict_neap()
+  local own = {}
+  for name, value in next, core.neap do
+    own[name] = not STRICT_NEAP[name] and withhold_all("neap." .. name, value)
+      or type(value) == "table" and deep_copy(value) or value
+  end
+  return own
+end
+
+local function new_loaders(env)
+  env.load = text_load(env)
+  if core.strict() then
+    env.loadfile, env.dofile = withheld("loadfile"), withheld("dofile")
+    return
+  end
+  local loadfile = text_loadfile(env)
+  env.loadfile = loadfile
+  env.dofile = acting("dofile", function(path)
+    local chunk, message = loadfile(path)
+    if not chunk then error(message, 0) end
+    return chunk()
+  end)
 end
 
 -- plugin: {name=, dir=, single=, files=, by_path=}
@@ -394,18 +462,12 @@ function sandbox.new(plugin)
   local env = {}
   for _, name in ipairs(COPIED) do env[name] = system[name] end
   env._G = env
-  env.package = new_package(env)
+  env.package = core.strict() and strict_package(env) or new_package(env)
   new_libraries(env)
-  env.package.loaded.neap = deep_copy(core.neap)
+  env.package.loaded.neap = core.strict() and strict_neap() or deep_copy(core.neap)
   env.warn = safe_warn
   env.collectgarbage = checked_collectgarbage
-  env.load, env.loadfile = text_load(env), text_loadfile(env)
-  local loadfile = env.loadfile
-  env.dofile = acting("dofile", function(path)
-    local chunk, message = loadfile(path)
-    if not chunk then error(message, 0) end
-    return chunk()
-  end)
+  new_loaders(env)
   env.require = new_require(plugin, env, env.package)
   core.methods(env.string)
   return env

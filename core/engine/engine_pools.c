@@ -6,22 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int member_start(struct engine *e, struct pool *pool, struct neap_error *err)
-{
-    struct member *m = mem_zero(1, sizeof *m);
-    const int rc = worker_start(&m->worker, e->env.worker, e->catalogue, err);
-    if (rc) {
-        free(m);
-        return rc;
-    }
-    m->pool = pool;
-    m->line_min = NEAP_PRIORITY_MAX;
-    list_init(&m->claims);
-    list_push(&pool->members, &m->link);
-    pool->n_members++;
-    return NEAP_OK;
-}
-
 void pools_init(struct engine *e)
 {
     e->n_pools = e->config->n_pools;
@@ -42,6 +26,22 @@ static const struct config_pool *plan_of(const struct engine *e, const struct po
             return &e->config->pools[i];
     assert(!"the configuration in force lacks a pool");
     return NULL;
+}
+
+static int member_start(struct engine *e, struct pool *pool, struct neap_error *err)
+{
+    struct member *m = mem_zero(1, sizeof *m);
+    const int rc = worker_start(&m->worker, e->env.worker, plan_of(e, pool), e->catalogue, err);
+    if (rc) {
+        free(m);
+        return rc;
+    }
+    m->pool = pool;
+    m->line_min = NEAP_PRIORITY_MAX;
+    list_init(&m->claims);
+    list_push(&pool->members, &m->link);
+    pool->n_members++;
+    return NEAP_OK;
 }
 
 static int grow(struct engine *e, struct pool *pool, size_t want, struct neap_error *err)

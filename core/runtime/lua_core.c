@@ -33,6 +33,13 @@ static int core_loading(lua_State *L)
     return 1;
 }
 
+/* core.strict(): is this state the sandbox of code that nobody has read? */
+static int core_strict(lua_State *L)
+{
+    lua_pushboolean(L, vm_of(L)->strict);
+    return 1;
+}
+
 /* core.at(path): the file whose top level runs from now on, for messages. */
 static int core_at(lua_State *L)
 {
@@ -132,17 +139,10 @@ void lua_core_class(lua_State *L, const char *name, const luaL_Reg *methods, lua
 void lua_core_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"methods", core_methods},
-        {"loading", core_loading},
-        {"preload", core_preload},
-        {"self", core_self},
-        {"helper", core_helper},
-        {"park", core_park},
-        {"wake", core_wake},
-        {"at", core_at},
-        {"math", core_math},
-        {"job", core_job},
-        {NULL, NULL},
+        {"methods", core_methods}, {"loading", core_loading}, {"strict", core_strict},
+        {"preload", core_preload}, {"self", core_self},       {"helper", core_helper},
+        {"park", core_park},       {"wake", core_wake},       {"at", core_at},
+        {"math", core_math},       {"job", core_job},         {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_newtable(L);

@@ -185,6 +185,7 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     struct vm *vm = vm_of(L);
     struct neap_error err;
     struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET, .timeout_ms = -1};
+    vm_check_trusted(L, who); /* another task may do what this code may not */
     const struct task_info *info = task_at(L, task, who);
     read_options(L, opts, who, &o);
     struct buf *packed = vm_scratch(vm);

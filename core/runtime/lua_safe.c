@@ -6,6 +6,9 @@
 #include "runtime/worker_run.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
+
+#define MOVED_MAX (1 << 26) /* elements; a table of that many is beyond any limit of memory */
 
 /* core.acting(name, f): f, a C function without upvalues, but not while a file loads. */
 static int call_acting(lua_State *L)
@@ -47,6 +50,37 @@ static int core_lines(lua_State *L)
     lua_settop(L, 1);
     lua_pushcclosure(L, call_lines, 1);
     return 1;
+}
+
+/* core.rep, core.move: the stock ones (upvalue 1), where these would turn in C for ever. */
+static int safe_rep(lua_State *L)
+{
+    size_t len, sep_len;
+    luaL_checklstring(L, 1, &len);
+    luaL_checkinteger(L, 2);
+    luaL_optlstring(L, 3, "", &sep_len);
+    if (len + sep_len > 0)
+        return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    lua_pushliteral(L, "");
+    return 1;
+}
+
+static int safe_move(lua_State *L)
+{
+    const lua_Integer from = luaL_checkinteger(L, 2), to = luaL_checkinteger(L, 3);
+    if (to > from)
+        luaL_argcheck(L, (lua_Unsigned)to - (lua_Unsigned)from < MOVED_MAX, 3,
+                      "too many elements to move");
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static void put_around(lua_State *L, const char *library, const char *name, lua_CFunction f)
+{
+    lua_getglobal(L, library);
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, f, 1);
+    lua_setfield(L, -3, name);
+    lua_pop(L, 1);
 }
 
 /* core.setmetatable: no finalizers, they would run with no deadline and no job to blame. */
@@ -130,4 +164,6 @@ void lua_safe_open(lua_State *L)
         {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
+    put_around(L, LUA_STRLIBNAME, "rep", safe_rep);
+    put_around(L, LUA_TABLIBNAME, "move", safe_move);
 }

@@ -30,7 +30,8 @@ struct stage {
     const struct stage_env *env;
     struct source *source;
     size_t problems;
-    bool late; /* past that; else, if it is doomed, too big */
+    const char *pool; /* whose strict sandbox it runs in; NULL: the standard one */
+    bool late;        /* past that; else, if it is doomed, too big */
 };
 
 /* --- the deadline ----------------------------------------------------------------------------- */
@@ -55,8 +56,11 @@ static void look(lua_State *L, lua_Debug *ar)
 static void report(struct stage *stage, const char *text)
 {
     stage->problems++;
-    if (stage->env->problem)
-        stage->env->problem(stage->env->user, text);
+    if (!stage->env->problem)
+        return;
+    char *full = stage->pool ? mem_format("%s (pool %s is strict)", text, stage->pool) : NULL;
+    stage->env->problem(stage->env->user, full ? full : text);
+    free(full);
 }
 
 static void push_config(void *user, const char *key, const char *value, bool secret)
@@ -281,14 +285,21 @@ static void try_out(struct stage *stage, struct taking *taking)
         report_failure(stage);
 }
 
-int stage_plugin(struct source *source, unsigned generation, const struct stage_env *env,
-                 struct plugin **out, struct neap_error *err)
+static void nothing(void *user, const char *text)
 {
-    struct stage stage = {.env = env, .source = source};
+    (void)user, (void)text;
+}
+
+/* In the strict sandbox of `pool`, or in the standard one: NULL. */
+static int stage_in(const char *pool, struct source *source, unsigned generation,
+                    const struct stage_env *env, struct plugin **out, struct neap_error *err)
+{
+    struct stage stage = {.env = env, .source = source, .pool = pool};
     int rc = vm_init(&stage.vm, true, err);
     if (rc)
         return rc;
     stage.vm.preloads = env->preloads;
+    stage.vm.strict = pool != NULL;
     struct taking taking = {.stage = &stage, .generation = generation};
     try_out(&stage, &taking);
     vm_close(&stage.vm);
@@ -298,4 +309,98 @@ int stage_plugin(struct source *source, unsigned generation, const struct stage_
     }
     *out = taking.plugin;
     return NEAP_OK;
+}
+
+/* --- in which sandbox ------------------------------------------------------------------------- */
+
+static bool names(const struct config_pool *pool, const char *queue)
+{
+    for (char **at = pool->queues; *at; at++)
+        if (strcmp(*at, queue) == 0)
+            return true;
+    return false;
+}
+
+/* A strict pool that serves the queue, or NULL. `*` serves what no other pool names. */
+static const char *strict_pool(const struct config *config, const char *queue)
+{
+    const char *strict = NULL;
+    bool named = false;
+    for (size_t i = 0; i < config->n_pools; i++) {
+        const struct config_pool *pool = &config->pools[i];
+        if (!names(pool, queue))
+            continue;
+        named = true;
+        if (pool->strict)
+            strict = pool->name;
+    }
+    for (size_t i = 0; !named && i < config->n_pools; i++)
+        if (config->pools[i].strict && names(&config->pools[i], "*"))
+            strict = config->pools[i].name;
+    return strict;
+}
+
+static const char *any_strict_pool(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_pools; i++)
+        if (config->pools[i].strict)
+            return config->pools[i].name;
+    return NULL;
+}
+
+static bool trusted_queue(const struct config *config, const char *task)
+{
+    const char *queue = config_task_queue(config, task);
+    return !queue || !strict_pool(config, queue);
+}
+
+/* Does the INI put every task of it into the queue of a strict pool? */
+static bool wholly_strict(const struct source *source, const struct config *config)
+{
+    bool any = false;
+    for (size_t i = 0; i < source->n_files; i++) {
+        const struct source_file *file = &source->files[i];
+        if (!file->task)
+            continue;
+        char *task = source->single ? mem_text(source->name)
+                                    : mem_format("%s.%.*s", source->name,
+                                                 (int)strlen(file->path) - 4, file->path);
+        const bool trusted = trusted_queue(config, task);
+        free(task);
+        if (trusted)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static const char *pool_of(const struct plugin *plugin, const struct config *config)
+{
+    const char *pool = NULL;
+    for (size_t i = 0; !pool && i < plugin->n_tasks; i++)
+        pool = strict_pool(config, plugin->tasks[i].gate->name);
+    return pool;
+}
+
+/* With a strict pool about, each plugin is first tried as it would run there: what loads there
+ * loads anywhere. One that does not is run in the standard sandbox only if the INI does not keep it
+ * out, and is refused if a task of it then turns out to be for a strict pool. */
+int stage_plugin(struct source *source, unsigned generation, const struct stage_env *env,
+                 struct plugin **out, struct neap_error *err)
+{
+    struct stage_env silent = *env;
+    const char *strict = any_strict_pool(env->config);
+    silent.problem = nothing;
+    if (!strict)
+        return stage_in(NULL, source, generation, env, out, err);
+    if (wholly_strict(source, env->config))
+        return stage_in(strict, source, generation, env, out, err);
+    if (stage_in(strict, source, generation, &silent, out, err) == NEAP_OK)
+        return NEAP_OK;
+    const int rc = stage_in(NULL, source, generation, env, out, err);
+    const char *pool = rc ? NULL : pool_of(*out, env->config);
+    if (!pool)
+        return rc;
+    plugin_unref(*out);
+    return stage_in(pool, source, generation, env, out, err);
 }

@@ -112,6 +112,12 @@ void vm_check_acting(lua_State *L, const char *name)
         luaL_error(L, "%s cannot be called while a file loads: call it inside run or setup", name);
 }
 
+void vm_check_trusted(lua_State *L, const char *name)
+{
+    if (vm_of(L)->strict)
+        luaL_error(L, "%s is not available in a strict sandbox", name);
+}
+
 /* --- the Lua half ----------------------------------------------------------------------------- */
 
 static const struct embedded_file *embedded(const char *path)

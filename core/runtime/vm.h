@@ -25,6 +25,7 @@ struct vm {
     const struct preload *preloads; /* the host's C modules */
     struct run *run;                /* the job whose Lua code runs now; NULL: none */
     bool loading; /* a plugin's files run their top level: acting functions refuse */
+    bool strict;  /* sandbox = strict: a short list of what tasks may reach */
     bool doomed;  /* staging is past its deadline: nothing may go on */
     void (*look)(lua_State *L, lua_Debug *ar); /* of staging: at each resume, too, as a new
                                                   coroutine begins to count at 0; or NULL */
@@ -64,5 +65,7 @@ const char *vm_error_text(lua_State *L, int index, size_t *len);
 
 /* Raises "NAME cannot be called while a file loads" while vm->loading. */
 void vm_check_acting(lua_State *L, const char *name);
+/* Raises "NAME is not available in a strict sandbox" while vm->strict. */
+void vm_check_trusted(lua_State *L, const char *name);
 
 #endif

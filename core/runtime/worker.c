@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "model/config.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -219,8 +220,8 @@ static int start_thread(struct worker *w)
     return failed;
 }
 
-int worker_start(struct worker **out, const struct worker_env *env, struct catalogue *catalogue,
-                 struct neap_error *err)
+int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
+                 struct catalogue *catalogue, struct neap_error *err)
 {
     struct worker *w = mem_zero(1, sizeof *w);
     int rc = vm_init(&w->vm, false, err);
@@ -230,6 +231,7 @@ int worker_start(struct worker **out, const struct worker_env *env, struct catal
     }
     w->vm.worker = w;
     w->vm.preloads = env->preloads;
+    w->vm.strict = pool->strict;
     w->env = env;
     w->catalogue = catalogue_ref(catalogue);
     entries_init(&w->entries);

@@ -16,6 +16,7 @@
 #include "parts/shared.h"
 #include "runtime/preload.h"
 
+struct config_pool;
 struct worker;
 
 /* What all workers of an executor share; outlives them. Each member is thread-safe or constant. */
@@ -52,9 +53,9 @@ struct worker_note { /* freed by the receiver */
     struct worker *worker;
 };
 
-/* Starts the thread. Takes a reference to the catalogue. */
-int worker_start(struct worker **out, const struct worker_env *env, struct catalogue *catalogue,
-                 struct neap_error *err);
+/* Starts the thread, of that pool. Takes a reference to the catalogue. */
+int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
+                 struct catalogue *catalogue, struct neap_error *err);
 void worker_join(struct worker *worker); /* after WORKER_EXIT: waits for the thread, frees */
 
 struct line *worker_line(struct worker *worker);

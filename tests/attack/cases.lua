@@ -1,6 +1,6 @@
 -- For the tasks of tests/attack/run: a list of cases; the task runs the one it is told to, or
 -- lists them. Each is to end in a state with a text in its result or message, and to leave the
--- worker usable. Driver: tests/unit/attack.c.
+-- worker usable; `only` in one of the sandboxes, or in both. Driver: tests/unit/attack.c.
 local cases = {}
 
 function cases.new()
@@ -10,10 +10,10 @@ function cases.new()
     return list
   end
   return setmetatable({ task = { run = run } }, {
-    __call = function(_, name, state, text, f)
+    __call = function(_, name, state, text, f, only)
       assert(not by_name[name], name)
       by_name[name] = f
-      list[#list + 1] = { name = name, state = state, text = text }
+      list[#list + 1] = { name = name, state = state, text = text, only = only }
     end,
   })
 end

@@ -31,7 +31,8 @@ return function()
   assert(deep(10000) == 10000)
   assert(pcall(table.sort, { 3, 1, 2 }, function(a, b) return a < b end))
   assert(tostring(print):match("^builtin") or tostring(print):match("^function"))
-  assert(#neap.json.encode(neap.stats()) > 2)
+  local known, stats = pcall(neap.stats)
+  assert(#neap.json.encode(stats) > 2 and (known or stats:find("strict sandbox")))
   for _, name in ipairs { "cjson", "lpeg" } do
     local ok, module = pcall(require, name)
     if ok and name == "cjson" then assert(module.encode({ 1 }) == "[1]") end

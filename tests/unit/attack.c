@@ -77,8 +77,13 @@ static int next(struct executor *x, char *text, size_t size)
     return state;
 }
 
-static void run_case(struct executor *x, const char *plugin, lua_State *L)
+static void run_case(struct executor *x, const char *plugin, const char *sandbox, lua_State *L)
 {
+    if (lua_getfield(L, -1, "only") == LUA_TSTRING && strcmp(lua_tostring(L, -1), sandbox) != 0) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pop(L, 1);
     char task[NAME_LEN + 8], args[256], text[16384];
     lua_getfield(L, -1, "name");
     lua_getfield(L, -2, "state");
@@ -95,7 +100,7 @@ static void run_case(struct executor *x, const char *plugin, lua_State *L)
     lua_pop(L, 3);
 }
 
-static void run_cases(struct executor *x, const char *plugin)
+static void run_cases(struct executor *x, const char *plugin, const char *sandbox)
 {
     char task[NAME_LEN + 8];
     struct neap_outcome outcome;
@@ -111,19 +116,19 @@ static void run_cases(struct executor *x, const char *plugin)
     assert_true(count > 0);
     for (int i = 1; i <= count; i++, lua_pop(L, 1)) {
         lua_rawgeti(L, -1, i);
-        run_case(x, plugin, L);
+        run_case(x, plugin, sandbox, L);
     }
     lua_close(L);
 }
 
-static void ends_as_it_says(void **state)
+static void end_as_they_say(const char *sandbox)
 {
     struct executor x;
     static char names[FILES_MAX][NAME_LEN];
-    char path[256];
-    (void)state;
+    char path[256], ini[128];
     executor_init(&x);
-    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
+    snprintf(ini, sizeof ini, "[pool default]\nworkers = 1\nsandbox = %s\n", sandbox);
+    executor_write(&x, "neap.ini", ini);
     executor_write(&x, "plugins/probe/task.lua", read_file("probe.lua"));
     const int count = list("run", names);
     for (int i = 0; i < count; i++) {
@@ -137,12 +142,24 @@ static void ends_as_it_says(void **state)
     executor_start(&x, 0);
     assert_string_equal(x.problems, "");
     for (int i = 0; i < count; i++)
-        run_cases(&x, names[i]);
+        run_cases(&x, names[i], sandbox);
     const char *lines =
         "one\t2\t3.0\tnil\ttrue\n\ntwo\nlines\na1 1.5 2\nbc\nto stderr\nno newline\n";
     if (!strstr(x.printed, lines))
         fail_msg("printed:\n%s", x.printed);
     executor_close(&x);
+}
+
+static void ends_as_it_says(void **state)
+{
+    (void)state;
+    end_as_they_say("standard");
+}
+
+static void ends_as_it_says_in_strict(void **state)
+{
+    (void)state;
+    end_as_they_say("strict");
 }
 
 /* --- load ---------------------------------------------------------------------------------------
@@ -166,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_as_it_says),
+        cmocka_unit_test(ends_as_it_says_in_strict),
         cmocka_unit_test(goes_on_without_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
