@@ -25,18 +25,11 @@ EOF
 
 # watch.load runs site.page all the time, and tells in "newest" which version answers.
 write_watcher() {
+    write_files_helper watch
     task plugins/watch/load.lua <<'EOF'
 local neap = require "neap"
-local function is_there(path)
-  local f = io.open(path)
-  return f ~= nil and f:close()
-end
-local function write(path, text)
-  local f = assert(io.open(path .. ".new", "w"))
-  f:write(text)
-  f:close()
-  assert(os.rename(path .. ".new", path))
-end
+local files = require "files"
+local is_there, write = files.is_there, files.write
 return function()
   if is_there("summary") then return end
   local faults, count, newest, versions = {}, 0, 0, {}

@@ -65,3 +65,22 @@ more_than() { # COUNT TEXT: in the log
 lua() {
     lua5.4 - "$@"
 }
+
+# How tasks of PLUGIN tell the test something, and are told, by files in the current directory:
+# require "files".
+write_files_helper() { # PLUGIN
+    task "plugins/$1/lib/files.lua" <<'EOF'
+local files = {}
+function files.is_there(path)
+  local f = io.open(path)
+  return f ~= nil and f:close()
+end
+function files.write(path, text) -- whole or not at all
+  local f = assert(io.open(path .. ".new", "w"))
+  f:write(text)
+  f:close()
+  assert(os.rename(path .. ".new", path))
+end
+return files
+EOF
+}

@@ -10,25 +10,18 @@ setup() {
 
 # probe.tell leaves neap.stats() in "stats" whenever it runs; probe.hello tells its settings in "hello".
 write_probe() {
-    task plugins/probe/lib/file.lua <<'EOF'
-return function(path, text)
-  local f = assert(io.open(path .. ".new", "w"))
-  f:write(text)
-  f:close()
-  assert(os.rename(path .. ".new", path))
-end
-EOF
+    write_files_helper probe
     task plugins/probe/tell.lua <<'EOF'
-local neap, write = require "neap", require "file"
-return function() write("stats", neap.json.encode(neap.stats())) end
+local neap, files = require "neap", require "files"
+return function() files.write("stats", neap.json.encode(neap.stats())) end
 EOF
     task plugins/probe/hello.lua <<'EOF'
-local write = require "file"
+local files = require "files"
 return {
   config = { name = { "string", default = "nobody" }, times = { "integer", default = 1 } },
   setup = function(config) return "hello " .. config.name end,
   run = function(_, ctx)
-    write("hello", ("%s %d %d\n"):format(ctx.state, ctx.config.times, ctx.generation))
+    files.write("hello", ("%s %d %d\n"):format(ctx.state, ctx.config.times, ctx.generation))
   end,
 }
 EOF
@@ -70,13 +63,13 @@ return function(n)
   return n
 end
 EOF
+    write_files_helper work
     task plugins/work/drive.lua <<'EOF'
-local neap = require "neap"
+local neap, files = require "neap", require "files"
 return function()
   local n = 0
-  local function is_there(path) local f = io.open(path) return f ~= nil and f:close() end
-  if is_there("sum") then return end
-  while not is_there("stop") do
+  if files.is_there("sum") then return end
+  while not files.is_there("stop") do
     local jobs = {}
     for i = 1, 50 do jobs[i] = neap.submit("work.some", n + i) end
     local results, errors = neap.all(jobs)
@@ -84,7 +77,7 @@ return function()
     for i = 1, 50 do assert(results[i] == n + i, "wrong") end
     n = n + 50
   end
-  local f = io.open("sum", "w") f:write(n) f:close()
+  files.write("sum", tostring(n))
 end
 EOF
     sections='[task *]

@@ -3,20 +3,12 @@
 # drive.load submits demo.hello 1,000 times a second until the file "stop" is there, checks what comes
 # back, tells in "newest" which version answers, and leaves "summary".
 write_driver() {
+    write_files_helper drive
     task plugins/drive/load.lua <<'EOF'
 local neap = require "neap"
 
-local function is_there(path)
-  local f = io.open(path)
-  return f ~= nil and f:close()
-end
-
-local function write(path, text)
-  local f = assert(io.open(path .. ".new", "w"))
-  f:write(text)
-  f:close()
-  assert(os.rename(path .. ".new", path))
-end
+local files = require "files"
+local is_there, write = files.is_there, files.write
 
 return function()
   if is_there("summary") then return end

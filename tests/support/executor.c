@@ -81,6 +81,14 @@ void executor_start(struct executor *x, unsigned flags)
         fail_msg("%s\n%s", err.message, x->problems);
 }
 
+void executor_reload(struct executor *x, const char *ini)
+{
+    struct neap_error err;
+    executor_write(x, "neap.ini", ini);
+    if (neap_reload(x->n, &err))
+        fail_msg("%s\n%s", err.message, x->problems);
+}
+
 void executor_close(struct executor *x)
 {
     char command[128];
@@ -95,6 +103,12 @@ int executor_printed(struct executor *x, const char *text)
     const int found = strstr(x->printed, text) != NULL;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+void executor_await_printed(struct executor *x, const char *text)
+{
+    for (int left = 4000; !executor_printed(x, text); executor_pause(&left))
+        ;
 }
 
 void executor_await(struct executor *x, const char *name)
@@ -165,6 +179,13 @@ struct neap_outcome executor_next(struct executor *x, char *out, size_t size)
     const struct neap_outcome copy = outcome;
     neap_outcome_free(&outcome);
     return copy;
+}
+
+void executor_expect(struct executor *x, const char *want)
+{
+    char text[256];
+    executor_next(x, text, sizeof text);
+    assert_string_equal(text, want);
 }
 
 const char *executor_run(struct executor *x, const char *task, const char *json)

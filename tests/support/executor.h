@@ -24,9 +24,12 @@ void executor_write(struct executor *x, const char *path, const char *text);
 /* Opens and starts it with neap.ini, if written. Fails the test on an error. */
 void executor_start(struct executor *x, unsigned flags);
 void executor_close(struct executor *x);
+/* Writes neap.ini and reloads. Fails the test on an error. */
+void executor_reload(struct executor *x, const char *ini);
 
 /* Has a task printed that? While tasks print, x->printed itself must not be looked at. */
 int executor_printed(struct executor *x, const char *text);
+void executor_await_printed(struct executor *x, const char *text);
 /* Waits until DIR/`name` exists: how a task tells that it has got somewhere. */
 void executor_await(struct executor *x, const char *name);
 /* Writes task t.block: it makes DIR/args.tell ("blocked") and then computes, without ever waiting,
@@ -39,6 +42,8 @@ uint64_t executor_request(struct executor *x, struct neap_request request); /* a
 /* The next outcome within 20 s; frees it. Returns its result or error message as JSON text in
  * `out`. */
 struct neap_outcome executor_next(struct executor *x, char *out, size_t size);
+/* Fails the test if the next one's text is not `want`. */
+void executor_expect(struct executor *x, const char *want);
 /* Submits one job and returns its result as JSON; fails the test if it does not complete. */
 const char *executor_run(struct executor *x, const char *task, const char *json);
 struct neap_counters executor_totals(struct executor *x);

@@ -104,6 +104,23 @@ void tree_age(const struct tree *tree)
     nanosleep(&(struct timespec){.tv_nsec = 60 * 1000000}, NULL);
 }
 
+char *tree_repository_file(const char *path)
+{
+    enum { MAX = 1024 * 1024 };
+    char whole[512];
+    const char *root = getenv("NEAP_ROOT");
+    snprintf(whole, sizeof whole, "%s/%s", root ? root : ".", path);
+    FILE *file = fopen(whole, "r");
+    char *text = calloc(1, MAX);
+    if (!file || !text)
+        die(whole);
+    const size_t len = fread(text, 1, MAX - 1, file);
+    fclose(file);
+    if (len == MAX - 1)
+        die(whole);
+    return text;
+}
+
 int tree_run(const struct tree *tree, const char *format, ...)
 {
     char command[2048];

@@ -21,6 +21,9 @@ void tree_rename(const struct tree *tree, const char *from, const char *to);
 void tree_flip(const struct tree *tree, const char *link, const char *target); /* atomically */
 void tree_age(const struct tree *tree); /* returns once all that is there has settled */
 
+/* What is in a file of the repository, to free(). */
+char *tree_repository_file(const char *path);
+
 /* Runs a shell command in the directory; its exit status. Quiet unless it fails. */
 int tree_run(const struct tree *tree, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

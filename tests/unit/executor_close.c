@@ -14,13 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void expect(struct executor *x, const char *want)
-{
-    char text[256];
-    executor_next(x, text, sizeof text);
-    assert_string_equal(text, want);
-}
-
 static void write_basics(struct executor *x)
 {
     executor_write(x, "plugins/t/one.lua", "return function(n) return n end");
@@ -133,7 +126,7 @@ static void on_dead_runs_in_a_drain(void **state)
     EXECUTOR_UNTIL(&x, running, 1);
     assert_int_equal(neap_drain(x.n, 20000, NULL), NEAP_OK);
     assert_string_equal(x.printed, "dead\tno\n");
-    expect(&x, "no");
+    executor_expect(&x, "no");
     assert_int_equal(neap_wait_idle(x.n, -1), NEAP_OK);
     executor_close(&x);
 }
@@ -204,7 +197,7 @@ static void a_drain_knows_who_waits_in_vain(void **state)
     EXECUTOR_UNTIL(&x, running, 1);
     EXECUTOR_UNTIL(&x, waiting, 1);
     assert_int_equal(neap_drain(x.n, 20000, NULL), NEAP_OK);
-    expect(&x, "\"timeout\"");
+    executor_expect(&x, "\"timeout\"");
     executor_close(&x);
 
     executor_init(&x);
@@ -240,7 +233,7 @@ static void a_drain_gives_up_on_what_computes(void **state)
     assert_int_equal(executor_totals(&x).running, 1);
     assert_int_equal(executor_totals(&x).waiting, 10);
     executor_write(&x, "go", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     assert_int_equal(neap_drain(x.n, 20000, NULL), NEAP_ETIME); /* as it was told */
     executor_close(&x);
 }

@@ -12,21 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void expect(struct executor *x, const char *want)
-{
-    char text[256];
-    executor_next(x, text, sizeof text);
-    assert_string_equal(text, want);
-}
-
-static void reload(struct executor *x, const char *ini)
-{
-    struct neap_error err;
-    executor_write(x, "neap.ini", ini);
-    if (neap_reload(x->n, &err))
-        fail_msg("%s\n%s", err.message, x->problems);
-}
-
 static void write_basics(struct executor *x)
 {
     executor_write(x, "plugins/t/one.lua", "return function(n) return n end");
@@ -68,7 +53,7 @@ static void a_rate_counts_starts(void **state)
         executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "slow"});
     usleep(200000);
     executor_write(&x, "go", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     for (int i = 0; i < 12; i++)
         started[i] = executor_next(&x, text, sizeof text).started_ms;
     assert_true(started[11] - started[1] >= 10 * 20 - 5);
@@ -137,17 +122,17 @@ static void a_pause_counts_at_once(void **state)
     executor_await(&x, "blocked");
     const uint64_t id =
         executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "q"});
-    reload(&x, "[pool default]\nworkers = 1\n[queue q]\npaused = yes\n");
+    executor_reload(&x, "[pool default]\nworkers = 1\n[queue q]\npaused = yes\n");
     executor_write(&x, "go", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     assert_int_equal(neap_next(x.n, &out, 50), NEAP_ETIME);
     assert_int_equal(neap_get(x.n, id, &job, NULL), NEAP_OK);
     assert_string_equal(job.held, "its queue is paused");
     assert_int_equal(job.state, NEAP_AVAILABLE);
     assert_int_equal(job.attempt, 0);
     neap_job_free(&job);
-    reload(&x, "[pool default]\nworkers = 1\n[queue q]\n");
-    expect(&x, "1");
+    executor_reload(&x, "[pool default]\nworkers = 1\n[queue q]\n");
+    executor_expect(&x, "1");
     executor_close(&x);
 }
 
@@ -215,10 +200,10 @@ static void workers_come_and_go(void **state)
     for (int i = 0; i < 900; i++)
         executor_submit(&x, "t.worker", NULL);
     for (int i = 0; i < 9; i++) {
-        reload(&x, inis[i % 3]);
+        executor_reload(&x, inis[i % 3]);
         assert_int_equal(workers_of(&x), i % 3 == 0 ? 2 : i % 3 == 1 ? 4 : 1);
         for (int k = 0; k < 100; k++)
-            expect(&x, "1");
+            executor_expect(&x, "1");
     }
     assert_int_equal(executor_totals(&x).completed, 900);
     executor_close(&x);
@@ -243,11 +228,11 @@ static void a_teardown_holds_up_nobody(void **state)
     for (int i = 0; i < 6; i++)
         executor_submit(&x, "t.bye", NULL);
     for (int i = 0; i < 6; i++)
-        expect(&x, "1");
-    reload(&x, "[pool default]\nworkers = 1\nslots = 1\n");
+        executor_expect(&x, "1");
+    executor_reload(&x, "[pool default]\nworkers = 1\nslots = 1\n");
     executor_await(&x, "down");
     executor_submit(&x, "t.one", "2"); /* while the teardown goes on */
-    expect(&x, "2");
+    executor_expect(&x, "2");
     executor_write(&x, "go", "");
     executor_close(&x);
 }
@@ -269,19 +254,21 @@ static void queues_may_go_with_jobs_in_them(void **state)
     const uint64_t named =
         executor_request(&x, (struct neap_request){.task = "t.one", .args = "1", .queue = "named"});
     executor_request(&x, (struct neap_request){.task = "t.one", .args = "2", .queue = "other"});
-    reload(&x, "[pool b]\nworkers = 1\nqueues = named\n[pool a]\nworkers = 1\nqueues = "
-               "default\n[queue named]\npaused = yes\n");
+    executor_reload(&x, "[pool b]\nworkers = 1\nqueues = named\n[pool a]\nworkers = 1\nqueues = "
+                        "default\n[queue named]\npaused = yes\n");
     const struct neap_request late = {.task = "t.one", .queue = "other"};
     assert_int_equal(neap_submit(x.n, &late, NULL, &err), NEAP_ENOENT);
     assert_int_equal(executor_totals(&x).waiting, 2);
-    reload(&x,
-           "[pool a]\nworkers = 1\nqueues = default\n[pool b]\nworkers = 1\nqueues = elsewhere\n");
+    executor_reload(
+        &x, "[pool a]\nworkers = 1\nqueues = default\n[pool b]\nworkers = 1\nqueues = elsewhere\n");
     assert_int_equal(neap_get(x.n, named, &job, NULL), NEAP_OK);
     assert_string_equal(job.held, "no pool serves its queue");
     neap_job_free(&job);
     executor_submit(&x, "t.one", "3");
-    expect(&x, "3"); /* the pools still know who they are, whatever the order of their sections */
-    reload(&x, "[pool b]\nworkers = 1\nqueues = elsewhere\n[pool a]\nworkers = 1\nqueues = *\n");
+    executor_expect(
+        &x, "3"); /* the pools still know who they are, whatever the order of their sections */
+    executor_reload(
+        &x, "[pool b]\nworkers = 1\nqueues = elsewhere\n[pool a]\nworkers = 1\nqueues = *\n");
     char text[64];
     int sum = 0;
     for (int i = 0; i < 2; i++) {
@@ -322,9 +309,9 @@ static void a_deleted_task_holds_its_jobs(void **state)
     unlink(path);
     snprintf(path, sizeof path, "%s/plugins/d", x.dir);
     rmdir(path);
-    reload(&x, "[pool default]\nworkers = 1\n");
+    executor_reload(&x, "[pool default]\nworkers = 1\n");
     executor_submit(&x, "t.go", NULL);
-    expect(&x, "nil");
+    executor_expect(&x, "nil");
     for (int left = 4000;; executor_pause(&left)) {
         assert_int_equal(neap_get(x.n, id, &job, NULL), NEAP_OK);
         const bool held = job.held != NULL;
@@ -342,10 +329,10 @@ static void a_deleted_task_holds_its_jobs(void **state)
             break;
     }
     assert_int_equal(neap_cancel(x.n, other, NULL), NEAP_OK);
-    expect(&x, "nil");
+    executor_expect(&x, "nil");
     executor_write(&x, "plugins/d/flaky.lua", text);
-    reload(&x, "[pool default]\nworkers = 1\n");
-    expect(&x, "2");
+    executor_reload(&x, "[pool default]\nworkers = 1\n");
+    executor_expect(&x, "2");
     executor_close(&x);
 }
 

@@ -15,13 +15,6 @@ static void write_echo(struct executor *x)
     executor_write(x, "plugins/t/echo.lua", "return function(a) return a end");
 }
 
-static void expect(struct executor *x, const char *want)
-{
-    char text[256];
-    executor_next(x, text, sizeof text);
-    assert_string_equal(text, want);
-}
-
 /* An aged job in line and a fresh one of a priority between: each was taken back for the other. */
 static void aged_jobs_keep_their_rank_in_line(void **state)
 {
@@ -46,9 +39,9 @@ static void aged_jobs_keep_their_rank_in_line(void **state)
                                                .priority = 10});
     assert_int_equal(executor_totals(&x).waiting, 2); /* the engine answers */
     executor_write(&x, "go", "");
-    expect(&x, "\"free\"");
-    expect(&x, "\"old\"");
-    expect(&x, "\"new\"");
+    executor_expect(&x, "\"free\"");
+    executor_expect(&x, "\"old\"");
+    executor_expect(&x, "\"new\"");
     executor_close(&x);
 }
 
@@ -72,7 +65,7 @@ static void queues_take_turns(void **state)
         executor_request(&x,
                          (struct neap_request){.task = "t.echo", .args = "\"b\"", .queue = "b"});
     executor_write(&x, "go", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     for (int i = 0; i < 30; i++) {
         executor_next(&x, text, sizeof text);
         assert_int_equal(text[1], i < 20 && i % 2 ? 'b' : 'a');
@@ -105,11 +98,11 @@ static void pools_help_each_other(void **state)
         executor_submit(&x, "t.echo", "0");
     assert_int_equal(executor_totals(&x).waiting, 5);
     executor_write(&x, "go2", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     for (int i = 0; i < 5; i++)
-        expect(&x, "0");
+        executor_expect(&x, "0");
     executor_write(&x, "go1", "");
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     executor_close(&x);
 }
 
@@ -198,9 +191,9 @@ static void outcomes_of_a_worker_that_computes_on_arrive(void **state)
     executor_start(&x, 0);
     executor_submit(&x, "t.nap", "false");
     executor_submit(&x, "t.nap", "true");
-    expect(&x, "\"slept\""); /* the other one computes until told */
+    executor_expect(&x, "\"slept\""); /* the other one computes until told */
     executor_write(&x, "go", "");
-    expect(&x, "\"slept\"");
+    executor_expect(&x, "\"slept\"");
     executor_close(&x);
 }
 

@@ -11,21 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void expect(struct executor *x, const char *want)
-{
-    char text[256];
-    executor_next(x, text, sizeof text);
-    assert_string_equal(text, want);
-}
-
-static void reload(struct executor *x, const char *ini)
-{
-    struct neap_error err;
-    executor_write(x, "neap.ini", ini);
-    if (neap_reload(x->n, &err))
-        fail_msg("%s", err.message);
-}
-
 /* A task that waits in Lua until a job of t.go has run; t.parent waits for a job of t.child. */
 static void write_family(struct executor *x)
 {
@@ -106,14 +91,14 @@ static void a_missing_place_blocks_no_slots(void **state)
     executor_submit(&x, "t.hold", NULL); /* takes the place of the parent and keeps it */
     EXECUTOR_UNTIL(&x, running, 3);
     executor_submit(&x, "t.open", "\"p\"");
-    expect(&x, "nil");
+    executor_expect(&x, "nil");
     EXECUTOR_UNTIL(&x, completed, 2);
     executor_submit(&x, "t.free", NULL);
-    expect(&x, "\"free\"");
+    executor_expect(&x, "\"free\"");
     executor_submit(&x, "t.open", "\"hold\"");
-    expect(&x, "nil");
-    expect(&x, "\"hold\"");
-    expect(&x, "\"parent\"");
+    executor_expect(&x, "nil");
+    executor_expect(&x, "\"hold\"");
+    executor_expect(&x, "\"parent\"");
     executor_close(&x);
 }
 
@@ -134,9 +119,9 @@ static void many_parents_share_one_place(void **state)
         executor_submit(&x, "t.open", "\"all\"");
         for (int k = 0; k < 200; k++)
             executor_submit(&x, "t.parent", "\"all\"");
-        expect(&x, "nil");
+        executor_expect(&x, "nil");
         for (int k = 0; k < 200; k++)
-            expect(&x, "\"parent\"");
+            executor_expect(&x, "\"parent\"");
         const struct neap_counters total = executor_totals(&x);
         assert_int_equal(total.completed, 401);
         assert_int_equal(total.running + total.waiting, 0);
@@ -166,7 +151,7 @@ static void waits_end_in_time(void **state)
     executor_submit(&x, "t.brief", NULL);
     assert_int_equal(neap_wait_idle(x.n, 1), NEAP_ETIME);
     assert_int_equal(neap_wait_idle(x.n, 0), NEAP_ETIME);
-    expect(&x, "[20,false,\"cancelled\"]");
+    executor_expect(&x, "[20,false,\"cancelled\"]");
     assert_int_equal(neap_wait_idle(x.n, 0), NEAP_OK);
     struct neap_stats stats;
     assert_int_equal(neap_stats(x.n, &stats, NULL), NEAP_OK);
@@ -204,7 +189,7 @@ static void waiting_jobs_can_be_cancelled(void **state)
     for (int i = 0; i < 61; i++)
         executor_next(&x, text, sizeof text);
     executor_submit(&x, "t.open", "\"y\"");
-    reload(
+    executor_reload(
         &x,
         "[pool default]\nworkers = 2\nslots = 100\n[queue parent]\nconcurrency = 3\n[queue child]\n"
         "[queue full]\ncapacity = 2\n");
@@ -269,9 +254,9 @@ static void on_dead_may_wait(void **state)
                    "1\n[queue later]\npaused = yes\n");
     executor_start(&x, 0);
     executor_submit(&x, "t.dies", "\"a\"");
-    expect(&x, "no");
+    executor_expect(&x, "no");
     executor_submit(&x, "t.open", "\"a\"");
-    expect(&x, "nil");
+    executor_expect(&x, "nil");
     assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK);
     assert_string_equal(x.printed, "true\tchild\n");
     executor_write(
@@ -284,7 +269,7 @@ static void on_dead_may_wait(void **state)
     struct neap_error err;
     assert_int_equal(neap_reload(x.n, &err), NEAP_OK);
     executor_submit(&x, "t.dies", "\"b\"");
-    expect(&x, "no");
+    executor_expect(&x, "no");
     for (int left = 4000; !executor_printed(&x, "waits"); executor_pause(&left))
         ;
     uint64_t id;
@@ -336,7 +321,7 @@ static void hosts_wait_for_room(void **state)
     EXECUTOR_UNTIL(&x, submitted, 3); /* by the expiry */
     neap_cancel(x.n, first, NULL);
     EXECUTOR_UNTIL(&x, submitted, 4);
-    reload(&x, "[pool default]\nworkers = 1\n[queue full]\ncapacity = 3\npaused = yes\n");
+    executor_reload(&x, "[pool default]\nworkers = 1\n[queue full]\ncapacity = 3\npaused = yes\n");
     EXECUTOR_UNTIL(&x, submitted, 5);
     assert_int_equal(neap_drain(x.n, 0, NULL), NEAP_OK);
     int refused = 0;

@@ -1,6 +1,7 @@
 /* Jobs that are cancelled while they wait, in each kind of wait: their to-be-closed variables run,
  * nothing is left behind, and what still points to them does no harm. */
 #include "../support/executor.h"
+#include "../support/tree.h"
 
 #include <setjmp.h>
 
@@ -10,12 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void until_printed(struct executor *x, const char *text)
-{
-    for (int left = 4000; !executor_printed(x, text); executor_pause(&left))
-        ;
-}
 
 static const char wait_lua[] =
     "local neap = require 'neap'\n"
@@ -88,7 +83,7 @@ static void in_each_kind_of_wait(void **state)
         snprintf(text, sizeof text, "\"%s\"", ways[i]);
         const uint64_t id = executor_submit(&x, "t.wait", text);
         snprintf(text, sizeof text, "waits %s", ways[i]);
-        until_printed(&x, text);
+        executor_await_printed(&x, text);
         assert_string_equal(executor_run(&x, "t.ok", NULL), "\"ok\""); /* it is waiting by now */
         assert_int_equal(neap_cancel(x.n, id, NULL), NEAP_OK);
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
@@ -165,7 +160,7 @@ static void closes_with_its_own_strings(void **state)
                    "return function() return ('x'):upper() end\n");
     executor_start(&x, 0);
     const uint64_t id = executor_submit(&x, "a.wait", NULL);
-    until_printed(&x, "waits");
+    executor_await_printed(&x, "waits");
     assert_string_equal(executor_run(&x, "b.evil", NULL), "\"EVIL\"");
     assert_int_equal(neap_cancel(x.n, id, NULL), NEAP_OK);
     executor_next(&x, text, sizeof text);
@@ -213,20 +208,6 @@ static void at_any_moment(void **state)
     executor_close(&x);
 }
 
-static char *read_programs(void)
-{
-    char path[512];
-    const char *root = getenv("NEAP_ROOT");
-    snprintf(path, sizeof path, "%s/tests/support/programs.lua", root ? root : ".");
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("no %s: run this from the root of the repository", path);
-    char *text = calloc(1, 131072);
-    assert_true(fread(text, 1, 131071, file) > 0);
-    fclose(file);
-    return text;
-}
-
 /* Programs made up at random that give up, or are cancelled, somewhere in the middle. */
 static void wherever_they_are(void **state)
 {
@@ -236,7 +217,7 @@ static void wherever_they_are(void **state)
     uint64_t ids[SEEDS];
     int gave_up = 0;
     (void)state;
-    char *programs = read_programs();
+    char *programs = tree_repository_file("tests/support/programs.lua");
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
     executor_write(&x, "plugins/t/lib/programs.lua", programs);

@@ -1,6 +1,7 @@
 /* What a program does must not depend on whether stock Lua or a job runs it, nor on where it waits:
  * tests/support/programs.lua in both, each with and without waits. */
 #include "../support/executor.h"
+#include "../support/tree.h"
 
 #include <setjmp.h>
 #include <stdbool.h>
@@ -16,21 +17,6 @@
 #include <string.h>
 
 enum { TEXT_MAX = 8192 };
-
-static char *programs(void)
-{
-    char path[512];
-    const char *root = getenv("NEAP_ROOT");
-    snprintf(path, sizeof path, "%s/tests/support/programs.lua", root ? root : ".");
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("no %s: run this from the root of the repository", path);
-    char *text = calloc(1, 131072);
-    const size_t len = fread(text, 1, 131071, file);
-    assert_true(len > 0 && len < 131071);
-    fclose(file);
-    return text;
-}
 
 static int no_wait(lua_State *L)
 {
@@ -85,7 +71,7 @@ static void is_the_same_everywhere(void **state)
     char name[64];
     static char want[TEXT_MAX], plain[TEXT_MAX], waiting[TEXT_MAX];
     (void)state;
-    char *text = programs();
+    char *text = tree_repository_file("tests/support/programs.lua");
     executor_init(&x);
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
     executor_write(&x, "plugins/t/lib/programs.lua", text);

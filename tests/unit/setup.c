@@ -12,12 +12,6 @@
 
 #define ONE_WORKER "[pool default]\nworkers = 1\nslots = 10000\n"
 
-static void until_printed(struct executor *x, const char *text)
-{
-    for (int left = 4000; !executor_printed(x, text); executor_pause(&left))
-        ;
-}
-
 /* How often it was printed. Only while no task prints. */
 static int times(const struct executor *x, const char *text)
 {
@@ -106,7 +100,7 @@ static void is_taken_over(void **state)
               "}\n");
     for (int i = 0; i < 3; i++)
         ids[i] = executor_submit(&x, "t.task", NULL);
-    until_printed(&x, "setup 1");
+    executor_await_printed(&x, "setup 1");
     assert_string_equal(executor_run(&x, "t.ok", NULL), "\"ok\"");
     assert_int_equal(neap_cancel(x.n, ids[0], NULL), NEAP_OK);
     assert_int_equal(executor_next(&x, text, sizeof text).id, ids[0]);
@@ -137,7 +131,7 @@ static void outlives_those_that_wait(void **state)
     executor_write(&x, "plugins/t/go.lua", "return function() go = true end");
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
     const uint64_t first = executor_submit(&x, "t.task", NULL);
-    until_printed(&x, "setup");
+    executor_await_printed(&x, "setup");
     for (int i = 0; i < JOBS; i++)
         ids[i] = executor_submit(&x, "t.task", NULL);
     assert_string_equal(executor_run(&x, "t.ok", NULL), "\"ok\"");
@@ -190,7 +184,7 @@ static void reloads_while_it_runs(void **state)
     write_generation(&x, 1);
     executor_start(&x, 0);
     const uint64_t old = executor_submit(&x, "t.task", NULL);
-    until_printed(&x, "setup 1");
+    executor_await_printed(&x, "setup 1");
     write_generation(&x, 2);
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
     assert_string_equal(executor_run(&x, "t.task", NULL), "[2,2]");
@@ -200,7 +194,7 @@ static void reloads_while_it_runs(void **state)
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
         assert_string_equal(text, out.id == old ? "[1,1]" : "[2,2]");
     }
-    until_printed(&x, "teardown 1");
+    executor_await_printed(&x, "teardown 1");
     executor_close(&x);
     assert_int_equal(times(&x, "setup 1"), 1);
     assert_int_equal(times(&x, "setup 2"), 1);
@@ -219,12 +213,12 @@ static void old_versions_go_last(void **state)
     write_generation(&x, 2);
     executor_start(&x, 0);
     executor_submit(&x, "t.task", "\"stay\"");
-    until_printed(&x, "stays 2");
+    executor_await_printed(&x, "stays 2");
     write_generation(&x, 3);
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
     assert_string_equal(executor_run(&x, "t.task", NULL), "[2,3]");
     executor_submit(&x, "t.task", "\"stay\"");
-    until_printed(&x, "stays 3");
+    executor_await_printed(&x, "stays 3");
     write_generation(&x, 4);
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
     assert_string_equal(executor_run(&x, "t.task", NULL), "[3,4]");
@@ -232,11 +226,11 @@ static void old_versions_go_last(void **state)
     executor_run(&x, "t.task", "\"leave\"");
     for (int i = 0; i < 2; i++)
         executor_next(&x, text, sizeof text);
-    until_printed(&x, "teardown 2");
-    until_printed(&x, "teardown 3");
+    executor_await_printed(&x, "teardown 2");
+    executor_await_printed(&x, "teardown 3");
     write_generation(&x, 5);
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
-    until_printed(&x, "teardown 4");
+    executor_await_printed(&x, "teardown 4");
     executor_close(&x);
     assert_int_equal(times(&x, "teardown 4"), 1);
     assert_int_equal(times(&x, "teardown 5"), 0); /* it was never set up */
@@ -251,11 +245,11 @@ static void closes_with_jobs_of_old_versions(void **state)
     write_generation(&x, 2);
     executor_start(&x, 0);
     executor_submit(&x, "t.task", "\"stay\"");
-    until_printed(&x, "stays 2");
+    executor_await_printed(&x, "stays 2");
     write_generation(&x, 3);
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
     executor_submit(&x, "t.task", "\"stay\"");
-    until_printed(&x, "stays 3");
+    executor_await_printed(&x, "stays 3");
     executor_close(&x);
     assert_int_equal(times(&x, "teardown 2"), 1);
     assert_int_equal(times(&x, "teardown 3"), 1);

@@ -27,21 +27,6 @@ static void problem(void *user, const char *text)
     snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", text);
 }
 
-static const char *read_attack(const char *name)
-{
-    static char text[TEXT_LEN];
-    char path[512];
-    const char *root = getenv("NEAP_ROOT");
-    snprintf(path, sizeof path, "%s/tests/attack/load/%s", root ? root : ".", name);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("no %s: run this from the root of the repository", path);
-    const size_t len = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[len] = 0;
-    return text;
-}
-
 /* A first line "-- expect: TEXT" is what the problem says. */
 static void expectation(const char *text, char *out, size_t size)
 {
@@ -70,10 +55,11 @@ static struct source *read_source(const char *dir)
 static void is_refused(const char *name, struct stage_env *env)
 {
     struct tree tree;
-    char want[256];
+    char path[128], want[256];
     struct plugin *plugin = NULL;
     struct neap_error err;
-    const char *text = read_attack(name);
+    snprintf(path, sizeof path, "tests/attack/load/%s", name);
+    char *text = tree_repository_file(path);
     expectation(text, want, sizeof want);
     env->limit_ms = strstr(want, "the top level") ? LIMIT_MS : 0; /* others end by themselves */
     tree_init(&tree);
@@ -92,6 +78,7 @@ static void is_refused(const char *name, struct stage_env *env)
         fail_msg("%s: took %d ms", name, (int)took_ms);
     source_unref(source);
     tree_close(&tree);
+    free(text);
 }
 
 static void refuses_in_time(void **state)
