@@ -4,7 +4,7 @@ _neap() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'run map serve check new config version help' -- "$word"))
+        COMPREPLY=($(compgen -W 'run map serve check new test config version help' -- "$word"))
         return
     fi
     case $before in
@@ -21,6 +21,7 @@ _neap() {
         --as) return ;;
         --joblog) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --halt) return ;;
+        --filter) return ;;
     esac
     case ${COMP_WORDS[1]} in
         run) words='-h --help --arg -o --output --timeout --retries -c --config --plugins --set --workers --log-level' ;;
@@ -28,9 +29,10 @@ _neap() {
         serve) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         check) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         new) words='-h --help --plugins plugin task' ;;
+        test) words='-h --help --filter -o --output -c --config --plugins --set --workers --log-level' ;;
         config) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         version) words='-h --help' ;;
-        help) words='-h --help run map serve check new config version help' ;;
+        help) words='-h --help run map serve check new test config version help' ;;
     esac
     if [[ $word == -* ]] || [ "${COMP_WORDS[1]}" = new ] || [ "${COMP_WORDS[1]}" = help ]; then
         COMPREPLY=($(compgen -W "$words" -- "$word"))

@@ -308,6 +308,34 @@ NEAP_API void neap_config_rows(neap *n, void *user,
  * text. */
 NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
 
+/* Specs: *_test.lua beside the tasks, see docs/testing.md. */
+enum neap_test_kind {
+    NEAP_TEST_PASSED,
+    NEAP_TEST_FAILED,
+    NEAP_TEST_PENDING,
+    NEAP_TEST_ERROR, /* not a test: what kept tests of a file, or of a block in it, from running */
+};
+struct neap_test_result {            /* valid only during the call */
+    const char *file, *name;         /* name: of the blocks and the test; "" for a whole file */
+    int kind;                        /* enum neap_test_kind */
+    const char *message, *traceback; /* NULL: none */
+    int64_t took_ms;
+};
+struct neap_test_options {    /* zeroed fields mean the default */
+    size_t size;              /* sizeof(struct neap_test_options) */
+    const char *const *paths; /* files, or directories to search; default: those of the plugins */
+    size_t n_paths;
+    const char *filter; /* a Lua pattern: only tests whose full name it matches */
+    int64_t limit_ms;   /* real time of one test; 0: 10 s */
+    void *user;         /* handed to the functions below, which are called on the caller's thread */
+    void (*on_result)(void *user, const struct neap_test_result *result);
+    void (*on_print)(void *user, const char *text, size_t len); /* what a spec prints */
+};
+/* Runs specs on the caller's thread, each file in a Lua state of its own; needs no neap_start.
+ * NEAP_OK also where tests failed: on_result knows. NEAP_ENOENT: no such path, or no specs;
+ * NEAP_EINVAL: a filter that is no pattern, options of another size. */
+NEAP_API int neap_test(neap *n, const struct neap_test_options *options, struct neap_error *err);
+
 /* Text and values. */
 NEAP_API void neap_id_text(uint64_t id, char out[NEAP_ID_CHARS + 1]);
 NEAP_API int neap_id_parse(const char *text, uint64_t *id);

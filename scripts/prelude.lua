@@ -27,6 +27,9 @@ end
 
 local main = {}
 
+-- For the runner of specs (neap/test/run.lua).
+main.parts = { core = core, schema = schema, task = task, sandbox = sandbox }
+
 -- --- loading -------------------------------------------------------------------------------------
 
 local function task_name(plugin, file)

@@ -348,4 +348,82 @@ function neap.fs.stat(path) end
 ---@return integer? code
 function neap.fs.remove(path) end
 
+-- Specs ---------------------------------------------------------------------------------------
+-- What `require "neap.test"` gives; docs/testing.md explains it.
+
+---@class neap.test
+local test = {}
+
+---Loads a task into a new world. `file` is relative to the spec; ".lua" may be left out.
+---@param file string
+---@param options? { config?: table, now?: number }
+---@return neap.test.Task
+function test.load(file, options) end
+
+---A task in a world whose time is virtual and whose network, mail and programs are stubs.
+---@class neap.test.Task
+---@field neap neap What the task gets by `require "neap"`.
+---@field task neap.Task
+local task = {}
+
+---What became of an attempt, and what it did.
+---@class neap.test.Job
+---@field state "completed"|"retryable"|"dead"|"cancelled"|"scheduled"
+---@field result? neap.Value
+---@field error? neap.Error
+---@field ended_by? "retry"|"snooze"|"cancel"|"fail"
+---@field after? number Seconds until the next attempt.
+---@field elapsed number Seconds of its own clock.
+---@field requests table[]
+---@field mails table[]
+---@field commands table[]
+---@field jobs table[] What it submitted: {id, task, args, options, state, result, error}.
+---@field log { level: string, text: string, fields?: table }[]
+---@field progress { fraction: number, text?: string }[]
+---@field printed string
+
+---Makes one attempt.
+---@param args? neap.Value
+---@param options? { attempt?: integer, id?: string, queue?: string, timeout?: neap.Duration }
+---@return neap.test.Job
+function task:run(args, options) end
+
+---Another task of the same world.
+---@param file string
+---@param options? { config?: table }
+---@return neap.test.Task
+function task:load(file, options) end
+
+---Answers requests: "METHOD URL" or a URL, where * stands for anything. Replies are given in turn.
+---@param pattern string
+---@param ... table|fun(request: table): table?, string?, string?
+function task:http(pattern, ...) end
+
+---Takes mails.
+---@param ... table|fun(message: table): table?, string?, string?
+function task:mail(...) end
+
+---Runs programs by their command line.
+---@param pattern string
+---@param ... table|fun(call: table): table?, string?, string?
+function task:exec(pattern, ...) end
+
+---What submitted jobs of a task come to: a result, a function that makes it, or a task of this world.
+---@param name string
+---@param handler neap.Value|neap.test.Task|fun(args: any, options: neap.Options): neap.Value, string?
+function task:job(name, handler) end
+
+---Moves the clock on.
+---@param duration neap.Duration
+function task:sleep(duration) end
+
+---@return number seconds Unix time of the world.
+function task:now() end
+
+---Calls the task's `teardown`.
+function task:teardown() end
+
+---@return string path A directory that goes with this task.
+function task:dir() end
+
 return neap

@@ -50,6 +50,7 @@ int cli_map(const struct cli_args *args);
 int cli_serve(const struct cli_args *args);
 int cli_check(const struct cli_args *args);
 int cli_new(const struct cli_args *args);
+int cli_test(const struct cli_args *args);
 int cli_config(const struct cli_args *args);
 int cli_version(const struct cli_args *args);
 int cli_help(const struct cli_args *args);

@@ -109,8 +109,24 @@ static const struct cli_option new_options[] = {
 
 static const char *const new_text[] = {
     "Makes a plugin with an example task and its test, or one task (name or plugin.name). Also sets up "
-    "editor and linter in the current directory, where that is not done yet. Nothing is overwritten. The test "
-    "runs with: busted --lua=lua5.4",
+    "editor, linter and busted in the current directory, where that is not done yet. Nothing is overwritten. "
+    "neap test runs the test, and so does busted.",
+    NULL,
+};
+
+static const struct cli_option test_options[] = {
+    {"filter", 0, "PATTERN", "run only the tests whose full name matches this Lua pattern", NULL, false},
+    {"output", 'o', "FORMAT", "tap: print in the Test Anything Protocol", "tap", false},
+    OPTIONS_COMMON,
+    OPTIONS_END,
+};
+
+static const char *const test_text[] = {
+    "Runs the specs beside tasks (*_test.lua): those in the directories of plugins, or each PATH, a file or "
+    "a directory. Exits 1 if a test failed, 66 if there are no specs.",
+    "A spec loads a task with require \"neap.test\" and runs it in a world where time is virtual, and network, "
+    "mail and programs are what the spec says: docs/testing.md. Each file runs in a Lua state of its own; a "
+    "test may take 10 s of real time. The same files run under busted.",
     NULL,
 };
 
@@ -137,6 +153,7 @@ const struct cli_command cli_commands[] = {
     {"check", "say what is wrong with configuration and tasks", "[FILE]", check_options, check_text, 1, 0,
      cli_check},
     {"new", "begin a plugin or a task", "plugin|task NAME", new_options, new_text, 2, 0, cli_new},
+    {"test", "run the specs beside tasks", "[PATH...]", test_options, test_text, 1000, 0, cli_test},
     {"config", "print the settings and where they come from", "", config_options, config_text, 0, 0, cli_config},
     {"version", "print the version", "", NULL, NULL, 0, 0, cli_version},
     {"help", "explain a command", "[COMMAND]", help_options, NULL, 1, 0, cli_help},
@@ -145,10 +162,10 @@ const struct cli_command cli_commands[] = {
 
 const struct cli_status cli_statuses[] = {
     {CLI_OK, "all completed"},
-    {CLI_FAILED, "a job failed"},
+    {CLI_FAILED, "a job or a test failed"},
     {CLI_USAGE, "bad command line"},
     {CLI_DATA, "bad input data"},
-    {CLI_NOINPUT, "no such file or task"},
+    {CLI_NOINPUT, "no such file, task or spec"},
     {CLI_UNREACHED, "the daemon cannot be reached"},
     {CLI_INTERNAL, "internal error"},
     {CLI_OUTPUT, "output cannot be written"},

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFINITIONS "share/neap.d.lua"
-
 /* @TASK@ is the full name, @FILE@ the name of the file without .lua. */
 static const char task_template[] =
     "---@type neap.Task\n"
@@ -30,16 +28,26 @@ static const char task_template[] =
     "  end,\n"
     "}\n";
 
-static const char test_template[] =
-    "-- busted --lua=lua5.4\n"
-    "local here = debug.getinfo(1, \"S\").source:match(\"^@(.*/)\") or \"./\"\n"
-    "local task = dofile(here .. \"@FILE@.lua\")\n"
-    "\n"
-    "describe(\"@TASK@\", function()\n"
-    "  it(\"greets by name\", function()\n"
-    "    assert.equal(\"hello Ada\", task.run({ name = \"Ada\" }))\n"
-    "  end)\n"
-    "end)\n";
+static const char test_template[] = "-- Run by: neap test   (or busted)\n"
+                                    "local test = require \"neap.test\"\n"
+                                    "\n"
+                                    "describe(\"@TASK@\", function()\n"
+                                    "  local t\n"
+                                    "\n"
+                                    "  before_each(function()\n"
+                                    "    t = test.load(\"@FILE@\")\n"
+                                    "  end)\n"
+                                    "\n"
+                                    "  it(\"greets by name\", function()\n"
+                                    "    local job = t:run({ name = \"Ada\" })\n"
+                                    "    assert.equal(\"completed\", job.state)\n"
+                                    "    assert.equal(\"hello Ada\", job.result)\n"
+                                    "  end)\n"
+                                    "\n"
+                                    "  it(\"greets the world\", function()\n"
+                                    "    assert.equal(\"hello world\", t:run().result)\n"
+                                    "  end)\n"
+                                    "end)\n";
 
 static const char luarc[] = "{\n"
                             "  \"runtime.version\": \"Lua 5.4\",\n"
@@ -53,10 +61,12 @@ static const char luacheckrc[] = "std = \"lua54\"\n"
                                  "exclude_files = { \".neap\" }\n"
                                  "files[\"**/*_test.lua\"] = { std = \"+busted\" }\n";
 
-static const char bustedrc[] =
-    "return {\n"
-    "  default = { lua = \"lua5.4\", pattern = \"_test\", ROOT = { \"@DIR@\" } },\n"
-    "}\n";
+static const char bustedrc[] = "return {\n"
+                               "  default = {\n"
+                               "    lua = \"lua5.4\", pattern = \"_test\", ROOT = { \"@DIR@\" },\n"
+                               "    lpath = \".neap/?.lua;.neap/?/init.lua\",\n"
+                               "  },\n"
+                               "}\n";
 
 struct scaffold {               /* main thread */
     const char *dir;            /* of plugins */
@@ -145,12 +155,37 @@ static int make_once(struct scaffold *s, const char *path, const char *template)
     return access(path, F_OK) == 0 ? CLI_OK : make_from(s, mem_text(path), template);
 }
 
-static int make_definitions(struct scaffold *s)
+/* What editors and busted need of neap itself, and where it goes below .neap. */
+static char *support_path(const char *embedded)
 {
-    for (const struct embedded_file *f = embedded_files; f->path; f++)
-        if (strcmp(f->path, DEFINITIONS) == 0 && make_directories(".neap") == CLI_OK)
-            return make_once(s, ".neap/neap.d.lua", (const char *)f->data);
-    return CLI_OK;
+    static const char scripts[] = "scripts/neap/test/";
+    if (strstr(embedded, "/test/run.lua") || strstr(embedded, "/test/assert.lua"))
+        return NULL; /* busted has its own */
+    if (strcmp(embedded, "share/neap.d.lua") == 0)
+        return mem_text(".neap/neap.d.lua");
+    if (strcmp(embedded, "scripts/schema.lua") == 0 || strcmp(embedded, "scripts/task.lua") == 0)
+        return mem_format(".neap/neap/test/%s", embedded + strlen("scripts/"));
+    if (strncmp(embedded, scripts, strlen(scripts)) == 0)
+        return mem_format(".neap/neap/test/%s", embedded + strlen(scripts));
+    return NULL;
+}
+
+static int make_support(struct scaffold *s)
+{
+    struct output *shown = &s->output;
+    const size_t before = output_buf(shown)->len;
+    int status = make_directories(".neap/neap/test");
+    for (const struct embedded_file *f = embedded_files; f->path && status == CLI_OK; f++) {
+        char *path = support_path(f->path);
+        if (path)
+            status = make_once(s, path, (const char *)f->data);
+        free(path);
+    }
+    if (output_buf(shown)->len > before) { /* one line for all of it */
+        output_buf(shown)->len = before;
+        buf_text(output_buf(shown), ".neap\n");
+    }
+    return status;
 }
 
 static int refuse_existing(const struct scaffold *s, bool plugin)
@@ -176,7 +211,7 @@ static int make_all(struct scaffold *s)
         status = make_once(s, ".luacheckrc", luacheckrc);
     if (status == CLI_OK)
         status = make_once(s, ".busted", bustedrc);
-    return status == CLI_OK ? make_definitions(s) : status;
+    return status == CLI_OK ? make_support(s) : status;
 }
 
 /* mail.send -> plugin mail, file send; send -> no plugin. For a plugin the task is hello. */

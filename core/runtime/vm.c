@@ -128,9 +128,7 @@ static const struct embedded_file *embedded(const char *path)
     return NULL;
 }
 
-/* Pushes the chunk of a script: the built-in one, or while developing the file under $NEAP_SCRIPTS.
- */
-static void load_script(lua_State *L, const char *name)
+void vm_load_script(lua_State *L, const char *name)
 {
     const char *dir = getenv("NEAP_SCRIPTS");
     const char *chunk = lua_pushfstring(L, "@neap:scripts/%s", name);
@@ -163,7 +161,7 @@ static int boot(lua_State *L)
     lua_core_open(L); /* 1: core; each script gets core and what the ones before it returned */
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
         const int have = lua_gettop(L);
-        load_script(L, scripts[i]);
+        vm_load_script(L, scripts[i]);
         for (int arg = 1; arg <= have; arg++)
             lua_pushvalue(L, arg);
         lua_call(L, have, 1);

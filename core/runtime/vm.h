@@ -52,6 +52,10 @@ struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */
  * its traceback. */
 int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err);
 
+/* Pushes the chunk of scripts/NAME: the built-in one, or while developing the file under
+ * $NEAP_SCRIPTS. Raises. */
+void vm_load_script(lua_State *L, const char *name);
+
 /* Message handler for protected calls: turns any error value into a table {message=, traceback=}.
  */
 int vm_traceback(lua_State *L);

@@ -1,6 +1,5 @@
 -- luacheck: std +busted
-local neap = require "neap"
-local write = require "log.write"
+local test = require "neap.test"
 
 local function read(path)
   local file = io.open(path, "rb")
@@ -13,11 +12,11 @@ local function read(path)
 end
 
 describe("log.write", function()
-  local path, ctx
+  local path, t
 
   before_each(function()
     path = os.tmpname()
-    ctx = { id = "1", fail = function(_, why) error({ failed = why }, 0) end }
+    t = test.load("write")
   end)
 
   after_each(function()
@@ -26,16 +25,22 @@ describe("log.write", function()
     end
   end)
 
-  local function run(args)
+  local function attempt(args)
     args.file = args.file or path
     args.max_size, args.keep = args.max_size or 1024, args.keep or 2
-    return write.run(args, ctx)
+    return t:run(args)
+  end
+
+  local function run(args)
+    local job = attempt(args)
+    assert.equal("completed", job.state)
+    return job.result
   end
 
   local function refused(args)
-    local ok, err = pcall(run, args)
-    assert(not ok, "not refused")
-    return err.failed
+    local job = attempt(args)
+    assert.equal("fail", job.ended_by)
+    return job.error.message
   end
 
   it("appends a line and says so", function()
@@ -52,7 +57,7 @@ describe("log.write", function()
 
   it("writes fields as JSON", function()
     run { fields = { user = 1 } }
-    assert.same({ user = 1 }, neap.json.decode(read(path)))
+    assert.same({ user = 1 }, t.neap.json.decode(read(path)))
   end)
 
   it("wants either line or fields", function()
@@ -89,29 +94,24 @@ describe("log.write", function()
   end)
 
   it("leaves the rotation to who has the lock, and writes all the same", function()
-    local lock, sleep, now = neap.shared("log.write"), neap.sleep, neap.now
-    local time = 1000
-    lock:add(path, "another job")
-    neap.now = function() return time end
-    neap.sleep = function(seconds) time = time + seconds end
+    t.neap.shared("log.write"):add(path, "another job")
     run { line = "one", max_size = 4 }
-    local result = run { line = "two", max_size = 4 }
-    neap.sleep, neap.now = sleep, now
-    lock:delete(path)
-    assert.equal(false, result.rotated)
+    local job = attempt { line = "two", max_size = 4 }
+    assert.equal(false, job.result.rotated)
+    assert.near(2, job.elapsed, 0.01)
     assert.equal("one\ntwo\n", read(path))
   end)
 
   it("gives the lock back", function()
     run { line = "one", max_size = 4 }
     run { line = "two", max_size = 4 }
-    assert.is_nil(neap.shared("log.write"):get(path))
+    assert.is_nil(t.neap.shared("log.write"):get(path))
   end)
 
   it("returns an error for what it cannot open", function()
-    local value, message = run { file = "/nowhere/at/all", line = "x" }
-    assert.is_nil(value)
-    assert(message:find("/nowhere/at/all", 1, true))
+    local job = attempt { file = "/nowhere/at/all", line = "x" }
+    assert.equal("retryable", job.state)
+    assert.matches("/nowhere/at/all", job.error.message, 1, true)
   end)
 
   it("writes to what has no size", function()
@@ -120,7 +120,7 @@ describe("log.write", function()
 
   it("stays below config.dir", function()
     local dir, name = path:match("^(.*)/([^/]*)$")
-    ctx.config = { dir = dir }
+    t = test.load("write", { config = { dir = dir } })
     run { file = name, line = "x" }
     assert.equal("x\n", read(path))
     for _, file in ipairs { path, "../" .. name, "a/../../b", ".." } do

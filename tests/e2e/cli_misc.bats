@@ -8,7 +8,7 @@ load helper
     quiet
     neap 0 -h
     neap 0 --help
-    for command in run map serve check new config version help; do
+    for command in run map serve check new test config version help; do
         expect "$command"
         run -0 --separate-stderr "$NEAP" "$command" -h
         [[ $output == "usage: neap $command"* ]]
@@ -20,7 +20,7 @@ load helper
 }
 
 @test "no line of help is wider than 80 columns" {
-    for command in run map serve check new config version help; do
+    for command in run map serve check new test config version help; do
         run -0 "$NEAP" "$command" -h
         [ -z "$(awk 'length > 80' <<<"$output")" ]
     done
@@ -147,8 +147,8 @@ EOF
     [ -s .neap/neap.d.lua ]
     [ -s .luarc.json ]
     if command -v busted >/dev/null; then
-        run -0 busted --lua=lua5.4
-        expect "1 success"
+        run -0 busted
+        expect "2 successes"
     fi
     if command -v luacheck >/dev/null; then
         run -0 luacheck -q .

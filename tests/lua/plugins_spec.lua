@@ -1,12 +1,14 @@
--- Runs the specs beside the stock tasks, checks what those tasks declare, and tries cache.clean and
--- the examples on real files.
+-- What the stock tasks and the examples declare, and cache.clean on real files. (The specs beside
+-- the stock tasks run by themselves: ./dev test plugins.)
 local lfs = require "lfs"
-local core = dofile("tests/lua/support/core.lua")
+local core = dofile("scripts/neap/test/plain.lua")
 local schema = assert(loadfile("scripts/schema.lua"))(core)
 local task = assert(loadfile("scripts/task.lua"))(core, schema)
+local test = require "neap.test"
 
-package.path = "plugins/?.lua;examples/plugins/report/lib/?.lua;" .. package.path
-package.preload.neap = function() return dofile("tests/lua/support/neap.lua") end
+-- What task files require at their top level.
+package.path = "examples/plugins/report/lib/?.lua;" .. package.path
+package.preload.neap = function() return {} end
 
 local function lua_files(root)
   local files = {}
@@ -37,12 +39,6 @@ local function write(path, text)
   file:close()
 end
 
-for _, path in ipairs(lua_files("plugins")) do
-  if path:find("_test%.lua$") then
-    assert(loadfile(path, "t", _ENV))() -- with describe and it
-  end
-end
-
 describe("the task", function()
   for _, root in ipairs { "plugins", "examples" } do
     for _, path in ipairs(lua_files(root)) do
@@ -58,11 +54,10 @@ describe("the task", function()
 end)
 
 describe("cache.clean on real files", function()
-  local clean = require "cache.clean"
-  local root, dir
-  local ctx = { progress = function() end, fail = function(_, why) error(why, 0) end }
+  local t, root, dir
 
   before_each(function()
+    t = test.load("../../plugins/cache/clean")
     root = os.tmpname()
     os.remove(root)
     dir = root .. "/cache"
@@ -89,7 +84,7 @@ describe("cache.clean on real files", function()
   end
 
   it("deletes plain files of the directory and nothing else", function()
-    local result = clean.run({ dir = dir, max_size = 0, dry_run = false }, ctx)
+    local result = t:run({ dir = dir, max_size = 0 }).result
     assert.equal(2, result.files)
     assert.equal(10, result.bytes)
     assert.is_false(exists(dir .. "/a") or exists(dir .. "/b"))
@@ -100,9 +95,8 @@ describe("cache.clean on real files", function()
 
   it("refuses a link to the directory, with a slash at its end, too", function()
     for _, path in ipairs { root .. "/alias", root .. "/alias/" } do
-      local value, message = clean.run({ dir = path, max_size = 0, dry_run = false }, ctx)
-      assert.is_nil(value)
-      assert.equal(root .. "/alias: is not a directory but a link", message)
+      assert.equal(root .. "/alias: is not a directory but a link",
+                   t:run({ dir = path, max_size = 0 }).error.message)
     end
     assert.is_true(exists(dir .. "/a"))
   end)

@@ -1,4 +1,4 @@
-local core = dofile("tests/lua/support/core.lua")
+local core = dofile("scripts/neap/test/plain.lua")
 local schema = assert(loadfile("scripts/schema.lua"))(core)
 local task = assert(loadfile("scripts/task.lua"))(core, schema)
 

@@ -1,0 +1,3 @@
+local neap = require "neap"
+neap.sleep(1)
+return function() end

@@ -1,0 +1,1 @@
+return { twice = function(n) return 2 * n end }

@@ -1,0 +1,1 @@
+return function(args) return "other " .. args[1] end
