@@ -55,7 +55,7 @@ static struct source *read_source(const char *dir)
 static void is_refused(const char *name, struct stage_env *env)
 {
     struct tree tree;
-    char path[128], want[256];
+    char path[512], want[256];
     struct plugin *plugin = NULL;
     struct neap_error err;
     snprintf(path, sizeof path, "tests/attack/load/%s", name);
