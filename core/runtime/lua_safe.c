@@ -79,6 +79,8 @@ static void put_around(lua_State *L, const char *library, const char *name, lua_
     lua_getglobal(L, library);
     lua_getfield(L, -1, name);
     lua_pushcclosure(L, f, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name); /* there errors look up what a function is called */
     lua_setfield(L, -3, name);
     lua_pop(L, 1);
 }
