@@ -356,7 +356,7 @@ local test = {}
 
 ---Loads a task into a new world. `file` is relative to the spec; ".lua" may be left out.
 ---@param file string
----@param options? { config?: table, now?: number }
+---@param options? { config?: table, modules?: table<string, any>, now?: number }
 ---@return neap.test.Task
 function test.load(file, options) end
 
@@ -390,7 +390,7 @@ function task:run(args, options) end
 
 ---Another task of the same world.
 ---@param file string
----@param options? { config?: table }
+---@param options? { config?: table, modules?: table<string, any> }
 ---@return neap.test.Task
 function task:load(file, options) end
 

@@ -53,8 +53,9 @@ static const char luarc[] = "{\n"
                             "  \"runtime.version\": \"Lua 5.4\",\n"
                             "  \"workspace.library\": [\".neap\"],\n"
                             "  \"workspace.ignoreDir\": [],\n"
-                            "  \"diagnostics.globals\": [\"describe\", \"it\", \"before_each\", "
-                            "\"after_each\"]\n"
+                            "  \"diagnostics.globals\": [\"describe\", \"it\", \"pending\", "
+                            "\"before_each\", \"after_each\", \"setup\", \"teardown\", "
+                            "\"finally\"]\n"
                             "}\n";
 
 static const char luacheckrc[] = "std = \"lua54\"\n"

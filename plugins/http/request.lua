@@ -72,6 +72,8 @@ local function ask(args, ctx, to)
   }
   if code == "too_large" then
     ctx:fail(message .. " (give `to` to have it in a file)")
+  elseif code == "url" or code == "redirects" then
+    ctx:fail(message)
   end
   return res, message
 end

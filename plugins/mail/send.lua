@@ -1,6 +1,9 @@
 -- One mail, by SMTP. A server that refuses for good (5xx) ends the job; all else is tried again.
 local neap = require "neap"
 
+-- Codes of what another attempt does not change.
+local HOPELESS = { refused = true, address = true, url = true, too_large = true }
+
 -- Addresses: "a@example.org", or { "a@example.org", ... }; nil and why where it is neither.
 local function addresses(value, name)
   if value == nil or type(value) == "string" then
@@ -40,7 +43,7 @@ local function run(args, ctx)
   }
   if sent then
     return { id = sent.id }
-  elseif code == "refused" then
+  elseif HOPELESS[code] then
     ctx:fail(message)
   end
   return nil, message

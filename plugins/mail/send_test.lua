@@ -55,7 +55,7 @@ describe("mail.send", function()
   end)
 
   it("tries again where it refuses for now, or does not answer", function()
-    t:mail({ error = "451 4.3.0 try later", code = "deferred" }, { delay = "2m" })
+    t:mail({ error = "451 4.3.0 try later", code = "busy" }, { delay = "2m" })
     local job = run {}
     assert.equal("retryable", job.state)
     assert.equal("451 4.3.0 try later", job.error.message)

@@ -35,6 +35,7 @@ local env = parts.script("env.lua")(parts.sandbox)
 
 local RETRIES, BASE_MS, CAP_MS = 20, 1000, 60 * 60 * 1000 -- as `neap serve`
 
+---@type neap.test
 local test = {}
 local harness = {}
 harness.__index = harness
@@ -162,7 +163,7 @@ local function complain(problems, path)
 end
 
 -- Runs the file's top level and reads what it declares: task, or nil and what is wrong.
-local function read_task(in_world, plugin, file, name)
+local function read_task(in_world, plugin, file, name, modules)
   local path = plugin.dir .. "/" .. file
   local text, message = read_file(path)
   if not text then
@@ -170,7 +171,7 @@ local function read_task(in_world, plugin, file, name)
   elseif text == "" then
     return nil, path .. ": the file is empty"
   end
-  local own = env.new(in_world, plugin)
+  local own = env.new(in_world, plugin, modules)
   local chunk
   chunk, message = env.compile(text, path, own)
   if not chunk then
@@ -205,7 +206,7 @@ local function checked_config(task, config, name)
   return checked
 end
 
-local function load_into(in_world, dir, path, config)
+local function load_into(in_world, dir, path, options)
   local file = path:match("[^/]*$")
   dir = path:sub(1, 1) == "/" and path:match("^(.*)/") or dir .. "/" .. path:sub(1, -#file - 1)
   dir = dir:gsub("/%./", "/"):gsub("(.)/+$", "%1")
@@ -213,13 +214,13 @@ local function load_into(in_world, dir, path, config)
   local plugin = plugin_of(dir, file)
   local name = file:gsub("%.lua$", "")
   name = plugin.single and name or plugin.name .. "." .. name
-  local task, message = read_task(in_world, plugin, file, name)
+  local task, message = read_task(in_world, plugin, file, name, options.modules)
   if not task then
     error(message, 0)
   end
   return setmetatable({
     world = in_world, neap = in_world.neap, task = task, name = name, plugin = plugin, here = dir,
-    config = checked_config(task, config, name),
+    config = checked_config(task, options.config, name),
   }, harness)
 end
 
@@ -229,7 +230,8 @@ local function caller_dir()
   return source:match("^@(.*)/") or "."
 end
 
-local LOAD_OPTIONS = { config = true, now = true }
+local LOAD_OPTIONS = { config = true, modules = true, now = true }
+local MORE_OPTIONS = { config = true, modules = true }
 
 -- load_into, whose errors are those of the spec's line.
 local function load_at(level, ...)
@@ -240,8 +242,8 @@ local function load_at(level, ...)
   return value
 end
 
--- Loads the task of a file beside the spec into a new world. options: config, and now, the Unix
--- time it begins at.
+-- Loads the task of a file beside the spec into a new world. options: config; modules, which stand
+-- in for what `require` finds; now, the Unix time it begins at.
 function test.load(path, options)
   options = options or {}
   stubs.check_options("test.load", options, LOAD_OPTIONS, 3)
@@ -249,15 +251,15 @@ function test.load(path, options)
     error("test.load: the name of a file, got " .. type(path), 2)
   end
   local now = options.now or os.time()
-  local loaded = load_at(3, world.new(math.floor(now * 1000)), caller_dir(), path, options.config)
+  local loaded = load_at(3, world.new(math.floor(now * 1000)), caller_dir(), path, options)
   return loaded
 end
 
 -- Another task of the same world.
 function harness:load(path, options)
   options = options or {}
-  stubs.check_options("t:load", options, { config = true }, 3)
-  local loaded = load_at(3, self.world, self.here, path, options.config)
+  stubs.check_options("t:load", options, MORE_OPTIONS, 3)
+  local loaded = load_at(3, self.world, self.here, path, options)
   return loaded
 end
 

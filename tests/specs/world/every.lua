@@ -139,6 +139,8 @@ end
 
 function acts.bad_result() return { f = print } end
 
+function acts.require(args) return require(args.path) end
+
 function acts.help(args) return helper.twice(args.n) end
 
 return {

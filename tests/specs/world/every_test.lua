@@ -173,6 +173,14 @@ describe("neap.test", function()
     assert.same({ true, "nil", true, 1, 5 }, run("shared").result)
   end)
 
+  it("has stand-ins for modules", function()
+    assert.matches("there is no loop under test",
+                   run("require", nil, { path = "luv" }).error.message)
+    t = test.load("every", { modules = { luv = 7, ["a.b"] = 8 } })
+    assert.equal(7, run("require", nil, { path = "luv" }).result)
+    assert.equal(8, run("require", nil, { path = "a.b" }).result)
+  end)
+
   it("moves the clock on", function()
     assert.equal(1000000000, t:now())
     t:sleep("1h")
