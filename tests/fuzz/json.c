@@ -1,4 +1,5 @@
-/* Text that parses must print as text that parses to the same bytes and prints the same again. */
+/* Text that parses must print as text that parses to bytes as long (the keys of objects are sorted
+ * by then), and from there on nothing changes any more. */
 #include "model/json.h"
 
 #include <stdbool.h>
@@ -26,9 +27,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (json_to_msgpack((const char *)data, len, &bytes, &err) == NEAP_OK) {
         check(json_from_msgpack(bytes.data, bytes.len, &text, &err) == NEAP_OK);
         check(json_to_msgpack(text.data, text.len, &again, &err) == NEAP_OK);
-        check(same(&bytes, &again));
+        check(bytes.len == again.len);
         check(json_from_msgpack(again.data, again.len, &copy, &err) == NEAP_OK);
         check(same(&text, &copy));
+        bytes.len = 0;
+        check(json_to_msgpack(copy.data, copy.len, &bytes, &err) == NEAP_OK);
+        check(same(&bytes, &again));
     } else {
         check(bytes.len == 0 && strncmp(err.message, "line ", 5) == 0);
     }
