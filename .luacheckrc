@@ -17,5 +17,6 @@ files["premake5.lua"] = {
   },
 }
 
--- Specs run under busted.
+-- Specs run under busted, and those beside tasks under neap test.
 files["tests/lua"] = { std = "+busted" }
+files["**/*_test.lua"] = { std = "+busted" }

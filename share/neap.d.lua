@@ -364,6 +364,7 @@ function test.load(file, options) end
 ---@class neap.test.Task
 ---@field neap neap What the task gets by `require "neap"`.
 ---@field task neap.Task
+---@field state any What `setup` returned.
 local task = {}
 
 ---What became of an attempt, and what it did.

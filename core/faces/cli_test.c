@@ -2,6 +2,7 @@
 #include "faces/cli.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "faces/cli_output.h"
 #include "faces/cli_session.h"
 
@@ -34,7 +35,7 @@ static void put_plain(struct test *t, struct buf *out, const struct neap_test_re
 {
     if (!t->file || strcmp(t->file, r->file) != 0) {
         free(t->file);
-        t->file = strdup(r->file);
+        t->file = mem_text(r->file);
         buf_format(out, "%s\n", r->file);
     }
     buf_format(out, "  %-8s%s", labels[r->kind], *r->name ? r->name : "(the file)");

@@ -114,10 +114,10 @@ static int spec_helper(lua_State *L)
     return 1;
 }
 
-/* parts.script(name): the chunk of scripts/neap/test/NAME */
+/* parts.script(name): the chunk of scripts/NAME */
 static int spec_script(lua_State *L)
 {
-    vm_load_script(L, lua_pushfstring(L, "neap/test/%s", luaL_checkstring(L, 1)));
+    vm_load_script(L, luaL_checkstring(L, 1));
     return 1;
 }
 

@@ -1,4 +1,3 @@
--- luacheck: std +busted
 local test = require "neap.test"
 
 local function read(path)

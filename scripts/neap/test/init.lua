@@ -11,27 +11,27 @@ local setmetatable, pcall, concat = setmetatable, pcall, table.concat
 -- In plain Lua: the files beside this one.
 local function plain_parts()
   local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
-  local function script(name)
-    for _, dir in ipairs { here, here .. "../../" } do -- `neap new` puts all into one directory
-      local file = io.open(dir .. name, "rb")
+  local function script(name) -- a file of scripts/; `neap new` puts all into one directory
+    for _, path in ipairs { here .. name:match("[^/]*$"), here .. "../../" .. name } do
+      local file = io.open(path, "rb")
       if file then
         file:close()
-        return assert(loadfile(dir .. name, "t"))
+        return assert(loadfile(path, "t"))
       end
     end
     error("neap.test: " .. name .. " is missing in " .. here .. ": `neap new` makes it", 0)
   end
-  local core = script("plain.lua")()
+  local core = script("neap/test/plain.lua")()
   local schema = script("schema.lua")(core)
   return { core = core, schema = schema, task = script("task.lua")(core, schema), script = script }
 end
 
 local parts = type(given) == "table" and given or plain_parts()
 local core, reader = parts.core, parts.task
-local clock = parts.script("clock.lua")()
-local stubs = parts.script("stubs.lua")(core)
-local world = parts.script("world.lua")(core, clock, stubs)
-local env = parts.script("env.lua")(parts.sandbox)
+local clock = parts.script("neap/test/clock.lua")()
+local stubs = parts.script("neap/test/stubs.lua")(core)
+local world = parts.script("neap/test/world.lua")(core, clock, stubs)
+local env = parts.script("neap/test/env.lua")(parts.sandbox)
 
 local RETRIES, BASE_MS, CAP_MS = 20, 1000, 60 * 60 * 1000 -- as `neap serve`
 

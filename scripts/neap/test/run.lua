@@ -134,7 +134,7 @@ local function words_of(self)
   for other, word in pairs(SAME) do
     words[other] = words[word]
   end
-  words.assert = script("assert.lua")()
+  words.assert = script("neap/test/assert.lua")()
   return words
 end
 
@@ -245,7 +245,7 @@ end
 -- Modules: neap.test, what lies in lib/ and beside the spec, and what Lua finds.
 local function add_searchers(dir)
   package.preload["neap.test"] = function()
-    return script("init.lua")(parts)
+    return script("neap/test/init.lua")(parts)
   end
   package.preload.neap = function()
     error("a spec has no neap of its own: use t.neap, of require \"neap.test\".load(FILE)", 0)

@@ -1,4 +1,3 @@
--- luacheck: std +busted
 -- What neap.test promises, in `neap test` and under busted.
 local test = require "neap.test"
 
