@@ -198,6 +198,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
     const struct engine_env env = {
         .worker = &n->worker,
         .store = &store_memory,
+        .signal = options->signal,
         .user = n,
         .deliver = on_deliver,
         .fatal = on_fatal,
@@ -282,6 +283,10 @@ void neap_close(neap *n)
     engine_stop(n->engine);
     wait_for_calls(n);
     loader_free(n->loader);
+    if (engine_is_haunted(n->engine)) { /* threads stuck in C may come back and look around */
+        engine_rest(n->engine);
+        return;
+    }
     engine_free(n->engine);
     for (struct list *at; (at = list_shift(&n->outbox));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));

@@ -113,6 +113,7 @@ struct neap_options {
     const struct neap_module
         *modules; /* C modules that task files may require at their top level */
     size_t n_modules;
+    int signal; /* that interrupts workers, on their own threads; 0: SIGURG. See neap_start */
     void *user; /* handed to the functions below */
     void (*on_log)(void *user, const struct neap_log_record *record);
     /* One mistake in the configuration or a plugin: FILE:LINE: ... */
@@ -136,13 +137,16 @@ NEAP_API int neap_open(neap **out, const struct neap_options *options, struct ne
 NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
                           struct neap_error *err);
 
-/* Starts the threads, which block all signals. Once. After an error (NEAP_EIO: no thread, no
+/* Starts the threads, which block all signals but one: options.signal, whose handler is ours while
+ * an executor of this process is open (a handler of the host's is still called for signals to other
+ * threads, and put back by neap_close). Executors open at the same time need the same signal. Once. After an error (NEAP_EIO: no thread, no
  * memory) all that is left to do is neap_close. */
 NEAP_API int neap_start(neap *n, struct neap_error *err);
 
 /* Stops at once what still runs, as neap_drain(n, 0), joins the threads, frees everything, also the
- * outcomes that nobody took. Jobs that wait in Lua are stopped there; one that computes without
- * ever waiting is waited for. Other threads may still be inside calls: those return NEAP_ECLOSED,
+ * outcomes that nobody took. Jobs are stopped wherever they are in Lua; a thread that is inside a C
+ * function and does not come back for `grace` is left behind, with the memory it may still use.
+ * Other threads may still be inside calls: those return NEAP_ECLOSED,
  * or what they found before; neap_close waits for that. No call may begin once it has begun, and
  * none of this executor's functions above may call it. NULL is fine. */
 NEAP_API void neap_close(neap *n);
@@ -230,8 +234,8 @@ NEAP_API void neap_job_free(struct neap_job *job);
  * NUL that `*len` does not count, to free(). NEAP_ENOENT as for neap_get. */
 NEAP_API int neap_job_log(neap *n, uint64_t id, char **text, size_t *len, struct neap_error *err);
 
-/* Cancels a job in any state: one that has not started ends at once, one that runs is asked to stop
- * at its next wait (and completes if it never waits), and will not run again. Returns before that.
+/* Cancels a job in any state: one that has not started ends at once, one that runs is stopped
+ * wherever it is in Lua, and will not run again. Returns before that.
  * NEAP_ENOENT as for neap_get; NEAP_EINVAL: it has ended. */
 NEAP_API int neap_cancel(neap *n, uint64_t id, struct neap_error *err);
 

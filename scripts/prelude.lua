@@ -6,25 +6,6 @@ local tostring, error = tostring, error
 local setmetatable, concat, match, gsub = setmetatable, table.concat, string.match, string.gsub
 local neap = core.neap
 
--- Waits for all jobs, in order. Returns their results and, where any failed, a table of the errors,
--- both by the jobs' places in the list.
-function neap.all(jobs)
-  if type(jobs) ~= "table" then error("neap.all: a list of jobs, got " .. type(jobs), 2) end
-  local results, errors = {}, nil
-  for i = 1, #jobs do
-    local ok, value = jobs[i]:wait()
-    if ok then
-      results[i] = value
-    elseif ok == nil then
-      return nil, value -- killed
-    else
-      errors = errors or {}
-      errors[i] = value
-    end
-  end
-  return results, errors
-end
-
 local main = {}
 
 -- For the runner of specs (neap/test/run.lua).

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "engine/engine_state.h"
 #include "model/json.h"
+#include "runtime/interrupt.h"
+#include "runtime/monitor.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -112,6 +114,15 @@ static void take_progress(struct engine *e, struct progress *progress)
     free(progress);
 }
 
+static void take_worker_note(struct engine *e, struct worker_note *note)
+{
+    if (note->message.kind == ENGINE_WORKER_STUCK)
+        worker_is_stuck(e, note->worker, note->id);
+    else
+        worker_is_full(e, note->worker);
+    free(note);
+}
+
 static void take_message(struct engine *e, struct message *message)
 {
     switch (message->kind) {
@@ -124,11 +135,18 @@ static void take_message(struct engine *e, struct message *message)
     case ENGINE_PROGRESS:
         take_progress(e, (struct progress *)message);
         break;
+    case ENGINE_GIVEN_BACK:
+        job_given_back(e, (struct job *)message);
+        break;
     case ENGINE_CATALOGUE:
         take_catalogue(e, (struct catalogue_note *)message);
         break;
     case ENGINE_WORKER_GONE:
         list_push(&e->gone, &message->link); /* once the answers to it are sent */
+        break;
+    case ENGINE_WORKER_STUCK:
+    case ENGINE_WORKER_FULL:
+        take_worker_note(e, (struct worker_note *)message);
         break;
     case ENGINE_STOP:
         e->stopping = e->draining = true;
@@ -284,7 +302,7 @@ static void *engine_main(void *arg)
             mailbox_wait(&e->mailbox, next_ns(e));
     }
     dispatch_recall_all(e);
-    pools_note_all(e, WORKER_EXIT);
+    pools_stop_all(e, WORKER_EXIT);
     while (pools_left(e)) {
         turn(e);
         if (pools_left(e))
@@ -319,6 +337,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     list_init(&e->deliveries);
     list_init(&e->answers);
     list_init(&e->gone);
+    list_init(&e->ghosts);
     e->now_ms = clock_unix_ms();
     e->mono_ms = e->started_ms = clock_mono_ms();
     e->random = (uint64_t)clock_mono_ns() | 1;
@@ -329,9 +348,33 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     return NEAP_OK;
 }
 
+/* On the monitor's thread. */
+static void on_stuck(void *user, struct pulse *pulse, uint64_t section)
+{
+    struct engine *e = user;
+    struct worker_note *note = mem_zero(1, sizeof *note);
+    note->message.kind = ENGINE_WORKER_STUCK;
+    note->id = section;
+    note->worker = pulse->owner;
+    mailbox_post(&e->mailbox, &note->message);
+}
+
+static int start_monitor(struct engine *e, struct neap_error *err)
+{
+    int rc = interrupt_open(e->env.signal, err);
+    if (rc)
+        return rc;
+    rc = monitor_start(&e->env.worker->monitor, e->config->grace_ms * 1000000, e, on_stuck, err);
+    if (rc)
+        interrupt_close();
+    return rc;
+}
+
 int engine_start(struct engine *engine, struct neap_error *err)
 {
-    const int rc = pools_start(engine, err);
+    int rc = start_monitor(engine, err);
+    if (rc == NEAP_OK)
+        rc = pools_start(engine, err);
     if (rc)
         return rc; /* engine_free stops the workers that did start */
     sigset_t all, old;
@@ -362,6 +405,7 @@ static void drop_message(struct message *message)
         free(message);
         break;
     case ENGINE_STOP:
+    case ENGINE_WORKER_STUCK:
         free(message);
         break;
     default: {
@@ -399,6 +443,16 @@ void engine_stop(struct engine *engine)
     }
 }
 
+void engine_rest(struct engine *engine)
+{
+    struct worker_env *env = engine->env.worker;
+    if (!env->monitor)
+        return;
+    monitor_stop(env->monitor);
+    env->monitor = NULL;
+    interrupt_close();
+}
+
 void engine_free(struct engine *engine)
 {
     if (!engine)
@@ -406,6 +460,7 @@ void engine_free(struct engine *engine)
     struct engine *e = engine;
     engine_stop(e);
     engine_refuse(e);
+    engine_rest(e);
     for (struct list *at; (at = list_shift(&e->deliveries));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
     for (struct heap_node *node; (node = heap_pop(&e->expiries));)

@@ -24,6 +24,7 @@ void delivery_free(struct delivery *delivery);
 struct engine_env {
     struct worker_env *worker; /* its `engine` is set by engine_new */
     const struct store_ops *store;
+    int signal; /* that interrupts workers; 0: SIGURG */
     void *user;
     void (*deliver)(void *user, struct list *deliveries); /* takes them over; the engine's thread */
     void (*fatal)(void *user, const char *text);          /* the engine's thread; may be NULL */
@@ -34,6 +35,10 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
                struct neap_error *err); /* takes references of its own */
 int engine_start(struct engine *engine, struct neap_error *err);
 struct mailbox *engine_mailbox(struct engine *engine); /* any thread */
+/* Are there threads that are stuck in C and have not come back? Then what they use must stay: not
+ * before engine_stop. */
+bool engine_is_haunted(const struct engine *engine);
+void engine_rest(struct engine *engine); /* in place of engine_free, then */
 /* One thread ends it: stop ends what runs and joins all threads; calls that waited get
  * NEAP_ECLOSED. Then refuse gives that to calls which come late, as often as need be; and free,
  * which does both itself. NULL is fine to stop and free. */

@@ -14,8 +14,11 @@ void call_answer(struct engine *e, struct call *call, int rc)
     if (call->timer.pos)
         heap_remove(&e->timers, &call->timer);
     const struct job *asker = call->asker;
+    if (list_linked(&call->by_asker))
+        list_remove(&call->by_asker);
     struct claim *claim = asker ? asker->claim : NULL;
     const bool parked = claim && claim->call == call;
+    call->gave_slot = call->lends && !parked; /* it was not taken to begin with */
     if (parked && rc == NEAP_ETIME)
         claim_return_late(e, claim);
     else if (parked && rc != NEAP_ECLOSED)
@@ -27,8 +30,11 @@ void call_answer(struct engine *e, struct call *call, int rc)
 /* Deadlines come by the wall clock and are kept by the other one, which nobody sets. */
 void call_park(struct engine *e, struct call *call)
 {
-    if (call->asker && call->asker->claim)
-        claim_park(e, call->asker->claim, call);
+    struct claim *claim = call->asker ? call->asker->claim : NULL;
+    if (claim)
+        list_push(&claim->calls, &call->by_asker);
+    if (claim && call->lends)
+        claim_park(e, claim, call);
     if (call->deadline_ms == INT64_MAX)
         return;
     const int64_t left_ms = call->deadline_ms - clock_unix_ms();
@@ -55,8 +61,6 @@ static void call_wait(struct engine *e, struct call *call)
     const struct job *job = e->ops->get(e->store, call->id);
     if (!job) {
         call_answer(e, call, NEAP_ENOENT);
-    } else if (call->asker && call->asker->id == call->id) {
-        call_answer(e, call, NEAP_EINVAL);
     } else if (job_has_ended(job)) {
         fill_result(call, job, job->state);
         call_answer(e, call, NEAP_OK);
@@ -94,12 +98,26 @@ void calls_forget(struct engine *e, struct call *call)
 /* Killed while it waited, or while its answer waited for a slot. */
 void calls_asker_ended(struct engine *e, struct claim *claim)
 {
-    struct call *call = claim->call;
-    if (!call)
-        return;
-    calls_forget(e, call);
-    call_answer(e, call, NEAP_ECLOSED);
     claim->call = NULL;
+    for (struct list *at; (at = list_first(&claim->calls));) {
+        struct call *call = LIST_ENTRY(at, struct call, by_asker);
+        calls_forget(e, call);
+        call_answer(e, call, NEAP_ECLOSED);
+    }
+}
+
+/* What the asker lent it wants back, while the call it lent it for waits on as others do. */
+static void call_return(struct engine *e, struct call *call)
+{
+    struct claim *claim = call->asker->claim;
+    if (claim->stage != CLAIM_PARKED) { /* the other call brings it */
+        call_answer(e, call, NEAP_OK);
+        return;
+    }
+    list_push(&claim->calls, &call->by_asker);
+    claim->call->lends = false;
+    claim->call = call;
+    claim_return(e, claim);
 }
 
 void calls_expire(struct engine *e)
@@ -206,6 +224,9 @@ void call_take(struct engine *e, struct call *call)
         break;
     case ENGINE_CALL_STATS:
         call_stats(e, call);
+        break;
+    case ENGINE_CALL_RETURN:
+        call_return(e, call);
         break;
     case ENGINE_CALL_IDLE:
         call_idle(e, call);

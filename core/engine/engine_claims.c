@@ -39,6 +39,7 @@ struct claim *claim_new(struct engine *e, struct member *m, struct job *job)
     job->claim = claim;
     atomic_store_explicit(&job->started, false, memory_order_relaxed);
     job->attempt++;
+    list_init(&claim->calls);
     list_push(&m->claims, &claim->link);
     m->jobs++;
     m->held++;
@@ -75,6 +76,7 @@ void claim_free(struct engine *e, struct claim *claim)
         e->ops->unpin(e->store, e->ops->get(e->store, id)); /* pinned, so it is there */
     }
     list_remove(&claim->link);
+    claim->member->cancels -= claim->cancelled;
     claim->member->jobs--;
     claim->job->claim = NULL;
     free(claim->progress_text);
@@ -139,6 +141,9 @@ static void go_on(struct engine *e, struct claim *claim)
     claim->member->held++;
     claim->stage = CLAIM_ON;
     claim->call = NULL;
+    call->gave_slot = true;
+    if (list_linked(&call->by_asker))
+        list_remove(&call->by_asker);
     list_push(&e->answers, &call->waiting);
 }
 

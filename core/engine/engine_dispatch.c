@@ -20,9 +20,13 @@ static void flush(struct member *m)
 {
     if (!m->n_batch)
         return;
+    int rank = NEAP_PRIORITY_MIN;
+    for (size_t i = 0; i < m->n_batch; i++)
+        rank = m->batch[i]->rank > rank ? m->batch[i]->rank : rank;
     line_put(worker_line(m->worker), m->batch, m->n_batch);
     m->n_batch = 0;
     worker_wake(m->worker);
+    worker_urge(m->worker, rank);
 }
 
 void dispatch_recall(struct engine *e, struct member *m)
@@ -45,14 +49,14 @@ void dispatch_recall_all(struct engine *e)
  * ------------------------------------------------------------------------------------- */
 
 /* The member that takes the next job: one that idles, else the one with the shortest line. */
-static struct member *pick(const struct pool *pool)
+static struct member *pick(const struct pool *pool, bool computes)
 {
     struct member *best = NULL;
     size_t best_line = LINE_SLOTS;
     for (const struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
         const size_t line = line_of(m);
-        if (!has_slot(m) || m->stuck)
+        if (!has_slot(m) || (m->computes && !computes))
             continue;
         if (line == 0 && worker_hungry(m->worker))
             return m;
@@ -72,7 +76,7 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
         flush(m);
         if (!m->retiring && m->line_min < rank && line_of(m)) {
             dispatch_recall(e, m);
-            return has_slot(m) && !m->stuck;
+            return has_slot(m);
         }
     }
     return false;
@@ -108,14 +112,16 @@ static bool may_run(struct engine *e, struct job *job)
 
 static void hand_out_on_dead(struct engine *e, struct pool *pool)
 {
-    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool));)
+    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true));)
         put_in_line(e, m, LIST_ENTRY(list_shift(&pool->on_dead), struct job, place));
 }
 
 /* One step of handing out; false: there is nothing more to do for this pool. */
-static bool hand_out(struct engine *e, struct pool *pool)
+static bool hand_out(struct engine *e, struct pool *pool, bool computes)
 {
-    struct member *m = pick(pool);
+    struct member *m = pick(pool, computes);
+    if (!m && !computes)
+        return false;
     if (!m) {
         const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
         return best && make_way(e, pool, queue_rank(e, best));
@@ -134,29 +140,56 @@ static bool hand_out(struct engine *e, struct pool *pool)
 }
 
 /* A job to each pool in turn, so that pools which serve the same queue share it. */
-static void hand_out_all(struct engine *e)
+static void hand_out_all(struct engine *e, bool computes)
 {
     uint64_t open = e->n_pools < POOLS_MAX ? (UINT64_C(1) << e->n_pools) - 1 : UINT64_MAX;
     while (open)
         for (size_t i = 0; i < e->n_pools; i++)
-            if (open >> i & 1 && !hand_out(e, &e->pools[i]))
+            if (open >> i & 1 && !hand_out(e, &e->pools[i], computes))
                 open &= ~(UINT64_C(1) << i);
 }
 
 /* --- taking back
  * ---------------------------------------------------------------------------------- */
 
-/* A worker that neither idles nor ends a resume for a while computes: nothing waits behind that. */
+/* Could another worker run what waits before this one? */
+static bool someone_moves(const struct engine *e, const struct member *m)
+{
+    for (struct member *other = NULL; (other = member_next(e, other));)
+        if (other != m && m->line_pools >> other->pool->index & 1 && !other->computes &&
+            has_slot(other) && line_of(other) < LINE_SLOTS)
+            return true;
+    return false;
+}
+
+static void take_back(struct engine *e, struct member *m)
+{
+    dispatch_recall(e, m);
+    if (worker_blocked(m->worker))
+        worker_share(m->worker);
+}
+
+static void stop_cancelled(const struct member *m)
+{
+    for (const struct list *at = m->claims.next; at != &m->claims; at = at->next) {
+        const struct claim *claim = LIST_ENTRY(at, struct claim, link);
+        if (claim->cancelled)
+            worker_stop_job(m->worker, claim->job->id);
+    }
+}
+
+/* A worker that does not end a resume for a while computes: nothing waits behind that which could
+ * run elsewhere. */
 static void look_at(struct engine *e, struct member *m)
 {
-    const uint64_t steps = worker_steps(m->worker);
-    if (steps != m->steps || worker_hungry(m->worker)) {
-        m->steps = steps;
-        m->moved_ms = e->mono_ms;
-    }
-    m->stuck = e->mono_ms - m->moved_ms >= BUSY_TURN_MS;
-    if (m->stuck)
-        dispatch_recall(e, m);
+    const int64_t since_ns = worker_inside_since_ns(m->worker);
+    m->computes = since_ns < INT64_MAX && e->mono_ms - since_ns / 1000000 >= BUSY_TURN_MS;
+    if (!m->computes)
+        return;
+    if (m->cancels)
+        stop_cancelled(m);
+    if ((line_of(m) || worker_blocked(m->worker)) && someone_moves(e, m))
+        take_back(e, m);
 }
 
 static bool someone_idles(const struct pool *pool)
@@ -176,7 +209,7 @@ static void level(struct engine *e, struct pool *pool)
         return;
     for (struct member *m = NULL; (m = member_next(e, m));)
         if (m->line_pools >> pool->index & 1 && !worker_hungry(m->worker))
-            dispatch_recall(e, m);
+            take_back(e, m);
 }
 
 static void settle(struct engine *e, struct member *m)
@@ -207,8 +240,10 @@ void dispatch(struct engine *e)
     if (!e->draining)
         all_pools(e, level);
     all_pools(e, hand_out_on_dead); /* also in a drain: it belongs to a job that ran */
-    if (!e->draining)
-        hand_out_all(e);
+    if (!e->draining) {
+        hand_out_all(e, false);
+        hand_out_all(e, true); /* what nobody else could take: what computes gives way to it */
+    }
     all_pools(e, hand_out_on_dead); /* what had to make way */
     for (struct member *m = NULL; (m = member_next(e, m));)
         flush(m);

@@ -69,7 +69,7 @@ static void stop_rest(struct engine *e)
 {
     e->drain_stopped = e->drain_hurt = true;
     e->drain_until_ms = e->mono_ms + DRAIN_GRACE_MS;
-    pools_note_all(e, WORKER_STOP);
+    pools_stop_all(e, WORKER_STOP);
 }
 
 static void drain_look(struct engine *e)

@@ -304,6 +304,14 @@ void job_cancel_waiting(struct engine *e, struct job *job)
         e->failed = true;
 }
 
+void job_given_back(struct engine *e, struct job *job)
+{
+    const bool cancelled = job->claim->cancelled;
+    claim_give_back(e, job);
+    if (cancelled)
+        job_cancel_waiting(e, job);
+}
+
 bool job_has_ended(const struct job *job)
 {
     return is_end(job->state);
@@ -319,8 +327,11 @@ int job_cancel(struct engine *e, uint64_t id)
     if (job->claim && !atomic_load_explicit(&job->started, memory_order_acquire))
         dispatch_recall(e, job->claim->member);
     if (job->claim) { /* it has started */
+        struct member *m = job->claim->member;
+        m->cancels += !job->claim->cancelled;
         job->claim->cancelled = true;
-        worker_note(job->claim->member->worker, WORKER_CANCEL, id);
+        worker_note(m->worker, WORKER_CANCEL, id);
+        worker_stop_job(m->worker, id);
     } else {
         job_cancel_waiting(e, job);
     }

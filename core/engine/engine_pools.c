@@ -28,7 +28,7 @@ static const struct config_pool *plan_of(const struct engine *e, const struct po
     return NULL;
 }
 
-static int member_start(struct engine *e, struct pool *pool, struct neap_error *err)
+int pool_add_worker(struct engine *e, struct pool *pool, struct neap_error *err)
 {
     struct member *m = mem_zero(1, sizeof *m);
     const int rc = worker_start(&m->worker, e->env.worker, plan_of(e, pool), e->catalogue, err);
@@ -47,7 +47,7 @@ static int member_start(struct engine *e, struct pool *pool, struct neap_error *
 static int grow(struct engine *e, struct pool *pool, size_t want, struct neap_error *err)
 {
     while (pool->n_members < want) {
-        const int rc = member_start(e, pool, err);
+        const int rc = pool_add_worker(e, pool, err);
         if (rc)
             return rc;
     }
@@ -135,11 +135,26 @@ void pools_note_all(struct engine *e, int kind)
         worker_note(m->worker, kind, 0);
 }
 
-void pools_gone(struct engine *e, struct worker *worker)
+void pools_stop_all(struct engine *e, int kind)
+{
+    pools_note_all(e, kind);
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        worker_stop_job(m->worker, 0);
+}
+
+struct member *member_of(const struct engine *e, const struct worker *worker)
 {
     struct member *m = NULL;
     while ((m = member_next(e, m)) && m->worker != worker)
         ;
+    return m;
+}
+
+void pools_gone(struct engine *e, struct worker *worker)
+{
+    if (ghost_gone(e, worker))
+        return;
+    struct member *m = member_of(e, worker);
     assert(m && m->jobs == 0);
     list_remove(&m->link);
     if (!m->retiring)

@@ -38,9 +38,8 @@ struct member { /* a worker of a pool */
     int64_t jobs;        /* all its claims */
     int line_min;        /* lowest rank put in its line since that was empty, */
     uint64_t line_pools; /* and the pools that could have taken some of that */
-    uint64_t steps;      /* of the worker when it last was seen to move, */
-    int64_t moved_ms;    /* at this monotonic time */
-    bool stuck;          /* in one resume for a while: its line is kept empty */
+    bool computes;       /* in one resume for a while: what waits in its line is better elsewhere */
+    unsigned cancels;    /* claims that have been told to stop */
     bool retiring, leaving; /* to end once it is empty; told to */
     struct list claims;
     struct heap returning;         /* claims that have their place back and want a slot */
@@ -75,6 +74,7 @@ struct claim {
     bool cancelled;     /* the worker has been told to stop it */
     int64_t rated_ns;   /* the interval of the rate that counted its start; 0: none */
     struct call *call;  /* what it waits for, or whose answer waits for its slot */
+    struct list calls;  /* all of its job's that the engine has not answered */
     struct retry retry; /* of its task when it was claimed */
     uint64_t *children; /* ring of ids kept readable while it runs */
     uint32_t n_children, first_child, cap_children;
@@ -123,6 +123,8 @@ struct engine {
     size_t live; /* jobs that have not ended */
     size_t on_dead_runs;
     struct list gone; /* notes of workers whose threads have ended */
+    struct list ghosts; /* members whose workers are stuck in C: given up, their threads run on */
+
     uint64_t publications, random;
     uint64_t stuck;              /* workers given up so far */
     uint64_t ties;               /* makes keys of heaps unique */
@@ -145,16 +147,25 @@ void queues_close(struct engine *e);
 /* engine_pools.c */
 void pools_init(struct engine *e);
 int pools_start(struct engine *e, struct neap_error *err);
+int pool_add_worker(struct engine *e, struct pool *pool, struct neap_error *err);
+struct member *member_of(const struct engine *e, const struct worker *worker); /* NULL: none */
 void pools_resize(struct engine *e);  /* workers added, or told to end once they are empty */
 void pools_publish(struct engine *e); /* the new catalogue, to all workers */
 void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
+void pools_stop_all(struct engine *e, int kind);   /* tells all workers, and what computes there */
 bool pools_busy(const struct engine *e); /* may some worker be running Lua now? */
 bool pools_left(const struct engine *e); /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
 /* The next member over all pools, from NULL to NULL. */
 struct member *member_next(const struct engine *e, const struct member *m);
+
+/* engine_stuck.c */
+/* The monitor says that the worker does not leave that section. */
+void worker_is_stuck(struct engine *e, struct worker *worker, uint64_t section);
+void worker_is_full(struct engine *e, struct worker *worker); /* to be replaced */
+bool ghost_gone(struct engine *e, struct worker *worker); /* it came back; false: no ghost */
 
 /* engine_claims.c */
 struct claim *claim_new(struct engine *e, struct member *m, struct job *job);
@@ -176,6 +187,7 @@ void dispatch_recall(struct engine *e, struct member *m); /* its line goes back 
 /* engine_jobs.c */
 void job_accept(struct engine *e, struct job *job); /* submitted: into the store */
 void job_outcome(struct engine *e, struct outcome *outcome);
+void job_given_back(struct engine *e, struct job *job); /* by a worker; it has not started */
 int job_cancel(struct engine *e, uint64_t id);
 void job_cancel_waiting(struct engine *e, struct job *job); /* it is in line or on hold */
 bool job_has_ended(const struct job *job);

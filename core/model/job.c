@@ -10,6 +10,7 @@ struct job *job_new(const void *args, size_t args_len)
 {
     assert(args_len <= UINT32_MAX);
     struct job *job = mem_zero(1, sizeof *job + args_len);
+    atomic_init(&job->refs, 1);
     job->args_len = (uint32_t)args_len;
     job->timeout_ms = -1;
     if (args && args_len)
@@ -17,9 +18,16 @@ struct job *job_new(const void *args, size_t args_len)
     return job;
 }
 
+void job_ref(struct job *job)
+{
+    atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
+}
+
+/* A sole owner need not tell anybody. */
 void job_free(struct job *job)
 {
-    if (!job)
+    if (!job || (atomic_load_explicit(&job->refs, memory_order_acquire) > 1 &&
+                 atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1))
         return;
     free(job->retry);
     free(job->error);

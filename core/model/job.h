@@ -56,6 +56,7 @@ enum job_where {
 
 struct job {
     struct message message; /* while it travels to the engine */
+    atomic_uint refs; /* owners: one, and a worker that was given up with it */
     /* Fixed at submit. */
     uint64_t id, parent, tag;
     const struct task_name *task;
@@ -95,7 +96,8 @@ struct job {
 /* All zero but for the arguments and timeout_ms, which is -1. `args` may be NULL: the bytes are
  * then zero, to be filled in later. */
 struct job *job_new(const void *args, size_t args_len);
-void job_free(struct job *job); /* NULL is fine */
+void job_ref(struct job *job);  /* one more owner */
+void job_free(struct job *job); /* gives up one's own; NULL is fine */
 
 /* Copies both texts; traceback may be NULL. */
 struct job_error *job_error_new(const char *code, int attempt, const char *message,

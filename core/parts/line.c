@@ -64,6 +64,22 @@ size_t line_recall(struct line *line, struct job **out)
     return count;
 }
 
+bool line_peek(const struct line *line, int *rank, uint32_t *position)
+{
+    const uint64_t ends = atomic_load_explicit(&line->ends, memory_order_acquire);
+    *position = head_of(ends);
+    if (head_of(ends) == tail_of(ends))
+        return false;
+    *rank = atomic_load_explicit(&line->priorities[head_of(ends) % LINE_SLOTS],
+                                 memory_order_relaxed);
+    return true;
+}
+
+uint32_t line_tail(const struct line *line)
+{
+    return tail_of(atomic_load_explicit(&line->ends, memory_order_relaxed));
+}
+
 struct job *line_take(struct line *line, int priority)
 {
     uint64_t ends = atomic_load_explicit(&line->ends, memory_order_acquire);

@@ -8,6 +8,7 @@
 #define PARTS_LINE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,13 @@ size_t line_length(const struct line *line);
 void line_put(struct line *line, struct job *const *jobs, size_t count);
 /* Engine. Takes back all that the worker has not taken, in order; room for LINE_SLOTS. */
 size_t line_recall(struct line *line, struct job **out);
+/* Worker. The rank of the next job and its position, which only ever grows; false: there is none. */
+bool line_peek(const struct line *line, int *rank, uint32_t *position);
+uint32_t line_tail(const struct line *line); /* the position that the next one put will get */
+static inline bool line_is_before(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b) < 0;
+}
 /* Worker. The next job if its rank is at least `priority`, else NULL. It counts as started from
  * here. */
 struct job *line_take(struct line *line, int priority);

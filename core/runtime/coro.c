@@ -1,5 +1,6 @@
 #include "runtime/coro.h"
 
+#include "runtime/interrupt.h"
 #include "runtime/run.h"
 
 #include <stdlib.h>
@@ -29,7 +30,9 @@ static void mark(lua_State *L, const void *what)
 
 static bool being_killed(const struct vm *vm)
 {
-    return vm->doomed || (vm->run && vm->run->ended && !vm->run->closing);
+    if (vm->doomed || (vm->run && vm->run->ended && !vm->run->closing))
+        return true;
+    return vm->fiber && vm->fiber->ended && !vm->fiber->closing;
 }
 
 /* --- leaving a job for good ------------------------------------------------------------------- */
@@ -55,13 +58,12 @@ int coro_quit(lua_State *L)
 bool coro_waitable(lua_State *L)
 {
     const struct vm *vm = vm_of(L);
-    return vm->run && !vm->loading && vm->unyieldable == 0 && lua_isyieldable(L);
+    return vm->fiber && !vm->loading && vm->unyieldable == 0 && lua_isyieldable(L);
 }
 
 static int unparked(lua_State *L, int status, lua_KContext k)
 {
     (void)status;
-    mark(L, NULL);
     return ((lua_CFunction)k)(L);
 }
 
@@ -73,14 +75,63 @@ int coro_park(lua_State *L, lua_CFunction k)
     return lua_yieldk(L, 0, (lua_KContext)k, unparked);
 }
 
+/* A hook yields without values and goes on by itself, at the same instruction. */
+void coro_hook_park(lua_State *L)
+{
+    vm_of(L)->parking = true;
+    mark(L, CORO_LEAF);
+    lua_yield(L, 0);
+}
+
+/* Where it raises it stays armed: every instruction raises until the stack is unwound. */
+void coro_hook_quit(lua_State *L)
+{
+    if (coro_waitable(L)) {
+        coro_hook_park(L);
+        return;
+    }
+    interrupt_arm(vm_of(L));
+    lua_pushliteral(L, "not enough memory");
+    lua_error(L);
+}
+
+/* Everything that resumes goes through here. A parked leaf is unmarked; its parents unmark
+ * themselves as they are resumed. */
+static int resume(struct vm *vm, lua_State *co, lua_State *from, int narg, int *count)
+{
+    lua_State *const before = vm->current;
+    if (mark_of(co) == CORO_LEAF)
+        mark(co, NULL);
+    interrupt_follow(vm, co);
+    const int status = lua_resume(co, from, narg, count);
+    interrupt_follow(vm, before);
+    return status;
+}
+
+int coro_run(lua_State *co, lua_State *from, int narg)
+{
+    int count;
+    return resume(vm_of(co), co, from, narg, &count);
+}
+
+lua_State *coro_innermost(lua_State *co)
+{
+    for (void *child; (child = mark_of(co)) && child != CORO_LEAF;)
+        co = child;
+    return co;
+}
+
 /* lua_resetthread, whose __close methods run on top of this C call and so cannot yield. */
 static int reset_thread(lua_State *co)
 {
     struct vm *vm = vm_of(co);
+    lua_State *const before = vm->current;
     mark(co, NULL);
+    interrupt_follow(vm, co);
     vm->unyieldable++;
     const int status = lua_resetthread(co);
     vm->unyieldable--;
+    interrupt_follow(vm, before);
     return status;
 }
 
@@ -106,7 +157,7 @@ static lua_State *check_coroutine(lua_State *L)
 static bool is_base(lua_State *L)
 {
     const struct vm *vm = vm_of(L);
-    return L == vm->L || (vm->run && L == vm->run->co);
+    return L == vm->L || (vm->fiber && L == vm->fiber->co);
 }
 
 static const char *status_of(lua_State *L, lua_State *co)
@@ -182,7 +233,7 @@ static int step(lua_State *L, int narg, lua_KContext wrapped)
     if (vm->look)
         vm->look(L, NULL);
     vm->unyieldable += unyieldable;
-    const int status = lua_resume(co, L, narg, &count);
+    const int status = resume(vm, co, L, narg, &count);
     vm->unyieldable -= unyieldable;
     if (status == LUA_YIELD && vm->parking) {
         mark(L, co);

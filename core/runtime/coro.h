@@ -33,6 +33,16 @@ int coro_park(lua_State *L, lua_CFunction k);
  * holds. vm->run->ended (or vm->doomed) must be set. Does not return. */
 int coro_quit(lua_State *L);
 
+/* Resumes a coroutine of the runtime's own from outside any other. */
+int coro_run(lua_State *co, lua_State *from, int narg);
+
+/* From a count hook, in place of coro_park and coro_quit. */
+void coro_hook_park(lua_State *L);
+void coro_hook_quit(lua_State *L);
+
+/* The innermost coroutine of a parked chain. */
+lua_State *coro_innermost(lua_State *co);
+
 /* Resets a suspended or failed chain, innermost coroutine first, running its to-be-closed
  * variables. `co` is fit for the next job then. */
 void coro_reset(lua_State *co);

@@ -135,6 +135,8 @@ static struct loaded *loaded_new(struct plugin *plugin)
 {
     struct loaded *loaded = mem_zero(1, sizeof *loaded);
     loaded->plugin = plugin_ref(plugin);
+    list_init(&loaded->blocked);
+    list_init(&loaded->blocked_jobs);
     loaded->entries = mem_zero(plugin->n_tasks, sizeof *loaded->entries);
     loaded->string_ref = loaded->table_ref = LUA_NOREF;
     for (size_t i = 0; i < plugin->n_tasks; i++)
@@ -252,6 +254,14 @@ void entries_close(struct entries *entries, struct vm *vm)
 {
     entries_sweep(entries, vm, NULL);
     assert(list_empty(&entries->loaded));
+    free(entries->by_name);
+    *entries = (struct entries){0};
+}
+
+void entries_abandon(struct entries *entries, struct vm *vm)
+{
+    for (struct list *at; (at = list_shift(&entries->loaded));)
+        loaded_free(LIST_ENTRY(at, struct loaded, link), vm->L);
     free(entries->by_name);
     *entries = (struct entries){0};
 }

@@ -10,11 +10,16 @@
 #include "parts/catalogue.h"
 #include "runtime/vm.h"
 
+struct fiber;
+
 struct loaded { /* a plugin's version */
     struct list link;
     struct plugin *plugin; /* a reference */
     struct entry *entries; /* as plugin->tasks */
     unsigned uses;         /* jobs that run it */
+    struct fiber *holder;  /* preempted: until it waits or ends nobody else runs in this version */
+    struct list blocked;   /* fibers that are to run after it, */
+    struct list blocked_jobs; /* and jobs that have not started */
     int string_ref;        /* its `string`, for methods of strings */
     int table_ref;         /* the Lua side of it */
 };
@@ -38,6 +43,8 @@ struct entries {
 
 void entries_init(struct entries *entries);
 void entries_close(struct entries *entries, struct vm *vm); /* runs teardowns */
+/* Without teardowns, whoever still uses what: of a state that is given up. */
+void entries_abandon(struct entries *entries, struct vm *vm);
 
 /* The entry of exactly this version, or NULL: not loaded yet. */
 struct entry *entries_find(const struct entries *entries, const struct task_info *info);

@@ -13,7 +13,7 @@ void job_main_failed(struct run *run, const char *code, const char *message, con
     if (run->error)
         return;
     run->kind = OUTCOME_FAILED;
-    run->error = job_error_new(code, (int)run->job->attempt, message, strlen(message), traceback,
+    run->error = job_error_new(code, (int)run->attempt, message, strlen(message), traceback,
                                traceback ? strlen(traceback) : 0);
 }
 
@@ -175,4 +175,23 @@ int job_main(lua_State *L)
     lua_pushcfunction(L, vm_traceback);
     lua_pushcfunction(L, job_body);
     return job_done(L, lua_pcallk(L, 0, 2, 1, 0, job_done), 0);
+}
+
+/* Its Lua half catches errors and keeps what came of it; this is for what that cannot. */
+static int async_done(lua_State *L, int status, lua_KContext context)
+{
+    struct vm *vm = vm_of(L);
+    (void)context;
+    if (status == LUA_OK || status == LUA_YIELD || vm->run->ended || vm->fiber->ended)
+        return 0;
+    keep_error(L, vm->run, status);
+    vm->run->ended = true;
+    return 0;
+}
+
+int job_async(lua_State *L)
+{
+    lua_pushcfunction(L, vm_traceback);
+    lua_insert(L, 1);
+    return async_done(L, lua_pcallk(L, 0, 0, 1, 0, async_done), 0);
 }

@@ -7,6 +7,9 @@
 
 int job_main(lua_State *L); /* a lua_CFunction; catches everything */
 
+/* What a fiber of neap.async runs: the function it is given. Catches everything. */
+int job_async(lua_State *L);
+
 /* The attempt failed. `code` is static text. Keeps the first failure only. */
 void job_main_failed(struct run *run, const char *code, const char *message, const char *traceback);
 

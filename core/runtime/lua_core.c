@@ -95,12 +95,13 @@ static int core_helper(lua_State *L)
     return 1;
 }
 
-/* core.park() waits until core.wake(handle, serial) by another job; core.self() gives the two. */
+/* core.park() waits until core.wake(fiber, serial) by somebody else; core.self() gives the two. */
 static int core_self(lua_State *L)
 {
-    struct run *run = run_check(L, "setup");
-    lua_pushlightuserdata(L, run);
-    lua_pushinteger(L, (lua_Integer)++run->serial);
+    run_check(L, "setup");
+    struct fiber *fiber = vm_of(L)->fiber;
+    lua_pushlightuserdata(L, fiber);
+    lua_pushinteger(L, (lua_Integer)++fiber->serial);
     return 2;
 }
 
@@ -112,12 +113,13 @@ static int parked(lua_State *L)
 
 static int core_park(lua_State *L)
 {
-    return run_park(L, run_check(L, "setup"), parked);
+    run_check(L, "setup");
+    return run_park(L, parked);
 }
 
 static int core_wake(lua_State *L)
 {
-    run_wake(lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2));
+    fiber_wake(lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2));
     return 0;
 }
 
@@ -157,4 +159,5 @@ void lua_core_open(lua_State *L)
     lua_shared_open(L);
     lua_fs_open(L);
     lua_ctx_open(L);
+    lua_async_open(L);
 }

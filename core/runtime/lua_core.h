@@ -21,6 +21,7 @@ void lua_safe_open(lua_State *L);   /* print, setmetatable... as tasks see them 
 void lua_job_open(lua_State *L);    /* submit, job handles, sleep, stats */
 void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */
+void lua_async_open(lua_State *L);  /* fibers, for neap.async and neap.race */
 void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
 
 /* Makes the locked metatable `name` of a userdata: `index` has the table of `methods` as its

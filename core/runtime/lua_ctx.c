@@ -52,6 +52,16 @@ static void push_entry_field(lua_State *L, const struct run *run, const char *na
     lua_remove(L, -2);
 }
 
+/* Unix seconds, or nil. */
+static void push_deadline(lua_State *L, const struct run *run)
+{
+    if (run->deadline_ns == INT64_MAX)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (double)run->started_ms / 1e3 +
+                              (double)(run->deadline_ns - run->started_ns) / 1e9);
+}
+
 static bool push_field(lua_State *L, const struct run *run, const char *key)
 {
     const struct job *job = run->job;
@@ -64,7 +74,7 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
     } else if (strcmp(key, "queue") == 0) {
         lua_pushstring(L, job->gate->name);
     } else if (strcmp(key, "attempt") == 0) {
-        lua_pushinteger(L, job->attempt);
+        lua_pushinteger(L, run->attempt);
     } else if (strcmp(key, "generation") == 0) {
         lua_pushinteger(L, run->entry->loaded->plugin->generation);
     } else if (strcmp(key, "dir") == 0) {
@@ -72,7 +82,7 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
     } else if (strcmp(key, "config") == 0 || strcmp(key, "state") == 0) {
         push_entry_field(L, run, key);
     } else if (strcmp(key, "deadline") == 0) {
-        lua_pushnil(L); /* deadlines are not enforced yet, so there is none */
+        push_deadline(L, run);
     } else {
         return false;
     }

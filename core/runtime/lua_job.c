@@ -256,7 +256,7 @@ static int handle_text(lua_State *L)
 
 static struct call *answer_of(lua_State *L)
 {
-    return vm_of(L)->run->answer;
+    return vm_of(L)->fiber->answer;
 }
 
 static int failure_text(lua_State *L)
@@ -315,14 +315,15 @@ static int wait_answered(lua_State *L)
 static int job_wait(lua_State *L)
 {
     const uint64_t id = handle_at(L, 1);
-    struct run *run = run_check(L, "job:wait");
+    const struct run *run = run_check(L, "job:wait");
     int64_t deadline_ms = INT64_MAX;
     if (!lua_isnoneornil(L, 2))
         deadline_ms = clock_unix_ms() + lua_check_duration(L, 2, "job:wait");
-    struct call *call = run_call_new(run, ENGINE_CALL_WAIT, id);
-    call->asker = run->job;
+    if (id == run->job->id)
+        return luaL_error(L, "job:wait: a job cannot wait for itself");
+    struct call *call = run_call_new(L, ENGINE_CALL_WAIT, id);
     call->deadline_ms = deadline_ms;
-    return run_ask(L, run, call, wait_answered);
+    return run_ask(L, call, wait_answered);
 }
 
 static int state_answered(lua_State *L)
@@ -337,8 +338,8 @@ static int state_answered(lua_State *L)
 
 static int job_state(lua_State *L)
 {
-    struct run *run = run_check(L, "job:state");
-    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STATE, handle_at(L, 1)), state_answered);
+    run_check(L, "job:state");
+    return run_ask(L, run_call_new(L, ENGINE_CALL_STATE, handle_at(L, 1)), state_answered);
 }
 
 static int done_answered(lua_State *L)
@@ -354,14 +355,14 @@ static int done_answered(lua_State *L)
 
 static int job_cancel(lua_State *L)
 {
-    struct run *run = run_check(L, "job:cancel");
-    return run_ask(L, run, run_call_new(run, ENGINE_CALL_CANCEL, handle_at(L, 1)), done_answered);
+    run_check(L, "job:cancel");
+    return run_ask(L, run_call_new(L, ENGINE_CALL_CANCEL, handle_at(L, 1)), done_answered);
 }
 
 static int job_stored(lua_State *L)
 {
-    struct run *run = run_check(L, "job:stored");
-    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STORED, handle_at(L, 1)), done_answered);
+    run_check(L, "job:stored");
+    return run_ask(L, run_call_new(L, ENGINE_CALL_STORED, handle_at(L, 1)), done_answered);
 }
 
 /* --- neap.submit, sleep, stats ---------------------------------------------------------------- */
@@ -391,11 +392,10 @@ static int neap_submit_task(lua_State *L)
         return 1;
     }
     if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) == GATE_BLOCK) {
-        struct call *call = run_call_new(run, ENGINE_CALL_ROOM, job->id);
+        struct call *call = run_call_new(L, ENGINE_CALL_ROOM, job->id);
         call->job = job;
-        call->asker = run->job;
         call->rc = NEAP_ECLOSED; /* so that an unanswered call takes the job along */
-        return run_ask(L, run, call, room_made);
+        return run_ask(L, call, room_made);
     }
     return lua_job_refused(L, job);
 }
@@ -408,8 +408,8 @@ static int slept(lua_State *L)
 
 static int neap_sleep(lua_State *L)
 {
-    struct run *run = run_check(L, "neap.sleep");
-    return run_sleep(L, run, lua_check_duration(L, 1, "neap.sleep"), slept);
+    run_check(L, "neap.sleep");
+    return run_sleep(L, lua_check_duration(L, 1, "neap.sleep"), slept);
 }
 
 static int stats_answered(lua_State *L)
@@ -423,8 +423,8 @@ static int stats_answered(lua_State *L)
 
 static int neap_stats_table(lua_State *L)
 {
-    struct run *run = run_check(L, "neap.stats");
-    return run_ask(L, run, run_call_new(run, ENGINE_CALL_STATS, 0), stats_answered);
+    run_check(L, "neap.stats");
+    return run_ask(L, run_call_new(L, ENGINE_CALL_STATS, 0), stats_answered);
 }
 
 void lua_job_open(lua_State *L)

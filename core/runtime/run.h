@@ -1,5 +1,13 @@
-/* A job while a worker runs it: its coroutine and what it waits for. Owned by the worker; recycled
- * with its coroutine. */
+/* A job while a worker runs it, and its fibers: the coroutines that the worker schedules. Owned by
+ * the worker; recycled, never freed before the worker is: a ctx, an answer on its way or a place
+ * among those that wait for a setup may still point to one.
+ *
+ *                    ┌───────── preempted ◄──┐
+ *                    ▼                       │
+ *   ready ────────► on ─► waiting ─► (blocked) ─► ready          ended: only on its way out
+ *
+ * Blocked: what it waited for has come, but its job has no slot at the moment, or its plugin belongs
+ * to a preempted fiber. */
 #ifndef RUNTIME_RUN_H
 #define RUNTIME_RUN_H
 
@@ -14,39 +22,66 @@
 #include "parts/catalogue.h"
 #include "runtime/vm.h"
 
-struct entry; /* a task as loaded in this state (task_entry.h) */
+struct entry; /* a task as loaded in this state (entry.h) */
+struct op;
 
-enum run_state { RUN_READY, RUN_ON, RUN_WAITING };
+enum fiber_state { FIBER_READY, FIBER_ON, FIBER_WAITING, FIBER_PREEMPTED };
+
+struct fiber {
+    struct worker *worker; /* fixed: the engine's thread reads it to answer */
+    struct run *run;       /* NULL: free */
+    struct list link;  /* in run->fibers, or the worker's free ones */
+    struct list place; /* while blocked */
+    lua_State *co;
+    int co_ref; /* keeps the coroutine */
+    enum fiber_state state;
+    bool fresh;             /* not resumed yet: its function and arguments are on its stack */
+    bool ended, closing;    /* as run->ended, for this fiber alone (neap.race, handle:cancel) */
+    bool asking;            /* waits for a job or for room in a queue: its job may lend its slot */
+    uint64_t born;          /* tells it from the one that had this place before */
+    uint64_t serial;        /* goes up at each wait and each reuse: late answers are dropped */
+    struct heap_node timer; /* among the sleepers; key: monotonic ns */
+    struct heap_node turn;  /* among the woken or the preempted; key: -priority, tie: the order */
+    uint32_t behind;        /* preempted: the line's tail at that time; what is before goes first */
+    lua_CFunction then;     /* what goes on after the wait */
+    struct call *answer;    /* of the engine; owned */
+    struct op *op;          /* what it waits for, or has waited for */
+    unsigned asked; /* calls the engine has not answered yet; the fiber stays until they are back */
+};
 
 struct run {
     struct worker *worker;
-    struct list link;       /* in the worker's list of runs, or its free list */
-    struct heap_node ready; /* among the woken: key is -priority, tie the order of waking */
+    struct list link; /* in the worker's list of runs, or its free list */
     struct job *job;
-    lua_State *co;
-    int co_ref;          /* keeps the coroutine */
+    struct fiber main;
+    struct list fibers; /* the main one, then those of neap.async */
+    struct list ops;    /* open: what ends with the job */
+    unsigned n_fibers, n_asking;
     struct entry *entry; /* counted; NULL until the task is loaded */
-    enum run_state state;
-    bool fresh;   /* not resumed yet */
-    bool ended;   /* its outcome is settled in `kind`: unwind it */
+    bool slotless;       /* all its fibers wait for jobs: it has lent its slot and its place */
+    bool returning;      /* has asked for them back */
+    struct list blocked; /* fibers that go on once it has them */
+    bool ended;          /* its outcome is settled in `kind`: unwind it */
     bool closing; /* being unwound: its to-be-closed variables run; waits return nil, "killed" */
     bool in_args; /* checking arguments: an error there has the code "args" */
     bool has_result;
-    uint64_t serial;        /* goes up at each wait and each reuse: late answers are dropped */
-    struct heap_node timer; /* neap.sleep; key: monotonic ns */
-    lua_CFunction then;     /* what goes on after the wait */
-    struct call *answer;    /* of the engine; owned */
-    unsigned asked; /* calls the engine has not answered yet; the run stays until they are back */
+    uint32_t attempt;
+    struct heap_node deadline; /* among the worker's, once it has waited; key: monotonic ns */
     /* the outcome while it takes shape */
     int kind;
     int64_t after_ms;
     struct buf result;
     struct job_error *error;
+    unsigned n_stray;     /* failed async functions that nobody has waited for, */
+    char *stray;          /* and the message of the first; owned */
     struct list children; /* of ctx:submit */
     struct buf log, line; /* what it printed; the line not ended yet */
     int64_t started_ms, started_ns, wait_us;
+    int64_t deadline_ns; /* monotonic; INT64_MAX: none */
     int64_t progress_ms; /* when it was last told; monotonic */
     uint64_t bytes;      /* allocated while it ran */
+    int64_t net_bytes;   /* the same less what was freed meanwhile: about what it holds */
+    int64_t cpu_ns;
 };
 
 #endif

@@ -267,13 +267,14 @@ static void try_out(struct stage *stage, struct taking *taking)
     lua_State *L = stage->vm.L;
     stage->vm.stack = __builtin_frame_address(0);
     stage->vm.limit_bytes = (size_t)STAGE_MIB * 2 * 1024 * 1024; /* for one giant block */
+    stage->vm.limited = true;
     stage->until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + limit_ms(stage) * 1000000;
     stage->not_before_ns = clock_read_ns(CLOCK_MONOTONIC_COARSE) + limit_ms(stage) * 1000000;
     lua_pushcfunction(L, run_stage);
     lua_pushlightuserdata(L, stage);
     const int rc = lua_pcall(L, 1, 1, 0);
     lua_sethook(L, NULL, 0, 0);
-    stage->vm.limit_bytes = 0; /* reading off what it declares must not fail half-way */
+    stage->vm.limited = false; /* reading off what it declares must not fail half-way */
     if (rc != LUA_OK || stage->vm.doomed) {
         report_failure(stage);
         return;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "runtime/coro.h"
+#include "runtime/interrupt.h"
 #include "runtime/lua_core.h"
 
 #include <stdio.h>
@@ -36,6 +37,19 @@ struct buf *vm_scratch(struct vm *vm)
     return &vm->scratch;
 }
 
+/* The soft limit interrupts, it does not refuse: who allocates is not always who holds the most,
+ * and the emergency collection that Lua 5.4.4 tries after a refusal has a use-after-free. */
+static bool past_limit(struct vm *vm, size_t bytes)
+{
+    if (vm->limit_bytes && bytes > vm->limit_bytes)
+        return true;
+    if (vm->soft_bytes && bytes > vm->soft_bytes && !vm->over) {
+        vm->over = true;
+        interrupt_arm(vm);
+    }
+    return false;
+}
+
 static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
 {
     struct vm *vm = user;
@@ -46,7 +60,7 @@ static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
         free(old);
         return NULL;
     }
-    if (vm->limit_bytes && new_size > old_size && vm->bytes - old_size + new_size > vm->limit_bytes)
+    if (vm->limited && new_size > old_size && past_limit(vm, vm->bytes - old_size + new_size))
         return NULL;
     void *block = realloc(old, new_size);
     if (!block)
@@ -153,7 +167,8 @@ void vm_load_script(lua_State *L, const char *name)
 /* Stack: nothing ─► the entry points. */
 static int boot(lua_State *L)
 {
-    static const char *const scripts[] = {"schema.lua", "task.lua", "sandbox.lua", "prelude.lua"};
+    static const char *const scripts[] = {"async.lua", "schema.lua", "task.lua", "sandbox.lua",
+                                          "prelude.lua"};
     struct vm *vm = vm_of(L);
     luaL_openlibs(L);
     coro_open(L);
@@ -165,6 +180,8 @@ static int boot(lua_State *L)
         for (int arg = 1; arg <= have; arg++)
             lua_pushvalue(L, arg);
         lua_call(L, have, 1);
+        if (lua_isnil(L, -1)) /* it only added to core.neap */
+            lua_pop(L, 1);
     }
     vm->main_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushliteral(L, "");

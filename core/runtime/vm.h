@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "neap.h"
 
+struct fiber;
 struct preload;
 struct run;
 struct worker;
@@ -20,10 +21,17 @@ struct worker;
 struct vm {
     lua_State *L;
     size_t bytes, limit_bytes;      /* in use; limit 0: none, beyond it allocations fail */
+    size_t soft_bytes;              /* beyond it `interrupted` is asked; 0: never */
+    bool limited;                   /* the two count now: C's own calls do not expect to fail */
+    bool over;                      /* beyond the soft one: the interrupt is on its way */
     uint64_t allocated_bytes;       /* ever */
     struct worker *worker;          /* NULL while staging */
     const struct preload *preloads; /* the host's C modules */
     struct run *run;                /* the job whose Lua code runs now; NULL: none */
+    struct fiber *fiber;            /* of it; NULL: none, or a callback of the loop: nothing waits */
+    lua_State *volatile current;    /* the coroutine that runs now (see interrupt.h) */
+    volatile int armed;             /* an interrupt is on its way to it */
+    int (*interrupted)(struct vm *vm, lua_State *L); /* enum verdict: what is to be done about it */
     bool loading; /* a plugin's files run their top level: acting functions refuse */
     bool strict;  /* sandbox = strict: a short list of what tasks may reach */
     bool doomed;  /* staging is past its deadline: nothing may go on */
@@ -62,6 +70,8 @@ int vm_traceback(lua_State *L);
 
 /* Pushes a traceback of L from the caller on, without frames of our own. */
 void vm_push_traceback(lua_State *L);
+/* The same from L's innermost frame on, in vm_scratch; needs no memory of Lua's. */
+const char *vm_traceback_text(lua_State *L);
 
 /* The text of an error value: __tostring where there is one, else its type ("a table value"). Never
  * raises. Pushes it. */

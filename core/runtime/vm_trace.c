@@ -61,15 +61,16 @@ static void put_levels(struct buf *out, lua_State *L, int from, int to)
     }
 }
 
-void vm_push_traceback(lua_State *L)
+/* From `level` on: 0 is L's innermost frame, 1 who called the running C function. */
+static struct buf *trace(lua_State *L, int level)
 {
     struct buf *out = vm_scratch(vm_of(L));
     const int depth = depth_of(L);
     buf_text(out, "stack traceback:");
     if (depth <= HEAD_LEVELS + TAIL_LEVELS) {
-        put_levels(out, L, 1, depth);
+        put_levels(out, L, level, depth);
     } else {
-        put_levels(out, L, 1, HEAD_LEVELS);
+        put_levels(out, L, level, HEAD_LEVELS);
         if (depth == WALK_LEVELS)
             buf_text(out, "\n\t...\t(and many more levels)");
         else
@@ -77,5 +78,16 @@ void vm_push_traceback(lua_State *L)
         if (depth < WALK_LEVELS)
             put_levels(out, L, depth - TAIL_LEVELS, depth);
     }
+    return out;
+}
+
+void vm_push_traceback(lua_State *L)
+{
+    const struct buf *out = trace(L, 1);
     lua_pushlstring(L, out->data, out->len);
+}
+
+const char *vm_traceback_text(lua_State *L)
+{
+    return buf_string(trace(L, 0));
 }

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/config.h"
+#include "runtime/interrupt.h"
+#include "runtime/monitor.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -24,18 +26,64 @@ void worker_wake(struct worker *worker)
 {
     /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees
      * the line. */
-    if (atomic_load(&worker->hungry))
+    if (atomic_load(&worker->pulse.idle))
         uv_async_send(&worker->wake);
 }
 
 bool worker_hungry(const struct worker *worker)
 {
-    return atomic_load_explicit(&worker->hungry, memory_order_acquire);
+    return atomic_load_explicit(&worker->pulse.idle, memory_order_acquire);
 }
 
-uint64_t worker_steps(const struct worker *worker)
+int64_t worker_inside_since_ns(const struct worker *worker)
 {
-    return atomic_load_explicit(&worker->steps, memory_order_relaxed); /* only whether it moves */
+    const struct pulse *p = &worker->pulse;
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+    return pulse_is_in(state) ? atomic_load_explicit(&p->entered_ns, memory_order_relaxed)
+                              : INT64_MAX;
+}
+
+void worker_urge(struct worker *worker, int rank)
+{
+    struct pulse *p = &worker->pulse;
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+    if (!pulse_is_in(state) || atomic_load_explicit(&p->priority, memory_order_relaxed) >= rank)
+        return;
+    atomic_store_explicit(&p->urgent, true, memory_order_relaxed);
+    interrupt_send(p, state);
+}
+
+size_t worker_blocked(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->n_blocked, memory_order_relaxed);
+}
+
+void worker_share(struct worker *worker)
+{
+    atomic_store_explicit(&worker->share, true, memory_order_relaxed);
+}
+
+void worker_stop_job(struct worker *worker, uint64_t id)
+{
+    struct pulse *p = &worker->pulse;
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+    if (id == 0)
+        atomic_store_explicit(&p->stop, true, memory_order_relaxed);
+    else if (atomic_load_explicit(&p->job, memory_order_relaxed) == id)
+        atomic_store_explicit(&p->cancel, id, memory_order_relaxed);
+    else
+        return;
+    if (pulse_is_in(state))
+        interrupt_send(p, state);
+}
+
+bool worker_abandon(struct worker *worker, uint64_t section, uint64_t *job)
+{
+    *job = atomic_load_explicit(&worker->pulse.job, memory_order_relaxed);
+    if (!pulse_abandon(&worker->pulse, section))
+        return false;
+    monitor_unwatch(worker->env->monitor, &worker->pulse);
+    return true;
 }
 
 void worker_post(struct worker *worker, struct message *message)
@@ -103,6 +151,11 @@ static void take_message(struct worker *w, struct message *message)
     case WORKER_STOP:
         worker_stop_runs(w);
         break;
+    case WORKER_ERRAND: {
+        struct worker_errand *errand = (struct worker_errand *)message;
+        errand->run(errand, w);
+        return;
+    }
     default:
         worker_take_answer((struct call *)message);
         return;
@@ -121,11 +174,6 @@ void worker_take_messages(struct worker *w)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static bool something_to_run(const struct worker *w)
-{
-    return heap_min(&w->ready) || line_length(&w->line);
-}
-
 /* Idle time is for the collector: one step for a good deal of garbage. */
 static void collect(struct worker *w)
 {
@@ -138,9 +186,9 @@ static void collect(struct worker *w)
 /* Sleeps unless something came between the last look and now (see worker_wake). */
 static void sleep_or_poll(struct worker *w)
 {
-    bool idle = !something_to_run(w);
+    bool idle = !worker_has_work(w);
     if (idle) {
-        atomic_store(&w->hungry, true);
+        atomic_store(&w->pulse.idle, true);
         idle = !line_length(&w->line);
         if (idle) {
             mailbox_nudge(w->env->engine);
@@ -149,7 +197,10 @@ static void sleep_or_poll(struct worker *w)
     }
     worker_arm_timer(w);
     uv_run(&w->loop, idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    atomic_store_explicit(&w->hungry, false, memory_order_relaxed);
+    if (idle || atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
+        atomic_store(&w->pulse.idle, false);
+        monitor_rouse(w->env->monitor);
+    }
     w->alone |= idle;
 }
 
@@ -163,14 +214,20 @@ static void poke(void *worker)
     uv_async_send(&((struct worker *)worker)->wake);
 }
 
+/* On the engine's thread, the worker's own having ended. */
 static void release(struct worker *w)
 {
-    entries_close(&w->entries, &w->vm);
+    if (w->lost)
+        entries_abandon(&w->entries, &w->vm);
+    else
+        entries_close(&w->entries, &w->vm);
     worker_free_runs(w); /* a ctx that a task kept may point to one until here */
     vm_close(&w->vm);
     catalogue_unref(w->catalogue);
     heap_close(&w->sleepers);
-    heap_close(&w->ready);
+    heap_close(&w->deadlines);
+    heap_close(&w->woken);
+    heap_close(&w->preempted);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->timer, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -183,22 +240,58 @@ static void look_at_clocks(struct worker *w)
     w->unix_ahead_ns = clock_read_ns(CLOCK_REALTIME) - w->now_ns;
 }
 
+static void turn(struct worker *w)
+{
+    worker_wake_sleepers(w);
+    worker_kill_late(w);
+    if (atomic_load_explicit(&w->share, memory_order_relaxed))
+        worker_give_back_all(w);
+    w->gave_way = false;
+    for (int i = 0; i < TURN_STEPS && !w->gave_way && !w->lost && worker_step(w); i++)
+        if (w->hoarder)
+            worker_kill_hoarder(w);
+}
+
+static bool is_done(const struct worker *w)
+{
+    return w->lost || (w->exiting && !worker_has_work(w));
+}
+
+/* Abandoned: the C code came back after all. Its jobs are the engine's by now; what they had open
+ * is closed, nothing of theirs runs any more. */
+static void give_up(struct worker *w)
+{
+    for (struct list *at = w->runs.next; at != &w->runs; at = at->next)
+        ops_stop(LIST_ENTRY(at, struct run, link), NULL);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     w->vm.stack = __builtin_frame_address(0);
+    w->pulse.thread = pthread_self();
+    interrupt_thread(&w->vm, &w->pulse);
+    monitor_watch(w->env->monitor, &w->pulse);
     for (;;) {
         look_at_clocks(w);
         worker_take_messages(w);
-        if (w->exiting && !line_length(&w->line))
+        if (is_done(w))
             break;
-        worker_wake_sleepers(w);
-        for (int i = 0; i < TURN_STEPS && worker_step(w); i++)
-            ;
-        sleep_or_poll(w);
+        turn(w);
+        if (!w->lost)
+            sleep_or_poll(w);
     }
-    entries_close(&w->entries, &w->vm); /* runs teardowns: here, so that they hold up nobody else */
-    entries_init(&w->entries);
+    if (w->lost)
+        give_up(w);
+    else
+        entries_close(&w->entries, &w->vm); /* runs teardowns: here, they hold up nobody else */
+    if (!w->lost) {
+        entries_init(&w->entries);
+        monitor_unwatch(w->env->monitor, &w->pulse);
+    }
+    interrupt_thread(NULL, NULL);
+    kept_close(w);
+    uv_run(&w->loop, UV_RUN_NOWAIT);
     struct worker_note *note = mem_zero(1, sizeof *note);
     note->message.kind = ENGINE_WORKER_GONE;
     note->worker = w;
@@ -220,6 +313,16 @@ static int start_thread(struct worker *w)
     return failed;
 }
 
+static void set_limits(struct worker *w, const struct config_pool *pool)
+{
+    w->memory_bytes = (size_t)pool->memory_bytes;
+    w->vm.interrupted = worker_interrupted;
+    w->vm.soft_bytes = w->memory_bytes;
+    w->vm.limit_bytes = w->memory_bytes * 2; /* for one giant block, or C that goes on and on */
+    w->pulse.slice_ns = pool->slice_us * 1000;
+    w->pulse.owner = w;
+}
+
 int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
                  struct catalogue *catalogue, struct neap_error *err)
 {
@@ -237,6 +340,8 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     entries_init(&w->entries);
     list_init(&w->runs);
     list_init(&w->free_runs);
+    list_init(&w->free_fibers);
+    set_limits(w, pool);
     line_init(&w->line);
     uv_loop_init(&w->loop);
     uv_async_init(&w->loop, &w->wake, on_wake);

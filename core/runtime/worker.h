@@ -17,6 +17,7 @@
 #include "runtime/preload.h"
 
 struct config_pool;
+struct monitor;
 struct worker;
 
 /* What all workers of an executor share; outlives them. Each member is thread-safe or constant. */
@@ -28,6 +29,7 @@ struct worker_env {
     struct shared_set *shared;
     struct children *children;
     const struct preload *preloads;
+    struct monitor *monitor;
     atomic_int log_level;    /* of the config in force */
     _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */
     void *log_user;
@@ -39,6 +41,7 @@ enum worker_message { /* engine to worker, besides the calls it answers (ENGINE_
                       WORKER_CANCEL, /* struct worker_note, id: stop that job as cancelled */
                       WORKER_STOP,   /* struct worker_note: stop every job that waits, hand it back;
                                         start nothing more */
+                      WORKER_ERRAND, /* struct worker_errand (op.h) */
                       WORKER_EXIT,   /* struct worker_note: as stop, then end the thread */
 };
 
@@ -56,12 +59,29 @@ struct worker_note { /* freed by the receiver */
 /* Starts the thread, of that pool. Takes a reference to the catalogue. */
 int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
                  struct catalogue *catalogue, struct neap_error *err);
-void worker_join(struct worker *worker); /* after WORKER_EXIT: waits for the thread, frees */
+void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for the thread, frees */
 
 struct line *worker_line(struct worker *worker);
 void worker_wake(struct worker *worker);            /* after line_put: if it sleeps */
 bool worker_hungry(const struct worker *worker);    /* it has nothing to run and sleeps */
-uint64_t worker_steps(const struct worker *worker); /* goes up at each resume: else it computes */
+/* Since when it has been inside one resume, monotonic; INT64_MAX: it is not. */
+int64_t worker_inside_since_ns(const struct worker *worker);
+
+/* Something of priority `rank` waits in its line: what runs there gives way to it, if it is less. */
+void worker_urge(struct worker *worker, int rank);
+/* Jobs it took out of its line but cannot start, because their plugin is in the middle of another
+ * one; worker_share: they are to come back, another worker could run them. */
+size_t worker_blocked(const struct worker *worker);
+void worker_share(struct worker *worker);
+/* Stops that job (or whatever runs: id 0), also where it only computes. The note alone reaches it
+ * when it gives way. */
+void worker_stop_job(struct worker *worker, uint64_t id);
+
+/* The section that the monitor found stuck in C: true if it still is; then it touches no job any
+ * more, what it has in hand is the engine's, and when the thread comes back after all it says
+ * ENGINE_WORKER_GONE. `job` is whose code is stuck, 0: no job's. */
+bool worker_abandon(struct worker *worker, uint64_t section, uint64_t *job);
+
 void worker_post(struct worker *worker, struct message *message);
 void worker_note(struct worker *worker, int kind, uint64_t id);
 

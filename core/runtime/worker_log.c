@@ -46,7 +46,7 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
         record.job = run->job->id;
         record.parent = run->job->parent;
         record.task = run->job->task->text;
-        record.attempt = run->job->attempt;
+        record.attempt = run->attempt;
         record.generation = run->entry ? run->entry->loaded->plugin->generation : 0;
     }
     env->log(env->log_user, &record);

@@ -1,4 +1,5 @@
-/* A worker as the Lua modules see it: all on the worker's own thread. */
+/* A worker as the Lua modules see it: all on the worker's own thread. What waits for the loop is in
+ * op.h. */
 #ifndef RUNTIME_WORKER_RUN_H
 #define RUNTIME_WORKER_RUN_H
 
@@ -15,17 +16,24 @@ struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
 struct entries *worker_entries(struct worker *worker);
 
-/* Suspends the job for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an empty
- * frame), with run->answer for a call. Raises "cannot wait here" where the chain cannot yield; then
- * `call` is freed. A job being killed gets nil, "killed" at once. */
-int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_CFunction then);
-int run_ask(lua_State *L, struct run *run, struct call *call, lua_CFunction then);
-struct call *run_call_new(struct run *run, int kind, uint64_t id);
+/* Suspends the fiber for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an
+ * empty frame), with fiber->answer for a call. Raises "cannot wait here" where the chain cannot
+ * yield; then `call` is freed. A job being killed gets nil, "killed" at once. */
+int run_sleep(lua_State *L, int64_t ms, lua_CFunction then);
+int run_ask(lua_State *L, struct call *call, lua_CFunction then);
+struct call *run_call_new(lua_State *L, int kind, uint64_t id);
 void call_free(struct call *call);
 
-/* Suspends until run_wake with the same serial (setup of a task by another job). */
-int run_park(lua_State *L, struct run *run, lua_CFunction then);
-void run_wake(struct run *run, uint64_t serial);
+/* Suspends until fiber_wake with the same serial, or (for) `ms` have passed. */
+int run_park(lua_State *L, lua_CFunction then);
+int run_park_for(lua_State *L, int64_t ms, lua_CFunction then);
+void fiber_wake(struct fiber *fiber, uint64_t serial);
+
+/* Starts the function on top of L, popped, as a fiber of the same job. NULL with nil, "killed"
+ * pushed; or a Lua error where there is no memory. */
+struct fiber *fiber_spawn(lua_State *L);
+/* Ends a fiber of neap.async from outside; nothing happens where it is gone. */
+int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born);
 
 /* Settles the outcome and leaves the job for good (ctx:fail and the like). */
 int run_end(lua_State *L, struct run *run, int kind);

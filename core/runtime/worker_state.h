@@ -1,5 +1,7 @@
-/* What the files of the worker share: worker.c (its thread and messages), worker_jobs.c (running
- * jobs), worker_wait.c (waiting). Nobody else includes this. */
+/* What the files of the worker share: worker.c (its thread and messages), worker_runs.c (runs,
+ * fibers and their coroutines), worker_end.c (how jobs end), worker_step.c (what runs next),
+ * worker_wait.c (waiting), worker_interrupt.c (slices, deadlines, memory), op.c. Nobody else
+ * includes this. */
 #ifndef RUNTIME_WORKER_STATE_H
 #define RUNTIME_WORKER_STATE_H
 
@@ -10,12 +12,17 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "runtime/op.h"
+#include "runtime/pulse.h"
 #include "runtime/worker_run.h"
 
-/* Owner: its own thread. The engine touches `line`, `mailbox`, `wake` and `hungry`, which are made
- * for that. */
+struct kept;
+
+/* Owner: its own thread. The engine touches `line`, `mailbox`, `wake`, `pulse`, `n_blocked` and
+ * `share`, which are made for that. */
 struct worker {
     const struct worker_env *env;
+    size_t memory_bytes; /* soft limit of its state; 0: none */
     struct catalogue *catalogue;
     pthread_t thread;
     uv_loop_t loop;
@@ -23,38 +30,85 @@ struct worker {
     uv_timer_t timer;
     struct mailbox mailbox;
     struct line line;
-    atomic_bool
-        hungry; /* sleeps with nothing to run: set before it looks at the line a last time */
-    _Atomic uint64_t steps; /* resumes so far, for the engine to see whether they go on */
+    struct pulse pulse; /* its `idle`: set before it looks at the line a last time */
+    bool lost;          /* abandoned: it touches no job any more */
     struct vm vm;
     struct entries entries;
     struct list runs, free_runs; /* a free run without coroutine comes last */
+    struct list free_fibers;     /* of neap.async */
     size_t n_free;               /* free runs with a coroutine */
-    struct heap sleepers;        /* by monotonic ns */
-    struct heap ready;           /* woken runs by priority, then in order of waking */
+    struct heap sleepers;        /* fibers by monotonic ns */
+    struct heap deadlines;       /* runs that wait, by monotonic ns */
+    struct heap woken;           /* fibers by priority, then in order of waking */
+    struct heap preempted;       /* fibers by priority, then since when */
+    _Atomic size_t n_blocked;    /* jobs out of the line that have not started */
+    atomic_bool share;           /* the engine wants those back: another worker could run them */
     int64_t now_ns;              /* monotonic, after the last resume, or at the turn's beginning */
     int64_t unix_ahead_ns;       /* of the clock of the day, at the turn's beginning */
-    uint64_t wakings, outcomes;
+    int64_t cpu_ns, uncounted_ns; /* this thread's CPU time when it was last read; short resumes
+                                     since */
+    uint64_t wakings, outcomes, births;
     unsigned woken_in_a_row; /* resumes since a job of the line was started */
+    uint64_t section_allocated; /* vm.allocated_bytes and */
+    size_t section_bytes;       /* vm.bytes when this section began */
+    int64_t brief_until_ns;     /* of this thread's CPU time: the end of a brief section */
     uint64_t stepped_bytes;  /* vm.allocated_bytes at the last idle step of the collector */
+    struct run *hoarder;     /* is to be killed for its memory */
+    bool brief;              /* in a brief section */
+    bool reported_full;      /* the engine knows that it is to be replaced */
     struct job *starting;    /* out of the line, but not among `runs` yet */
     bool starting_cancelled, stopping, exiting;
-    bool alone; /* woke by itself: the engine may be asleep, not looking at what is left for it */
+    bool gave_way; /* the last resume ended with its slice: look at the loop */
+    bool alone;    /* woke by itself: the engine may be asleep, not looking at what is left for it */
+    struct kept *kept;
 };
 
 /* worker.c */
 void worker_take_messages(struct worker *w);
 
-/* worker_jobs.c */
-bool worker_step(struct worker *w); /* one resume; false: nothing to run */
-void worker_stop_runs(struct worker *w);
-void worker_cancel(struct worker *w, uint64_t id);
+/* worker_runs.c */
+struct run *run_new(struct worker *w); /* NULL: no memory for a coroutine */
+void run_recycle(struct worker *w, struct run *run);
+void fiber_recycle(struct worker *w, struct fiber *fiber); /* one of neap.async */
 void worker_free_runs(struct worker *w);
 
+/* worker_end.c */
+void run_settle(struct run *run, int kind); /* its outcome, unless it has one; then unwind it */
+void run_timed_out(struct run *run, lua_State *L); /* settles; L: where it was, or NULL */
+void run_unwind(struct worker *w, struct run *run);
+void run_finish(struct worker *w, struct run *run);
+void fiber_unwind(struct worker *w, struct fiber *fiber);
+void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task);
+void worker_stop_runs(struct worker *w);
+void worker_cancel(struct worker *w, uint64_t id);
+void worker_kill_late(struct worker *w); /* waiting runs past their deadline */
+/* Jobs out of the line that have not started: empties the list; all of them. */
+void worker_give_back(struct worker *w, struct list *jobs);
+void worker_give_back_all(struct worker *w);
+
+/* worker_step.c */
+bool worker_step(struct worker *w); /* one resume; false: nothing to run */
+bool worker_has_work(const struct worker *w);
+void fiber_release_plugin(struct worker *w, struct fiber *fiber); /* it is not preempted any more */
+
 /* worker_wait.c */
-void worker_make_ready(struct worker *w, struct run *run);
+void fiber_make_ready(struct worker *w, struct fiber *fiber);
+void fiber_detach(struct worker *w, struct fiber *fiber); /* from whatever it waits for */
 void worker_wake_sleepers(struct worker *w);
 void worker_arm_timer(struct worker *w);
 void worker_take_answer(struct call *call);
+
+/* worker_interrupt.c */
+int worker_interrupted(struct vm *vm, lua_State *L);
+void section_enter(struct worker *w, struct run *run); /* a resume of it; NULL: of no job */
+/* One that nothing preempts and that ends after so much CPU time: an unwinding of `run`; a teardown
+ * or a callback of the loop (NULL, or the job it belongs to). */
+void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns);
+void section_leave(struct worker *w); /* sets w->lost if it was abandoned: then return at once */
+void worker_kill_hoarder(struct worker *w);
+
+/* op.c */
+void ops_stop(struct run *run, const struct fiber *fiber); /* all of the job's, with NULL */
+void kept_close(struct worker *w);
 
 #endif

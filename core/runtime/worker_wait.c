@@ -1,4 +1,4 @@
-/* How jobs wait: for a time, for the engine's answer, for each other. */
+/* How fibers wait: for a time, for the engine's answer, for each other; and who goes on. */
 #include "runtime/worker_state.h"
 
 #include "base/clock.h"
@@ -11,11 +11,43 @@
 
 /* --- waking ----------------------------------------------------------------------------------- */
 
-void worker_make_ready(struct worker *w, struct run *run)
+static void ask_for_slot(struct run *run);
+
+/* Its wait is over. */
+void fiber_make_ready(struct worker *w, struct fiber *fiber)
 {
-    run->ready.key = -run->job->priority;
-    run->ready.tie = ++w->wakings;
-    heap_push(&w->ready, &run->ready);
+    struct run *run = fiber->run;
+    fiber->state = FIBER_READY;
+    if (fiber->timer.pos)
+        heap_remove(&w->sleepers, &fiber->timer);
+    if (fiber->asking) {
+        fiber->asking = false;
+        run->n_asking--;
+    }
+    if (run->slotless) {
+        list_push(&run->blocked, &fiber->place);
+        ask_for_slot(run);
+        return;
+    }
+    fiber->turn.key = -run->job->priority;
+    fiber->turn.tie = ++w->wakings;
+    heap_push(&w->woken, &fiber->turn);
+}
+
+void fiber_detach(struct worker *w, struct fiber *fiber)
+{
+    if (fiber->timer.pos)
+        heap_remove(&w->sleepers, &fiber->timer);
+    if (fiber->turn.pos)
+        heap_remove(fiber->state == FIBER_PREEMPTED ? &w->preempted : &w->woken, &fiber->turn);
+    if (list_linked(&fiber->place))
+        list_remove(&fiber->place);
+    fiber_release_plugin(w, fiber);
+    if (fiber->asking)
+        fiber->run->n_asking--;
+    fiber->asking = false;
+    fiber->serial++;
+    fiber->state = FIBER_ON;
 }
 
 /* uv_run looks at its timers before it polls: one that fired there must keep it from sleeping on.
@@ -29,58 +61,65 @@ void worker_wake_sleepers(struct worker *w)
 {
     for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
         heap_pop(&w->sleepers);
-        worker_make_ready(w, HEAP_ENTRY(node, struct run, timer));
+        fiber_make_ready(w, HEAP_ENTRY(node, struct fiber, timer));
     }
 }
 
 void worker_arm_timer(struct worker *w)
 {
-    const struct heap_node *first = heap_min(&w->sleepers);
-    if (!first) {
+    const struct heap_node *sleeper = heap_min(&w->sleepers);
+    const struct heap_node *deadline = heap_min(&w->deadlines);
+    if (!sleeper && !deadline) {
         uv_timer_stop(&w->timer);
         return;
     }
-    const int64_t left_ns = first->key - w->now_ns; /* at most a turn old: never too short */
+    int64_t due_ns = sleeper ? sleeper->key : INT64_MAX;
+    due_ns = deadline && deadline->key < due_ns ? deadline->key : due_ns;
+    const int64_t left_ns = due_ns - w->now_ns; /* at most a turn old: never too short */
     uv_update_time(&w->loop);
     uv_timer_start(&w->timer, on_timer, left_ns > 0 ? (uint64_t)(left_ns + 999999) / 1000000 : 0,
                    0);
 }
 
-void run_wake(struct run *run, uint64_t serial)
+/* It is unwound when it would be resumed. */
+int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born)
 {
-    if (run->job && run->serial == serial && run->state == RUN_WAITING && !run->ready.pos)
-        worker_make_ready(run->worker, run);
+    if (!fiber->run || fiber->born != born || fiber == &fiber->run->main || fiber->ended)
+        return 0;
+    fiber->ended = true;
+    if (fiber == vm_of(L)->fiber)
+        return coro_quit(L);
+    if (fiber->state != FIBER_WAITING)
+        return 0;
+    fiber->serial++;
+    fiber_make_ready(fiber->worker, fiber);
+    return 0;
 }
 
-void worker_take_answer(struct call *call)
+void fiber_wake(struct fiber *fiber, uint64_t serial)
 {
-    struct run *run = call->owner;
-    run->asked--;
-    if (run->job && run->serial == call->serial && run->state == RUN_WAITING) {
-        run->answer = call;
-        worker_make_ready(run->worker, run);
-    } else {
-        call_free(call);
-    }
+    if (fiber->run && fiber->serial == serial && fiber->state == FIBER_WAITING &&
+        !list_linked(&fiber->place))
+        fiber_make_ready(fiber->run->worker, fiber);
 }
 
 /* --- parking ---------------------------------------------------------------------------------- */
 
 static int resumed(lua_State *L)
 {
-    return vm_of(L)->run->then(L);
+    return vm_of(L)->fiber->then(L);
 }
 
-static int park(lua_State *L, struct run *run, lua_CFunction then)
+static int park(lua_State *L, lua_CFunction then)
 {
-    run->then = then;
+    vm_of(L)->fiber->then = then;
     return coro_park(L, resumed);
 }
 
 /* A job that has ended still runs its to-be-closed variables: there it gets an answer at once. */
-static int cannot_wait(lua_State *L, const struct run *run)
+static int cannot_wait(lua_State *L)
 {
-    if (!run->ended)
+    if (!op_killed(L))
         return luaL_error(L, "cannot wait here: inside a function that C called (a sort "
                              "comparator, a gsub callback...) or in the __close of a coroutine "
                              "that coroutine.close ends");
@@ -89,47 +128,65 @@ static int cannot_wait(lua_State *L, const struct run *run)
     return 2;
 }
 
-static bool may_wait(lua_State *L, const struct run *run)
+static bool may_wait(lua_State *L)
 {
-    return !run->ended && coro_waitable(L);
+    return !op_killed(L) && coro_waitable(L);
 }
 
-int run_sleep(lua_State *L, struct run *run, int64_t ms, lua_CFunction then)
+static void set_timer(struct fiber *fiber, int64_t ms)
 {
-    struct worker *w = run->worker;
-    if (!may_wait(L, run))
-        return cannot_wait(L, run);
-    run->serial++;
-    run->timer.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
-    run->timer.tie = ++w->wakings;
-    heap_push(&w->sleepers, &run->timer);
-    return park(L, run, then);
+    struct worker *w = fiber->worker;
+    fiber->timer.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
+    fiber->timer.tie = ++w->wakings;
+    heap_push(&w->sleepers, &fiber->timer);
 }
 
-int run_park(lua_State *L, struct run *run, lua_CFunction then)
+int run_sleep(lua_State *L, int64_t ms, lua_CFunction then)
 {
-    if (!may_wait(L, run))
-        return cannot_wait(L, run);
-    return park(L, run, then);
+    if (!may_wait(L))
+        return cannot_wait(L);
+    vm_of(L)->fiber->serial++;
+    set_timer(vm_of(L)->fiber, ms);
+    return park(L, then);
+}
+
+int run_park_for(lua_State *L, int64_t ms, lua_CFunction then)
+{
+    if (!may_wait(L))
+        return cannot_wait(L);
+    set_timer(vm_of(L)->fiber, ms);
+    return park(L, then);
+}
+
+int run_park(lua_State *L, lua_CFunction then)
+{
+    if (!may_wait(L))
+        return cannot_wait(L);
+    return park(L, then);
 }
 
 /* --- asking the engine ------------------------------------------------------------------------ */
 
 static void answered(struct call *call) /* on the engine's thread */
 {
-    struct run *run = call->owner;
-    worker_post(run->worker, &call->message);
+    const struct fiber *fiber = call->owner;
+    worker_post(fiber->worker, &call->message);
 }
 
-struct call *run_call_new(struct run *run, int kind, uint64_t id)
+static struct call *call_new(struct fiber *fiber, int kind, uint64_t id)
 {
     struct call *call = mem_zero(1, sizeof *call);
     call->message.kind = kind;
     call->id = id;
     call->deadline_ms = INT64_MAX;
-    call->owner = run;
+    call->owner = fiber;
     call->done = answered;
     return call;
+}
+
+struct call *run_call_new(lua_State *L, int kind, uint64_t id)
+{
+    return call_new(vm_of(L)->fiber, kind, id);
 }
 
 void call_free(struct call *call)
@@ -141,29 +198,94 @@ void call_free(struct call *call)
     free(call);
 }
 
-int run_ask(lua_State *L, struct run *run, struct call *call, lua_CFunction then)
+static void post_call(struct fiber *fiber, struct call *call)
 {
-    if (!may_wait(L, run)) {
+    call->serial = fiber->serial;
+    fiber->asked++;
+    mailbox_post(fiber->run->worker->env->engine, &call->message);
+}
+
+/* A job that does nothing but wait for jobs (or for room in a queue) lends its slot and its place in
+ * the queue, or those it waits for might never start. */
+static void lend_slot(struct fiber *fiber, struct call *call)
+{
+    struct run *run = fiber->run;
+    if (call->message.kind != ENGINE_CALL_WAIT && call->message.kind != ENGINE_CALL_ROOM)
+        return;
+    call->asker = run->job;
+    fiber->asking = true;
+    run->n_asking++;
+    call->lends = run->slotless = run->n_asking == run->n_fibers;
+}
+
+int run_ask(lua_State *L, struct call *call, lua_CFunction then)
+{
+    if (!may_wait(L)) {
         call->rc = NEAP_ECLOSED;
         call_free(call);
-        return cannot_wait(L, run);
+        return cannot_wait(L);
     }
-    if (run->answer)
-        call_free(run->answer);
-    run->answer = NULL;
-    call->serial = ++run->serial;
-    run->asked++;
+    struct fiber *fiber = vm_of(L)->fiber;
+    if (fiber->answer)
+        call_free(fiber->answer);
+    fiber->answer = NULL;
+    fiber->serial++;
+    lend_slot(fiber, call);
+    post_call(fiber, call);
+    return park(L, then);
+}
+
+static void have_slot(struct run *run)
+{
+    run->slotless = run->returning = false;
+    for (struct list *at; (at = list_shift(&run->blocked));)
+        fiber_make_ready(run->worker, LIST_ENTRY(at, struct fiber, place));
+}
+
+/* One of its fibers goes on while the call that lent the slot waits. */
+static void ask_for_slot(struct run *run)
+{
+    if (run->returning)
+        return;
+    run->returning = true;
+    struct call *call = call_new(&run->main, ENGINE_CALL_RETURN, run->job->id);
+    call->asker = run->job;
+    call->serial = run->main.born;
     mailbox_post(run->worker->env->engine, &call->message);
-    return park(L, run, then);
+}
+
+/* Where it did not give the slot, the answer to the other call does. */
+static void slot_answered(struct call *call)
+{
+    const struct fiber *fiber = call->owner;
+    if (fiber->run && fiber->born == call->serial && call->gave_slot)
+        have_slot(fiber->run);
+    call_free(call);
+}
+
+void worker_take_answer(struct call *call)
+{
+    struct fiber *fiber = call->owner;
+    if (call->message.kind == ENGINE_CALL_RETURN) {
+        slot_answered(call);
+        return;
+    }
+    fiber->asked--;
+    if (!fiber->run || fiber->serial != call->serial) {
+        call_free(call);
+        return;
+    }
+    fiber->answer = call;
+    fiber->serial++;
+    if (call->gave_slot)
+        have_slot(fiber->run);
+    fiber_make_ready(fiber->run->worker, fiber);
 }
 
 /* --- leaving for good ------------------------------------------------------------------------- */
 
 int run_end(lua_State *L, struct run *run, int kind)
 {
-    if (!run->ended) {
-        run->kind = kind;
-        run->ended = true;
-    }
+    run_settle(run, kind);
     return coro_quit(L);
 }

@@ -58,35 +58,36 @@ static void start(struct bench *b, const char *script)
     memset(b, 0, sizeof *b);
     if (vm_init(&b->vm, false, &err))
         fail_msg("%s", err.message);
-    b->run.co = lua_newthread(b->vm.L);
+    b->run.main.co = lua_newthread(b->vm.L);
     lua_register(b->vm.L, "wait", wait);
     lua_register(b->vm.L, "quit", quit);
-    if (luaL_loadstring(b->run.co, script) != LUA_OK)
-        fail_msg("%s", lua_tostring(b->run.co, -1));
+    if (luaL_loadstring(b->run.main.co, script) != LUA_OK)
+        fail_msg("%s", lua_tostring(b->run.main.co, -1));
     b->vm.run = &b->run;
+    b->vm.fiber = &b->run.main;
     waits = 0;
 }
 
 /* Resumes until the script ends; its status, with b->result its first result as text. */
 static int drive(struct bench *b)
 {
-    int count, status;
-    while ((status = lua_resume(b->run.co, b->vm.L, 0, &count)) == LUA_YIELD && !b->run.ended) {
+    int status;
+    while ((status = coro_run(b->run.main.co, b->vm.L, 0)) == LUA_YIELD && !b->run.ended) {
         assert_true(b->vm.parking);
         b->vm.parking = false;
-        assert_int_equal(count, 0);
         assert_int_equal(b->vm.unyieldable, 0);
         b->waits++;
     }
     if (!b->run.ended)
         snprintf(b->result, sizeof b->result, "%s",
-                 luaL_tolstring(b->run.co, status == LUA_OK ? -count : -1, NULL));
+                 luaL_tolstring(b->run.main.co, status == LUA_OK ? 1 : -1, NULL));
     return status;
 }
 
 static void stop(struct bench *b)
 {
     b->vm.run = NULL;
+    b->vm.fiber = NULL;
     vm_close(&b->vm);
 }
 
@@ -222,14 +223,14 @@ static void quits_for_good(void **state)
         drive(&b);
         assert_true(b.run.ended);
         b.run.closing = true;
-        coro_reset(b.run.co);
+        coro_reset(b.run.main.co);
         lua_getglobal(b.vm.L, "log");
         if (strcmp(lua_tostring(b.vm.L, -1), quits[i].log) != 0)
             fail_msg("%s: log '%s'", quits[i].name, lua_tostring(b.vm.L, -1));
         b.run.ended = b.run.closing = false; /* the next job on the same coroutine */
         assert_int_equal(
             luaL_loadstring(
-                b.run.co,
+                b.run.main.co,
                 "local n = 0 for i = 1, 1000 do n = n + i end return n .. tostring(wait())"),
             LUA_OK);
         assert_int_equal(drive(&b), LUA_OK);
@@ -244,25 +245,26 @@ static void parked_ones_are_out_of_reach(void **state)
     (void)state;
     struct bench b;
     struct run other = {0};
-    int count;
     start(&b,
           "co = coroutine.create(function() wait() return 'done' end) mine = coroutine.running()\n"
           "return select(2, coroutine.resume(co))");
-    assert_int_equal(lua_resume(b.run.co, b.vm.L, 0, &count), LUA_YIELD);
+    assert_int_equal(coro_run(b.run.main.co, b.vm.L, 0), LUA_YIELD);
     b.vm.parking = false;
-    other.co = lua_newthread(b.vm.L);
+    other.main.co = lua_newthread(b.vm.L);
     b.vm.run = &other;
+    b.vm.fiber = &other.main;
     assert_int_equal(
         luaL_loadstring(
-            other.co, "local ok, e = coroutine.resume(co) local ok2, e2 = coroutine.resume(mine)\n"
+            other.main.co, "local ok, e = coroutine.resume(co) local ok2, e2 = coroutine.resume(mine)\n"
                       "return tostring(ok) .. e .. tostring(ok2) .. e2 .. coroutine.status(co) .. "
                       "tostring((pcall(coroutine.close, co)))"),
         LUA_OK);
-    assert_int_equal(lua_resume(other.co, b.vm.L, 0, &count), LUA_OK);
-    assert_string_equal(lua_tostring(other.co, -1),
+    assert_int_equal(coro_run(other.main.co, b.vm.L, 0), LUA_OK);
+    assert_string_equal(lua_tostring(other.main.co, -1),
                         "falsecannot resume non-suspended coroutinefalse"
                         "cannot resume non-suspended coroutinenormalfalse");
     b.vm.run = &b.run;
+    b.vm.fiber = &b.run.main;
     assert_int_equal(drive(&b), LUA_OK);
     assert_string_equal(b.result, "done");
     stop(&b);

@@ -1,0 +1,185 @@
+#include "runtime/monitor.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "runtime/interrupt.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICKS_A_SLICE 4
+#define TICK_MAX_NS INT64_C(10000000)
+#define TICK_MIN_NS INT64_C(25000)
+#define IDLE_TICKS 4 /* before it sleeps: jobs that come now and then do not rouse it each time */
+
+/* Owner: its thread; the others touch `pulses`, `asleep` and `stopping` under the lock. */
+struct monitor {
+    pthread_t thread;
+    pthread_mutex_t lock; /* under it only signals are sent and `stuck` is called */
+    pthread_cond_t roused;
+    struct list pulses;
+    int64_t tick_ns;
+    int64_t grace_ns;
+    atomic_bool asleep; /* read without the lock by who stops being idle */
+    bool stopping;
+    void *user;
+    void (*stuck)(void *user, struct pulse *pulse, uint64_t state);
+};
+
+static bool has_to_end(const struct pulse *p, int64_t now_ns)
+{
+    const uint64_t job = atomic_load_explicit(&p->job, memory_order_relaxed);
+    return now_ns >= atomic_load_explicit(&p->deadline_ns, memory_order_relaxed) ||
+           atomic_load_explicit(&p->stop, memory_order_relaxed) ||
+           (job && job == atomic_load_explicit(&p->cancel, memory_order_relaxed));
+}
+
+static void look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
+{
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+    if (!pulse_is_in(state))
+        return;
+    if (state != p->seen) {
+        p->seen = state;
+        p->overdue_ns = 0;
+        p->told = false;
+    }
+    const bool overdue = has_to_end(p, now_ns);
+    if (overdue && p->overdue_ns == 0)
+        p->overdue_ns = now_ns;
+    if (overdue && !p->told && now_ns - p->overdue_ns >= m->grace_ns) {
+        p->told = true;
+        m->stuck(m->user, p, state);
+    }
+    const int64_t entered_ns = atomic_load_explicit(&p->entered_ns, memory_order_relaxed);
+    if (overdue || now_ns - entered_ns >= p->slice_ns ||
+        atomic_load_explicit(&p->urgent, memory_order_relaxed))
+        interrupt_send(p, state);
+}
+
+static bool all_idle(const struct monitor *m)
+{
+    for (const struct list *at = m->pulses.next; at != &m->pulses; at = at->next)
+        if (!atomic_load(&LIST_ENTRY(at, struct pulse, link)->idle))
+            return false;
+    return true;
+}
+
+/* Either this sees that a worker is not idle any more, or that worker sees that the monitor sleeps:
+ * both write before they read, sequentially consistent. */
+static void sleep_while_idle(struct monitor *m)
+{
+    atomic_store(&m->asleep, true);
+    while (all_idle(m) && !m->stopping)
+        pthread_cond_wait(&m->roused, &m->lock);
+    atomic_store(&m->asleep, false);
+}
+
+static void sleep_a_tick(struct monitor *m)
+{
+    const int64_t until_ns = clock_mono_ns() + m->tick_ns;
+    const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    pthread_cond_timedwait(&m->roused, &m->lock, &until);
+}
+
+static void *monitor_main(void *arg)
+{
+    struct monitor *m = arg;
+    int idle_ticks = 0;
+    pthread_mutex_lock(&m->lock);
+    while (!m->stopping) {
+        idle_ticks = all_idle(m) ? idle_ticks + 1 : 0;
+        if (idle_ticks > IDLE_TICKS)
+            sleep_while_idle(m);
+        sleep_a_tick(m);
+        const int64_t now_ns = clock_mono_ns();
+        for (struct list *at = m->pulses.next; at != &m->pulses; at = at->next)
+            look_at(m, LIST_ENTRY(at, struct pulse, link), now_ns);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+void monitor_rouse(struct monitor *m)
+{
+    if (!atomic_load(&m->asleep))
+        return;
+    pthread_mutex_lock(&m->lock);
+    pthread_cond_signal(&m->roused);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void set_tick(struct monitor *m)
+{
+    m->tick_ns = TICK_MAX_NS;
+    for (const struct list *at = m->pulses.next; at != &m->pulses; at = at->next) {
+        const int64_t tick_ns = LIST_ENTRY(at, struct pulse, link)->slice_ns / TICKS_A_SLICE;
+        if (tick_ns < m->tick_ns)
+            m->tick_ns = tick_ns > TICK_MIN_NS ? tick_ns : TICK_MIN_NS;
+    }
+}
+
+void monitor_watch(struct monitor *m, struct pulse *pulse)
+{
+    pthread_mutex_lock(&m->lock);
+    list_push(&m->pulses, &pulse->link);
+    set_tick(m);
+    pthread_cond_signal(&m->roused);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void monitor_unwatch(struct monitor *m, struct pulse *pulse)
+{
+    pthread_mutex_lock(&m->lock);
+    list_remove(&pulse->link);
+    set_tick(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+int monitor_start(struct monitor **out, int64_t grace_ns, void *user,
+                  void (*stuck)(void *user, struct pulse *pulse, uint64_t state),
+                  struct neap_error *err)
+{
+    struct monitor *m = mem_zero(1, sizeof *m);
+    pthread_condattr_t attr;
+    sigset_t all, old;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->roused, &attr);
+    pthread_condattr_destroy(&attr);
+    list_init(&m->pulses);
+    m->tick_ns = TICK_MAX_NS;
+    m->grace_ns = grace_ns;
+    m->user = user;
+    m->stuck = stuck;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int failed = pthread_create(&m->thread, NULL, monitor_main, m);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed) {
+        pthread_cond_destroy(&m->roused);
+        pthread_mutex_destroy(&m->lock);
+        free(m);
+        return error_set(err, NEAP_EIO, "cannot start the monitor's thread: %s", strerror(failed));
+    }
+    *out = m;
+    return NEAP_OK;
+}
+
+void monitor_stop(struct monitor *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->stopping = true;
+    pthread_cond_signal(&m->roused);
+    pthread_mutex_unlock(&m->lock);
+    pthread_join(m->thread, NULL);
+    pthread_cond_destroy(&m->roused);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}

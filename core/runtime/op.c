@@ -1,0 +1,146 @@
+#include "runtime/op.h"
+
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/worker_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+bool op_killed(lua_State *L)
+{
+    const struct vm *vm = vm_of(L);
+    return (vm->run && vm->run->ended) || (vm->fiber && vm->fiber->ended);
+}
+
+bool op_may_wait(lua_State *L, const char *name)
+{
+    run_check(L, name);
+    if (op_killed(L)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "killed");
+        return false;
+    }
+    if (!coro_waitable(L))
+        luaL_error(L,
+                   "%s cannot wait here: inside a function that C called (a sort comparator, a "
+                   "gsub callback, a callback of luv...) or in the __close of a coroutine that "
+                   "coroutine.close ends",
+                   name);
+    return true;
+}
+
+static void open_for(struct run *run, struct fiber *fiber, struct op *op,
+                     void (*stop)(struct op *op))
+{
+    op->fiber = fiber;
+    op->stop = stop;
+    op->done = false;
+    list_push(&run->ops, &op->link);
+}
+
+void op_open(lua_State *L, struct op *op, void (*stop)(struct op *op))
+{
+    struct vm *vm = vm_of(L);
+    open_for(vm->run, vm->fiber, op, stop);
+}
+
+void op_attach(lua_State *L, struct op *op, void (*stop)(struct op *op))
+{
+    open_for(vm_of(L)->run, NULL, op, stop);
+}
+
+void op_close(struct op *op)
+{
+    list_remove(&op->link);
+    if (op->fiber && op->fiber->op == op)
+        op->fiber->op = NULL;
+}
+
+/* Whatever `stop` does, it does not open or close others. */
+void ops_stop(struct run *run, const struct fiber *fiber)
+{
+    for (struct list *at = run->ops.next, *next; at != &run->ops; at = next) {
+        struct op *op = LIST_ENTRY(at, struct op, link);
+        next = at->next;
+        if (fiber && op->fiber != fiber)
+            continue;
+        op_close(op);
+        op->stop(op);
+    }
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+int op_wait(lua_State *L, struct op *op, lua_CFunction then)
+{
+    struct fiber *fiber = vm_of(L)->fiber;
+    assert(op->fiber == fiber);
+    fiber->op = op;
+    fiber->serial++;
+    if (!op->done)
+        return run_park(L, then);
+    lua_settop(L, 0);
+    return then(L);
+}
+
+struct op *op_current(lua_State *L)
+{
+    return vm_of(L)->fiber->op;
+}
+
+void op_done(struct op *op)
+{
+    struct fiber *fiber = op->fiber;
+    op->done = true;
+    if (fiber->op == op)
+        fiber_wake(fiber, fiber->serial);
+}
+
+/* --- what a worker has one of ----------------------------------------------------------------- */
+
+struct kept {
+    struct kept *next;
+    const void *key;
+    void *thing;
+    void (*close)(void *thing);
+};
+
+uv_loop_t *worker_loop(struct worker *worker)
+{
+    return &worker->loop;
+}
+
+void worker_keep(struct worker *worker, const void *key, void *thing, void (*close)(void *thing))
+{
+    struct kept *kept = mem_zero(1, sizeof *kept);
+    *kept = (struct kept){worker->kept, key, thing, close};
+    worker->kept = kept;
+}
+
+void *worker_kept(struct worker *worker, const void *key)
+{
+    for (const struct kept *kept = worker->kept; kept; kept = kept->next)
+        if (kept->key == key)
+            return kept->thing;
+    return NULL;
+}
+
+void kept_close(struct worker *w)
+{
+    for (struct kept *kept; (kept = w->kept);) {
+        w->kept = kept->next;
+        kept->close(kept->thing);
+        free(kept);
+    }
+}
+
+/* --- errands ---------------------------------------------------------------------------------- */
+
+void worker_send(struct worker *worker, struct worker_errand *errand)
+{
+    errand->message.kind = WORKER_ERRAND;
+    worker_post(worker, &errand->message);
+}

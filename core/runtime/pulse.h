@@ -1,0 +1,87 @@
+/* What a worker runs at the moment, for the monitor and the engine to see and to interrupt. A
+ * section is a stretch of time in which the worker is inside Lua (or in C called from there): one
+ * resume of a job, the unwinding of one, a teardown, a callback.
+ *
+ *   section:    out ──enter──► in ──leave──► out
+ *                              └──abandon──► lost     (for good: the thread is stuck in C)
+ *
+ * `leave` and `abandon` are one compare-and-swap each on the same word, so exactly one of them
+ * happens: either the worker goes on, or the engine takes its jobs and nothing it finds later
+ * counts. That word is the fencing token of everything the worker has in hand. */
+#ifndef RUNTIME_PULSE_H
+#define RUNTIME_PULSE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+#define PULSE_IN 1u
+#define PULSE_LOST 2u
+#define PULSE_STEP 4u
+
+/* Written by the worker unless it says otherwise; read by the monitor and the engine. */
+struct pulse {
+    _Atomic uint64_t state;     /* number of the section * PULSE_STEP + flags */
+    _Atomic int64_t entered_ns; /* monotonic, as are all times here */
+    _Atomic int64_t deadline_ns;
+    _Atomic uint64_t job; /* whose section it is; 0: no job's */
+    _Atomic int priority; /* of it */
+    atomic_bool idle;     /* sleeps with nothing to run */
+    /* Asked by the engine. */
+    _Atomic uint64_t cancel; /* that job is to stop */
+    atomic_bool stop;        /* whatever runs is to stop: a drain is over */
+    atomic_bool urgent;      /* something of a higher priority has come */
+    /* By who signals, read by the handler: the state it is meant for. */
+    _Atomic uint64_t meant;
+    pthread_t thread; /* written before it is watched */
+    int64_t slice_ns; /* fixed */
+    void *owner;      /* fixed: the worker */
+    /* The monitor's. */
+    struct list link;
+    uint64_t seen;        /* the section it looked at last, */
+    int64_t overdue_ns;   /* since when that is to end; 0: it is not */
+    bool told;            /* that it is stuck has been said */
+};
+
+static inline bool pulse_is_in(uint64_t state)
+{
+    return state & PULSE_IN && !(state & PULSE_LOST);
+}
+
+static inline void pulse_enter(struct pulse *p, int64_t now_ns, int64_t deadline_ns, uint64_t job,
+                               int priority)
+{
+    atomic_store_explicit(&p->entered_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&p->deadline_ns, deadline_ns, memory_order_relaxed);
+    atomic_store_explicit(&p->job, job, memory_order_relaxed);
+    atomic_store_explicit(&p->priority, priority, memory_order_relaxed);
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+    /* who sees the new section sees what is above */
+    atomic_store_explicit(&p->state, state + PULSE_STEP + PULSE_IN, memory_order_release);
+}
+
+/* False: it was abandoned meanwhile. */
+static inline bool pulse_leave(struct pulse *p)
+{
+    uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+    return !(state & PULSE_LOST) &&
+           atomic_compare_exchange_strong_explicit(&p->state, &state, state - PULSE_IN,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Engine: the section `state` is given up. False: it ended by itself just now. */
+static inline bool pulse_abandon(struct pulse *p, uint64_t state)
+{
+    return atomic_compare_exchange_strong_explicit(&p->state, &state, state | PULSE_LOST,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+static inline bool pulse_lost(const struct pulse *p)
+{
+    return atomic_load_explicit(&p->state, memory_order_relaxed) & PULSE_LOST;
+}
+
+#endif

@@ -1,0 +1,281 @@
+/* How jobs end: by themselves, cancelled, past their deadline, handed back; and their outcomes on
+ * the way to the engine. */
+#include "runtime/worker_state.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/interrupt.h"
+#include "runtime/job_main.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOSE_NS INT64_C(50000000) /* CPU time for the to-be-closed variables of a killed job */
+#define NUDGE_OUTCOMES 32 /* outcomes left with the engine before it is woken for them */
+
+/* --- outcomes --------------------------------------------------------------------------------- */
+
+static void post_outcome(struct worker *w, struct outcome *outcome)
+{
+    outcome->message.kind = ENGINE_OUTCOME;
+    outcome->worker = w;
+    mailbox_leave(w->env->engine, &outcome->message);
+    if (w->alone || ++w->outcomes % NUDGE_OUTCOMES == 0)
+        mailbox_nudge(w->env->engine);
+    w->alone = false; /* from now it looks by itself, until this worker is idle again */
+}
+
+static struct outcome *outcome_new(struct job *job, int kind)
+{
+    struct outcome *outcome = mem_zero(1, sizeof *outcome);
+    outcome->job = job;
+    outcome->kind = kind;
+    list_init(&outcome->children);
+    return outcome;
+}
+
+static void drop_children(struct run *run)
+{
+    for (struct list *at; (at = list_shift(&run->children));) {
+        struct job *child = LIST_ENTRY(at, struct job, message.link);
+        gate_leave(child->gate);
+        job_free(child);
+    }
+}
+
+static struct outcome *outcome_of(struct run *run)
+{
+    struct outcome *outcome = outcome_new(run->job, run->kind);
+    outcome->after_ms = run->after_ms;
+    outcome->generation = run->entry ? run->entry->loaded->plugin->generation : 0;
+    outcome->started_ms = run->started_ms;
+    outcome->run_us = (run->worker->now_ns - run->started_ns) / 1000;
+    outcome->wait_us = run->wait_us;
+    outcome->bytes = run->bytes;
+    outcome->cpu_us = run->cpu_ns / 1000;
+    outcome->error = run->error;
+    if (run->kind == OUTCOME_COMPLETED && run->has_result) {
+        outcome->result_len = (uint32_t)run->result.len;
+        outcome->result = mem_copy(run->result.data, run->result.len);
+    }
+    run_print(run, NULL, 0); /* a last line without newline */
+    if (run->log.len) {
+        outcome->log_len = (uint32_t)run->log.len;
+        outcome->log = buf_take(&run->log);
+    }
+    if (run->kind == OUTCOME_COMPLETED)
+        list_splice(&outcome->children, &run->children);
+    drop_children(run);
+    return outcome;
+}
+
+/* An error that nobody looked at does not pass for success. */
+static void look_at_stray(struct run *run)
+{
+    if (run->n_stray && run->kind == OUTCOME_COMPLETED) {
+        char *text = mem_format("an async function failed and nobody waited for it: %s",
+                                run->stray ? run->stray : "");
+        job_main_failed(run, "error", text, NULL);
+        free(text);
+    }
+    free(run->stray);
+    run->stray = NULL;
+    run->n_stray = 0;
+}
+
+/* All its fibers but the main one are gone, and that has ended. */
+void run_finish(struct worker *w, struct run *run)
+{
+    look_at_stray(run);
+    struct outcome *outcome = outcome_of(run);
+    struct entry *entry = run->entry;
+    if (run->main.answer)
+        call_free(run->main.answer);
+    if (run->deadline.pos)
+        heap_remove(&w->deadlines, &run->deadline);
+    if (w->hoarder == run)
+        w->hoarder = NULL;
+    list_remove(&run->link);
+    list_remove(&run->main.link);
+    run->main.serial++;
+    run->main.answer = NULL;
+    run->main.run = NULL;
+    run->entry = NULL;
+    run->error = NULL;
+    run->job = NULL;
+    run_recycle(w, run);
+    post_outcome(w, outcome);
+    if (entry)
+        entry_release(&w->entries, &w->vm, entry, w->catalogue);
+}
+
+/* --- unwinding -------------------------------------------------------------------------------- */
+
+/* Its coroutines, innermost first. */
+static void reset(struct worker *w, struct fiber *fiber)
+{
+    w->vm.fiber = fiber;
+    coro_reset(fiber->co);
+    w->vm.fiber = NULL;
+}
+
+static void detach_all(struct worker *w, struct run *run)
+{
+    for (struct list *at = run->fibers.next; at != &run->fibers; at = at->next)
+        fiber_detach(w, LIST_ENTRY(at, struct fiber, link));
+    ops_stop(run, NULL);
+}
+
+/* Ends a run from outside. Fibers of neap.async first, the youngest first; what they open in their
+ * last moments is stopped as well. */
+void run_unwind(struct worker *w, struct run *run)
+{
+    run->ended = run->closing = true;
+    detach_all(w, run);
+    if (run->entry)
+        entry_switch(&w->vm, run->entry);
+    section_enter_brief(w, run, CLOSE_NS);
+    while (run->fibers.prev != &run->main.link) {
+        struct fiber *fiber = LIST_ENTRY(run->fibers.prev, struct fiber, link);
+        reset(w, fiber);
+        fiber_recycle(w, fiber);
+    }
+    reset(w, &run->main);
+    section_leave(w);
+    if (w->lost)
+        return;
+    ops_stop(run, NULL);
+    run_finish(w, run);
+}
+
+/* A fiber of neap.async, alone. */
+void fiber_unwind(struct worker *w, struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    fiber->ended = fiber->closing = true;
+    fiber_detach(w, fiber);
+    ops_stop(run, fiber);
+    entry_switch(&w->vm, run->entry);
+    section_enter_brief(w, run, CLOSE_NS);
+    reset(w, fiber);
+    section_leave(w);
+    if (w->lost)
+        return;
+    ops_stop(run, fiber);
+    fiber_recycle(w, fiber);
+}
+
+void run_settle(struct run *run, int kind)
+{
+    if (run->ended)
+        return;
+    run->kind = kind;
+    run->ended = true;
+}
+
+void run_timed_out(struct run *run, lua_State *L)
+{
+    if (run->ended)
+        return;
+    const double limit_s = (double)(run->deadline_ns - run->started_ns) / 1e9;
+    char *text = mem_format("timeout: the attempt did not end within %gs", limit_s);
+    job_main_failed(run, "timeout", text, L ? vm_traceback_text(L) : NULL);
+    free(text);
+    run_settle(run, OUTCOME_FAILED);
+}
+
+void worker_kill_late(struct worker *w)
+{
+    for (struct heap_node *node; !w->lost && (node = heap_min(&w->deadlines)) &&
+                                 node->key <= w->now_ns;) {
+        struct run *run = HEAP_ENTRY(node, struct run, deadline);
+        run_timed_out(run, coro_innermost(run->main.co));
+        run_unwind(w, run);
+    }
+}
+
+/* --- told from outside ------------------------------------------------------------------------ */
+
+/* A job out of the line that does not start here. */
+void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task)
+{
+    atomic_store_explicit(&job->started, true, memory_order_relaxed);
+    if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
+        mailbox_nudge(w->env->engine);
+    struct outcome *outcome = outcome_new(job, kind);
+    outcome->no_task = no_task;
+    post_outcome(w, outcome);
+}
+
+static void give_back(struct worker *w, struct job *job)
+{
+    atomic_fetch_sub_explicit(&w->n_blocked, 1, memory_order_relaxed);
+    job->message.kind = ENGINE_GIVEN_BACK;
+    mailbox_leave(w->env->engine, &job->message);
+}
+
+void worker_give_back(struct worker *w, struct list *jobs)
+{
+    if (list_empty(jobs))
+        return;
+    for (struct list *at; (at = list_shift(jobs));)
+        give_back(w, LIST_ENTRY(at, struct job, message.link));
+    mailbox_nudge(w->env->engine);
+}
+
+void worker_give_back_all(struct worker *w)
+{
+    atomic_store_explicit(&w->share, false, memory_order_relaxed);
+    for (struct list *at = w->entries.loaded.next; at != &w->entries.loaded; at = at->next)
+        worker_give_back(w, &LIST_ENTRY(at, struct loaded, link)->blocked_jobs);
+}
+
+void worker_stop_runs(struct worker *w)
+{
+    w->stopping = true;
+    worker_give_back_all(w);
+    while (!w->lost && !list_empty(&w->runs)) {
+        struct run *run = LIST_ENTRY(w->runs.next, struct run, link);
+        run_settle(run, OUTCOME_HANDED_BACK);
+        run_unwind(w, run);
+    }
+    mailbox_nudge(w->env->engine);
+}
+
+/* The engine knows that it is cancelled: to give it back is enough. */
+static bool cancel_blocked(struct worker *w, uint64_t id)
+{
+    for (struct list *at = w->entries.loaded.next; at != &w->entries.loaded; at = at->next) {
+        struct list *jobs = &LIST_ENTRY(at, struct loaded, link)->blocked_jobs;
+        for (struct list *it = jobs->next; it != jobs; it = it->next) {
+            if (LIST_ENTRY(it, struct job, message.link)->id != id)
+                continue;
+            list_remove(it);
+            give_back(w, LIST_ENTRY(it, struct job, message.link));
+            return true;
+        }
+    }
+    return false;
+}
+
+void worker_cancel(struct worker *w, uint64_t id)
+{
+    if (w->starting && w->starting->id == id)
+        w->starting_cancelled = true;
+    if (cancel_blocked(w, id)) {
+        mailbox_nudge(w->env->engine);
+        return;
+    }
+    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
+        struct run *run = LIST_ENTRY(at, struct run, link);
+        if (run->job->id != id ||
+            run->job->flags & JOB_ON_DEAD) /* that is over: on_dead is not meant */
+            continue;
+        run_settle(run, OUTCOME_CANCELLED);
+        run_unwind(w, run);
+        if (!w->lost)
+            mailbox_nudge(w->env->engine);
+        return;
+    }
+}

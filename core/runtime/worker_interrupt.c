@@ -1,0 +1,209 @@
+/* What is done about code that is interrupted: its slice is over, it is past its deadline, it was
+ * cancelled, the state is out of memory. And the sections that can be interrupted (see pulse.h). */
+#include "runtime/worker_state.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/interrupt.h"
+#include "runtime/job_main.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A shorter resume is counted as CPU time as long as it took: to read the thread's clock would cost
+ * more than most resumes. */
+#define READ_CPU_NS 50000
+
+/* --- sections --------------------------------------------------------------------------------- */
+
+static void begin(struct worker *w, struct run *run)
+{
+    w->vm.run = run;
+    w->section_allocated = w->vm.allocated_bytes;
+    w->section_bytes = w->vm.bytes;
+    w->vm.limited = true;
+}
+
+void section_enter(struct worker *w, struct run *run)
+{
+    begin(w, run);
+    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority);
+}
+
+void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
+{
+    const int64_t now_ns = clock_mono_ns();
+    begin(w, run);
+    w->brief = true;
+    w->brief_until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+    pulse_enter(&w->pulse, now_ns, now_ns + cpu_ns, run && run->job ? run->job->id : 0,
+                NEAP_PRIORITY_MAX);
+}
+
+/* Of the wall time that a section took, what this thread had of a CPU. */
+static int64_t cpu_of(struct worker *w, int64_t wall_ns)
+{
+    if (wall_ns < READ_CPU_NS) {
+        w->uncounted_ns += wall_ns;
+        return wall_ns;
+    }
+    const int64_t read_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    const int64_t cpu_ns = read_ns - w->cpu_ns - w->uncounted_ns;
+    w->cpu_ns = read_ns;
+    w->uncounted_ns = 0;
+    return cpu_ns < 0 ? 0 : cpu_ns < wall_ns ? cpu_ns : wall_ns;
+}
+
+static void charge(struct worker *w, struct run *run, int64_t wall_ns)
+{
+    const struct vm *vm = &w->vm;
+    run->bytes += vm->allocated_bytes - w->section_allocated;
+    run->net_bytes += (int64_t)vm->bytes - (int64_t)w->section_bytes;
+    if (run->net_bytes < 0) /* it collected garbage of others */
+        run->net_bytes = 0;
+    run->cpu_ns += cpu_of(w, wall_ns);
+}
+
+void section_leave(struct worker *w)
+{
+    struct vm *vm = &w->vm;
+    const int64_t entered_ns = atomic_load_explicit(&w->pulse.entered_ns, memory_order_relaxed);
+    if (!pulse_leave(&w->pulse)) {
+        w->lost = true;
+        return;
+    }
+    vm->armed = 0;
+    vm->doomed = vm->limited = w->brief = false;
+    w->now_ns = clock_mono_ns();
+    if (vm->run)
+        charge(w, vm->run, w->now_ns - entered_ns);
+    vm->run = NULL;
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static int64_t held_by(const struct worker *w, const struct run *run)
+{
+    if (run != w->vm.run)
+        return run->net_bytes;
+    return run->net_bytes + (int64_t)w->vm.bytes - (int64_t)w->section_bytes;
+}
+
+static struct run *biggest(const struct worker *w)
+{
+    struct run *found = NULL;
+    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
+        struct run *run = LIST_ENTRY(at, struct run, link);
+        if (!run->ended && (!found || held_by(w, run) > held_by(w, found)))
+            found = run;
+    }
+    return found;
+}
+
+static void blame(struct worker *w, struct run *run)
+{
+    char text[160];
+    snprintf(text, sizeof text,
+             "not enough memory: the worker's state needs more than %zu MiB, and this job holds the "
+             "most, about %lld MiB",
+             w->memory_bytes >> 20, (long long)(held_by(w, run) >> 20));
+    job_main_failed(run, "memory", text, run == w->vm.run ? vm_traceback_text(w->vm.current) : NULL);
+    run_settle(run, OUTCOME_FAILED);
+}
+
+/* Past the soft limit. Collects; if that does not help, whoever holds the most has to go. */
+static void relieve(struct worker *w, lua_State *L)
+{
+    struct vm *vm = &w->vm;
+    const size_t limit = w->memory_bytes;
+    vm->over = false;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    vm->soft_bytes = limit;
+    if (vm->bytes <= limit - limit / 8)
+        return;
+    vm->soft_bytes = vm->bytes + limit / 8; /* it is looked at again then */
+    struct run *run = biggest(w);
+    if (run && run == vm->run)
+        blame(w, run);
+    else
+        w->hoarder = run;
+}
+
+static void report_full(struct worker *w)
+{
+    struct worker_note *note = mem_zero(1, sizeof *note);
+    note->message.kind = ENGINE_WORKER_FULL;
+    note->worker = w;
+    mailbox_post(w->env->engine, &note->message);
+    w->reported_full = true;
+}
+
+/* Between two resumes. */
+void worker_kill_hoarder(struct worker *w)
+{
+    struct run *run = w->hoarder;
+    const size_t limit = w->memory_bytes;
+    w->hoarder = NULL;
+    blame(w, run);
+    run_unwind(w, run);
+    if (w->lost)
+        return;
+    lua_gc(w->vm.L, LUA_GCCOLLECT, 0);
+    w->vm.soft_bytes = limit;
+    if (w->vm.bytes > limit - limit / 5 && !w->reported_full)
+        report_full(w); /* no job holds it: what its plugins keep has grown */
+}
+
+/* --- the verdict ------------------------------------------------------------------------------ */
+
+static void settle_asked(struct worker *w, struct run *run, lua_State *L)
+{
+    struct pulse *p = &w->pulse;
+    const bool on_dead = run->job->flags & JOB_ON_DEAD; /* a cancel means the job, which is over */
+    if (atomic_load_explicit(&p->stop, memory_order_relaxed))
+        run_settle(run, OUTCOME_HANDED_BACK);
+    else if (atomic_load_explicit(&p->cancel, memory_order_relaxed) == run->job->id && !on_dead)
+        run_settle(run, OUTCOME_CANCELLED);
+    else if (clock_mono_ns() >= run->deadline_ns)
+        run_timed_out(run, L);
+}
+
+static int brief_verdict(struct worker *w)
+{
+    if (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < w->brief_until_ns)
+        return VERDICT_GO_ON;
+    w->vm.doomed = true; /* no pcall holds it */
+    return VERDICT_QUIT;
+}
+
+static bool slice_is_over(struct worker *w)
+{
+    struct pulse *p = &w->pulse;
+    const int64_t entered_ns = atomic_load_explicit(&p->entered_ns, memory_order_relaxed);
+    return w->hoarder || atomic_exchange_explicit(&p->urgent, false, memory_order_relaxed) ||
+           clock_mono_ns() - entered_ns >= p->slice_ns;
+}
+
+int worker_interrupted(struct vm *vm, lua_State *L)
+{
+    struct worker *w = vm->worker;
+    struct run *run = vm->run;
+    if (pulse_lost(&w->pulse)) { /* what runs here is nobody's any more */
+        vm->doomed = true;
+        return VERDICT_QUIT;
+    }
+    if (vm->over)
+        relieve(w, L);
+    if (w->brief)
+        return brief_verdict(w);
+    if (!run)
+        return VERDICT_GO_ON;
+    settle_asked(w, run, L);
+    if (run->ended)
+        return VERDICT_QUIT;
+    if (!slice_is_over(w) || !coro_waitable(L))
+        return VERDICT_GO_ON;
+    vm->fiber->state = FIBER_PREEMPTED;
+    return VERDICT_GIVE_WAY;
+}

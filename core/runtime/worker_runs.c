@@ -1,0 +1,154 @@
+/* Runs, fibers and their coroutines: made, kept for reuse, freed with the worker. */
+#include "runtime/worker_state.h"
+
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/job_main.h"
+
+#include <stdlib.h>
+
+#define FREE_RUNS_MAX 4096      /* coroutines kept for reuse */
+#define SPENT_BYTES (4 << 20)   /* a job that allocated more takes its coroutine along, see below */
+#define KEPT_BUFFER_BYTES 16384 /* a larger buffer is not kept for the next job */
+
+/* --- coroutines ------------------------------------------------------------------------------- */
+
+static int new_thread(lua_State *L) /* 1: the fiber it is for (light) */
+{
+    struct fiber *fiber = lua_touserdata(L, 1);
+    fiber->co = lua_newthread(L);
+    fiber->co_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static void drop_coroutine(struct worker *w, struct fiber *fiber)
+{
+    luaL_unref(w->vm.L, LUA_REGISTRYINDEX, fiber->co_ref);
+    fiber->co = NULL;
+}
+
+static void fiber_init(struct worker *w, struct run *run, struct fiber *fiber)
+{
+    fiber->run = run;
+    fiber->state = FIBER_READY;
+    fiber->fresh = true;
+    fiber->ended = fiber->closing = fiber->asking = false;
+    fiber->born = ++w->births;
+    fiber->op = NULL;
+    list_push(&run->fibers, &fiber->link);
+    run->n_fibers++;
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+static void keep_free(struct worker *w, struct run *run)
+{
+    if (run->main.co) { /* the one used last is next: it is still in the cache */
+        w->n_free++;
+        list_insert(w->free_runs.next, &run->link);
+    } else {
+        list_push(&w->free_runs, &run->link);
+    }
+}
+
+static void run_ready(struct worker *w, struct run *run)
+{
+    run->n_fibers = run->n_asking = 0;
+    list_init(&run->fibers);
+    list_init(&run->ops);
+    list_init(&run->blocked);
+    fiber_init(w, run, &run->main);
+}
+
+struct run *run_new(struct worker *w)
+{
+    struct list *first = list_shift(&w->free_runs);
+    struct run *run = first ? LIST_ENTRY(first, struct run, link) : mem_zero(1, sizeof *run);
+    run->worker = w;
+    if (!first)
+        run->main.worker = w; /* else an answer on its way to the last job reads it just now */
+    if (run->main.co) {
+        w->n_free--;
+        run_ready(w, run);
+        return run;
+    }
+    lua_State *L = w->vm.L;
+    lua_pushcfunction(L, new_thread);
+    lua_pushlightuserdata(L, &run->main);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) {
+        run_ready(w, run);
+        return run;
+    }
+    lua_pop(L, 1);
+    run->main.co = NULL;
+    keep_free(w, run);
+    return NULL;
+}
+
+/* After a stack overflow a coroutine keeps many records of calls, and Lua frees every other one:
+ * what is left lies scattered, and the next deep recursion on it takes three times as long. */
+void run_recycle(struct worker *w, struct run *run)
+{
+    if (run->result.cap > KEPT_BUFFER_BYTES)
+        buf_close(&run->result);
+    if (w->n_free >= FREE_RUNS_MAX || run->bytes > SPENT_BYTES) {
+        drop_coroutine(w, &run->main);
+        buf_close(&run->result);
+        buf_close(&run->line);
+    }
+    keep_free(w, run);
+}
+
+void worker_free_runs(struct worker *w)
+{
+    for (struct list *at; (at = list_shift(&w->free_runs));) {
+        struct run *run = LIST_ENTRY(at, struct run, link);
+        if (run->main.co)
+            drop_coroutine(w, &run->main);
+        buf_close(&run->result);
+        buf_close(&run->log);
+        buf_close(&run->line);
+        free(run);
+    }
+    for (struct list *at; (at = list_shift(&w->free_fibers));)
+        free(LIST_ENTRY(at, struct fiber, link));
+}
+
+/* --- fibers of neap.async --------------------------------------------------------------------- */
+
+/* The record is kept, for answers on their way; the coroutine is not: what runs in one is small and
+ * rare beside jobs. */
+void fiber_recycle(struct worker *w, struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    list_remove(&fiber->link);
+    run->n_fibers--;
+    fiber->serial++;
+    if (fiber->answer)
+        call_free(fiber->answer);
+    fiber->answer = NULL;
+    fiber->run = NULL;
+    drop_coroutine(w, fiber);
+    list_push(&w->free_fibers, &fiber->link);
+}
+
+/* Where there is no memory for it Lua raises, and the record is back among the free ones. */
+struct fiber *fiber_spawn(lua_State *L)
+{
+    struct run *run = vm_of(L)->run;
+    struct worker *w = run->worker;
+    lua_State *co = lua_newthread(L);
+    lua_insert(L, -2);
+    lua_pushcfunction(co, job_async);
+    lua_xmove(L, co, 1);
+    const int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct list *first = list_shift(&w->free_fibers);
+    struct fiber *fiber = first ? LIST_ENTRY(first, struct fiber, link) : mem_zero(1, sizeof *fiber);
+    if (!first)
+        fiber->worker = w;
+    fiber->co = co;
+    fiber->co_ref = ref;
+    fiber_init(w, run, fiber);
+    fiber_make_ready(w, fiber);
+    return fiber;
+}

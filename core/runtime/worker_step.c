@@ -1,0 +1,294 @@
+/* What runs next, and for how long: jobs out of the line, fibers whose wait is over, fibers that
+ * gave way at the end of their slice.
+ *
+ * Per priority the woken go first, then one queue of new and preempted ones, in order of their
+ * time. A preempted fiber keeps its plugin: until it waits or ends, no other job of that plugin runs
+ * in this state, so its variables do not change under it. What comes up meanwhile is set aside. */
+#include "runtime/worker_state.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "runtime/coro.h"
+#include "runtime/job_main.h"
+
+#include <limits.h>
+
+#define WOKEN_IN_A_ROW                                                                             \
+    64 /* woken fibers resumed before one of the queue with the same priority has its turn */
+#define NOBODY INT_MIN
+#define ON_DEAD_MS 60000 /* deadline of an on_dead whose task has none */
+
+/* --- whose plugin is taken -------------------------------------------------------------------- */
+
+static bool is_set_aside(const struct fiber *fiber)
+{
+    const struct fiber *holder = fiber->run->entry->loaded->holder;
+    return holder && holder != fiber;
+}
+
+void fiber_release_plugin(struct worker *w, struct fiber *fiber)
+{
+    struct loaded *loaded = fiber->run->entry ? fiber->run->entry->loaded : NULL;
+    if (!loaded || loaded->holder != fiber)
+        return;
+    loaded->holder = NULL;
+    for (struct list *at; (at = list_shift(&loaded->blocked));) {
+        struct fiber *other = LIST_ENTRY(at, struct fiber, place);
+        heap_push(other->state == FIBER_PREEMPTED ? &w->preempted : &w->woken, &other->turn);
+    }
+    worker_give_back(w, &loaded->blocked_jobs); /* others may be more urgent by now */
+}
+
+/* The first of the heap that may run; the others are set aside, with their turn. */
+static struct fiber *first_free(struct heap *heap)
+{
+    for (struct heap_node *node; (node = heap_min(heap));) {
+        struct fiber *fiber = HEAP_ENTRY(node, struct fiber, turn);
+        if (!is_set_aside(fiber))
+            return fiber;
+        heap_pop(heap);
+        list_push(&fiber->run->entry->loaded->blocked, &fiber->place);
+    }
+    return NULL;
+}
+
+static struct loaded *loaded_of(const struct worker *w, const struct job *job)
+{
+    const struct task_info *info = catalogue_task(w->catalogue, job->task);
+    const struct entry *entry = info ? entries_find(&w->entries, info) : NULL;
+    return entry ? entry->loaded : NULL;
+}
+
+/* --- resuming --------------------------------------------------------------------------------- */
+
+static void give_way(struct worker *w, struct fiber *fiber)
+{
+    fiber->state = FIBER_PREEMPTED;
+    fiber->turn.key = -fiber->run->job->priority;
+    fiber->turn.tie = ++w->wakings;
+    fiber->behind = line_tail(&w->line);
+    heap_push(&w->preempted, &fiber->turn);
+    if (!fiber->run->entry->info->reentrant)
+        fiber->run->entry->loaded->holder = fiber;
+    w->gave_way = true;
+}
+
+static void watch_deadline(struct worker *w, struct run *run)
+{
+    if (run->deadline_ns == INT64_MAX || run->deadline.pos)
+        return;
+    run->deadline.key = run->deadline_ns;
+    run->deadline.tie = ++w->wakings;
+    heap_push(&w->deadlines, &run->deadline);
+}
+
+/* It gave the thread back without being done. */
+static void stopped(struct worker *w, struct fiber *fiber, int status, bool parked)
+{
+    struct run *run = fiber->run;
+    if (parked && !run->ended && !fiber->ended) {
+        watch_deadline(w, run);
+        if (fiber->state == FIBER_PREEMPTED) {
+            give_way(w, fiber);
+            return;
+        }
+        fiber->state = FIBER_WAITING;
+        fiber_release_plugin(w, fiber);
+        return;
+    }
+    if (fiber->ended && !run->ended) {
+        fiber_unwind(w, fiber);
+        return;
+    }
+    if (run->ended) /* settled by ctx:fail and the like */
+        ;
+    else if (status == LUA_YIELD)
+        job_main_failed(run, "error", "a C function yielded outside of any coroutine", NULL);
+    else /* job_main catches all: only the lack of memory for its own frame gets here */
+        job_main_failed(run, "memory", "not enough memory", NULL);
+    run_unwind(w, run);
+}
+
+static void ended(struct worker *w, struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    fiber_release_plugin(w, fiber);
+    ops_stop(run, fiber);
+    if (fiber != &run->main) {
+        fiber_recycle(w, fiber);
+    } else if (run->n_fibers > 1 || !list_empty(&run->ops)) {
+        run->ended = true; /* the outcome stands; what it left behind is unwound */
+        run_unwind(w, run);
+    } else {
+        run_finish(w, run);
+    }
+}
+
+static void resume(struct worker *w, struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    if (fiber->ended) { /* killed while it waited */
+        fiber_unwind(w, fiber);
+        return;
+    }
+    int args = 0;
+    if (fiber->fresh)
+        args = lua_gettop(fiber->co) - 1;
+    if (run->entry)
+        entry_switch(&w->vm, run->entry);
+    fiber->fresh = false;
+    fiber->state = FIBER_ON;
+    w->vm.fiber = fiber;
+    section_enter(w, run);
+    const int status = coro_run(fiber->co, w->vm.L, args);
+    section_leave(w);
+    if (w->lost)
+        return;
+    const bool parked = status == LUA_YIELD && w->vm.parking;
+    w->vm.fiber = NULL;
+    w->vm.parking = false;
+    if (status == LUA_OK && (fiber == &run->main || !run->ended))
+        ended(w, fiber);
+    else
+        stopped(w, fiber, status, parked);
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+/* A job that does not start: its task is gone, the worker stops, it expired or was cancelled. */
+static bool turned_away(struct worker *w, struct job *job, const struct task_info *info,
+                        int64_t now_ms)
+{
+    const bool expired = job->expires_ms && job->expires_ms <= now_ms;
+    const bool cancelled = expired || w->starting_cancelled;
+    if (!cancelled && info && !w->stopping)
+        return false;
+    worker_turn_away(w, job, cancelled ? OUTCOME_CANCELLED : OUTCOME_HANDED_BACK,
+                     !cancelled && !info);
+    return true;
+}
+
+static void run_init(struct worker *w, struct run *run, struct job *job,
+                     const struct task_info *info, int64_t now_ms)
+{
+    int64_t limit_ms = catalogue_timeout(info, job);
+    if (limit_ms == 0 && job->flags & JOB_ON_DEAD)
+        limit_ms = ON_DEAD_MS;
+    run->job = job;
+    run->attempt = job->attempt;
+    run->ended = run->closing = run->in_args = run->has_result = false;
+    run->slotless = run->returning = false;
+    run->kind = OUTCOME_FAILED;
+    run->after_ms = 0;
+    run->result.len = run->log.len = run->line.len = 0;
+    run->started_ms = now_ms;
+    run->started_ns = w->now_ns;
+    run->deadline_ns = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
+    run->wait_us = (now_ms - job->available_ms) * 1000;
+    run->progress_ms = 0;
+    run->bytes = 0;
+    run->net_bytes = run->cpu_ns = 0;
+    list_init(&run->children);
+    list_push(&w->runs, &run->link);
+}
+
+/* No job starts before the engine saw that it is due: its clock may be ahead of what was read here
+ * before the last job. */
+static int64_t started_ms(const struct worker *w, const struct job *job)
+{
+    const int64_t now_ms = (w->now_ns + w->unix_ahead_ns) / 1000000;
+    return now_ms > job->available_ms ? now_ms : job->available_ms;
+}
+
+static void start(struct worker *w, struct job *job)
+{
+    const int64_t now_ms = started_ms(w, job);
+    w->starting = job;
+    w->starting_cancelled = false;
+    if (atomic_load_explicit(&w->env->serial, memory_order_relaxed) != w->catalogue->serial)
+        worker_take_messages(w); /* generations only go up: the newest may be on its way here */
+    w->starting = NULL;
+    if (w->lost)
+        return;
+    const struct task_info *info = catalogue_task(w->catalogue, job->task);
+    if (turned_away(w, job, info, now_ms))
+        return;
+    struct run *run = run_new(w);
+    if (!run) {
+        worker_turn_away(w, job, OUTCOME_HANDED_BACK, false);
+        return;
+    }
+    atomic_store_explicit(&job->started, true, memory_order_relaxed);
+    if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
+        mailbox_nudge(w->env->engine);
+    run_init(w, run, job, info, now_ms);
+    run->entry = entries_find(&w->entries, info);
+    if (run->entry)
+        entry_use(run->entry);
+    lua_settop(run->main.co, 0);
+    lua_pushcfunction(run->main.co, job_main);
+    resume(w, &run->main);
+}
+
+/* --- the order -------------------------------------------------------------------------------- */
+
+/* True: something was done with it. */
+static bool run_job(struct worker *w, int priority)
+{
+    struct job *job = line_take(&w->line, priority);
+    if (!job) /* the engine has just taken it back */
+        return false;
+    struct loaded *loaded = loaded_of(w, job);
+    if (loaded && loaded->holder) {
+        atomic_fetch_add_explicit(&w->n_blocked, 1, memory_order_relaxed);
+        list_push(&loaded->blocked_jobs, &job->message.link);
+        return true;
+    }
+    w->woken_in_a_row = 0;
+    start(w, job);
+    return true;
+}
+
+static int priority_of(const struct fiber *fiber)
+{
+    return fiber ? (int)-fiber->turn.key : NOBODY;
+}
+
+static void run_fiber(struct worker *w, struct heap *heap, struct fiber *fiber)
+{
+    heap_remove(heap, &fiber->turn);
+    resume(w, fiber);
+}
+
+/* Woken ones go first among equals, but not for ever: jobs that look every few ms whether something
+ * has come would keep out the very one they wait for. */
+bool worker_step(struct worker *w)
+{
+    uint32_t position = 0;
+    int new_priority = NOBODY;
+    struct fiber *woken = first_free(&w->woken);
+    struct fiber *preempted = first_free(&w->preempted);
+    line_peek(&w->line, &new_priority, &position);
+    const int again = priority_of(preempted);
+    const bool new_first = new_priority > again || (new_priority == again && preempted &&
+                                                    line_is_before(position, preempted->behind));
+    const int queue = new_first ? new_priority : again;
+    const int ahead = w->woken_in_a_row < WOKEN_IN_A_ROW;
+    if (woken && priority_of(woken) + ahead > queue) {
+        w->woken_in_a_row++;
+        run_fiber(w, &w->woken, woken);
+        return true;
+    }
+    if (queue == NOBODY)
+        return false;
+    if (new_first)
+        return run_job(w, new_priority) || worker_has_work(w);
+    w->woken_in_a_row = 0;
+    run_fiber(w, &w->preempted, preempted);
+    return true;
+}
+
+bool worker_has_work(const struct worker *w)
+{
+    return heap_min(&w->woken) || heap_min(&w->preempted) || line_length(&w->line);
+}

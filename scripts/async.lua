@@ -1,0 +1,168 @@
+-- Concurrency inside one job: neap.async, neap.race, neap.all. A fiber ends with its job.
+--
+-- core.spawn(f) -> fiber, born; core.kill(fiber, born); core.self() -> fiber, serial;
+-- core.park(), core.park_for(duration) until core.wake(fiber, serial).
+local core = ...
+
+local type, error, xpcall = type, error, xpcall
+local setmetatable = setmetatable
+local pack, unpack = table.pack, table.unpack
+local neap = core.neap
+
+local function failure(code, caught)
+  local err = core.failure(code, caught.message)
+  err.traceback, err.value = caught.traceback, caught.value
+  return err
+end
+
+local function settle(self, results)
+  local waiters = self.waiters
+  self.results, self.waiters = results, nil
+  for i = 1, waiters and #waiters or 0, 2 do core.wake(waiters[i], waiters[i + 1]) end
+  return waiters ~= nil
+end
+
+local function run(self, f, args)
+  local results = pack(xpcall(f, core.caught, unpack(args, 1, args.n)))
+  if results[1] then
+    settle(self, results)
+    return
+  end
+  local message = results[2].message
+  results[2] = failure("error", results[2])
+  if not settle(self, results) then -- nobody waits for it: somebody should, before the job ends
+    self.stray = true
+    core.stray(1, message)
+  end
+end
+
+local function take(self)
+  if self.stray then
+    self.stray = nil
+    core.stray(-1)
+  end
+  return unpack(self.results, 1, self.results.n)
+end
+
+local function wait_on(self, fiber, serial)
+  if fiber == self.fiber then error("an async function cannot wait for itself", 3) end
+  local waiters = self.waiters or {}
+  self.waiters = waiters
+  waiters[#waiters + 1] = fiber
+  waiters[#waiters + 1] = serial
+end
+
+local handle = {}
+
+-- handle:wait([timeout]) -> true, results... | false, error
+function handle.wait(self, timeout)
+  if not self.results then
+    wait_on(self, core.self())
+    local _, killed
+    if timeout == nil then _, killed = core.park() else _, killed = core.park_for(timeout) end
+    if killed then return nil, killed end
+    if not self.results then
+      return false, core.failure("timeout", "the async function has not ended yet")
+    end
+  end
+  return take(self)
+end
+
+-- handle:cancel(): stops it; its to-be-closed variables run.
+function handle.cancel(self)
+  if self.results then return end
+  settle(self, pack(false, core.failure("cancelled", "the async function was cancelled")))
+  core.kill(self.fiber, self.born)
+end
+
+local meta = {
+  __index = handle, __metatable = false, __name = "neap.async",
+  __tostring = function(self)
+    local results = self.results
+    return "async function: "
+      .. (not results and "running" or results[1] and "ended" or results[2].code)
+  end,
+}
+
+local function start(f, args)
+  local self = setmetatable({}, meta)
+  local fiber, born = core.spawn(function() return run(self, f, args) end)
+  if not fiber then return nil, born end
+  self.fiber, self.born = fiber, born
+  return self
+end
+
+-- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a handle.
+function neap.async(f, ...)
+  if type(f) ~= "function" then error("neap.async: a function, got " .. type(f), 2) end
+  return start(f, pack(...))
+end
+
+local function check_list(list, who)
+  if type(list) ~= "table" then error(who .. ": a list, got " .. type(list), 3) end
+end
+
+local function wait_for_job(job)
+  return job:wait()
+end
+
+-- A handle for whatever may be waited for; true: it is the caller's own to cancel.
+local function as_handle(item, i)
+  if type(item) == "function" then return start(item, pack()), true end
+  if type(item) == "table" and item.fiber then return item, true end
+  if type(item) == "userdata" then return start(wait_for_job, pack(item)), false end
+  error("neap.race: item " .. i .. " is no function, handle or job", 3)
+end
+
+local function first_done(handles)
+  for i = 1, #handles do
+    if handles[i].results then return i end
+  end
+end
+
+-- neap.race{functions, handles or jobs} -> index, true, results... | index, false, error
+-- of the first that ends; the other functions and handles are cancelled, jobs are not.
+function neap.race(list)
+  check_list(list, "neap.race")
+  local handles, of_job = {}, {}
+  for i = 1, #list do
+    local one, own = as_handle(list[i], i)
+    if not one then return nil, own end
+    handles[i], of_job[i] = one, not own
+  end
+  if #handles == 0 then error("neap.race: an empty list never ends", 2) end
+  local winner = first_done(handles)
+  if not winner then
+    local fiber, serial = core.self()
+    for i = 1, #handles do wait_on(handles[i], fiber, serial) end
+    local _, killed = core.park()
+    if killed then return nil, killed end
+    winner = first_done(handles)
+  end
+  for i = 1, #handles do
+    if i ~= winner then handles[i]:cancel() end
+  end
+  if of_job[winner] and handles[winner].results[1] then -- what job:wait() gave
+    return winner, unpack(handles[winner].results, 2, handles[winner].results.n)
+  end
+  return winner, take(handles[winner])
+end
+
+-- Waits for all, in order. Returns their results and, where any failed, a table of the errors, both
+-- by their places in the list.
+function neap.all(list)
+  check_list(list, "neap.all")
+  local results, errors = {}, nil
+  for i = 1, #list do
+    local ok, value = list[i]:wait()
+    if ok then
+      results[i] = value
+    elseif ok == nil then
+      return nil, value -- killed
+    else
+      errors = errors or {}
+      errors[i] = value
+    end
+  end
+  return results, errors
+end
