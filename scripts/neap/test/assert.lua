@@ -80,7 +80,7 @@ local function same(a, b, path, seen)
   return true
 end
 
--- --- assertions: function(args) -> did it hold?, what to say -------------------------------------
+-- --- assertions: function(args) -> did it hold?, what to say, what to return instead of args -----
 
 local checks = {}
 
@@ -124,11 +124,18 @@ function checks.near(args)
          ("expected %s, more or less %s, got %s"):format(text(expected), text(tolerance), text(got))
 end
 
+-- What was found: the first capture, if the pattern has any.
+local function match(value, pattern, init, plain)
+  local from, to, capture = value:find(pattern, init or 1, plain)
+  return from and (capture or value:sub(from, to))
+end
+
 function checks.matches(args)
-  local pattern, value, init, plain = args[1], args[2], args[3], args[4]
-  local ok = (type(value) == "string" or type(value) == "number")
-    and tostring(value):find(pattern, init or 1, plain) ~= nil
-  return ok, ("expected a match of %s, got %s"):format(text(pattern), text(value))
+  local pattern, value = args[1], args[2]
+  local found = (type(value) == "string" or type(value) == "number")
+    and match(tostring(value), pattern, args[3], args[4])
+  return found and true or false,
+         ("expected a match of %s, got %s"):format(text(pattern), text(value)), found or nil
 end
 
 -- The error of a function without the position in front, as luassert has it.
@@ -148,10 +155,10 @@ function checks.error(args)
   if ok then
     return false, "expected an error, there was none"
   elseif args.n < 2 or args[2] == nil then
-    return true, "expected no error, got " .. text(err)
+    return true, "expected no error, got " .. text(err), err
   end
   return (same(args[2], err, "", {})), ("expected the error %s\n               got %s"):format(
-    text(args[2]), text(err))
+    text(args[2]), text(err)), err
 end
 
 function checks.error_matches(args)
@@ -159,8 +166,9 @@ function checks.error_matches(args)
   if ok then
     return false, "expected an error, there was none"
   end
-  return tostring(err):find(args[2], args[3] or 1, args[4]) ~= nil,
-         ("expected an error that matches %s, got %s"):format(text(args[2]), text(err))
+  local found = match(tostring(err), args[2], args[3], args[4])
+  return found ~= nil,
+         ("expected an error that matches %s, got %s"):format(text(args[2]), text(err)), found
 end
 
 for other, name in pairs {
@@ -230,11 +238,13 @@ local function new_chain(negated)
       end
       return function(...)
         local args = pack(...)
-        local ok, message = check(args)
+        local ok, message, instead = check(args)
         if (ok or false) == turned then
           local takes = TAKES[check] or (check ~= checks.matches and check ~= checks.error
                                          and check ~= checks.error_matches and 1)
           fail(turned and NEGATED .. message or message, takes and args[takes + 1] or nil)
+        elseif instead ~= nil then
+          return instead
         end
         return ...
       end

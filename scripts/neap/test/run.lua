@@ -39,7 +39,8 @@ local function keep(err)
     return err
   end
   return { kept = true, value = err, trace = plain_trace(),
-           message = type(err) == "table" and err.message or core.text(err) }
+           message = type(err) == "table" and type(err.message) == "string" and err.message
+             or core.text(err) }
 end
 
 -- true, or nil and {message=, trace=, value=}
