@@ -102,6 +102,9 @@ local function check_list(list, who)
   if type(list) ~= "table" then error(who .. ": a list, got " .. type(list), 3) end
 end
 
+-- core.is_job: under test the handle of a job is a table.
+local is_job = core.is_job or function(item) return type(item) == "userdata" end
+
 local function wait_for_job(job)
   return job:wait()
 end
@@ -110,7 +113,7 @@ end
 local function as_handle(item, i)
   if type(item) == "function" then return start(item, pack()), true end
   if type(item) == "table" and item.fiber then return item, true end
-  if type(item) == "userdata" then return start(wait_for_job, pack(item)), false end
+  if is_job(item) then return start(wait_for_job, pack(item)), false end
   error("neap.race: item " .. i .. " is no function, handle or job", 3)
 end
 

@@ -160,12 +160,15 @@ static int make_once(struct scaffold *s, const char *path, const char *template)
 static char *support_path(const char *embedded)
 {
     static const char scripts[] = "scripts/neap/test/";
+    static const char *const shared[] = {"scripts/async.lua", "scripts/schema.lua",
+                                         "scripts/task.lua", NULL};
     if (strstr(embedded, "/test/run.lua") || strstr(embedded, "/test/assert.lua"))
         return NULL; /* busted has its own */
     if (strcmp(embedded, "share/neap.d.lua") == 0)
         return mem_text(".neap/neap.d.lua");
-    if (strcmp(embedded, "scripts/schema.lua") == 0 || strcmp(embedded, "scripts/task.lua") == 0)
-        return mem_format(".neap/neap/test/%s", embedded + strlen("scripts/"));
+    for (const char *const *name = shared; *name; name++)
+        if (strcmp(embedded, *name) == 0)
+            return mem_format(".neap/neap/test/%s", embedded + strlen("scripts/"));
     if (strncmp(embedded, scripts, strlen(scripts)) == 0)
         return mem_format(".neap/neap/test/%s", embedded + strlen(scripts));
     return NULL;

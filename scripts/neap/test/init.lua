@@ -30,7 +30,7 @@ local parts = type(given) == "table" and given or plain_parts()
 local core, reader = parts.core, parts.task
 local clock = parts.script("neap/test/clock.lua")()
 local stubs = parts.script("neap/test/stubs.lua")(core)
-local world = parts.script("neap/test/world.lua")(core, clock, stubs)
+local world = parts.script("neap/test/world.lua")(core, clock, stubs, parts.script)
 local env = parts.script("neap/test/env.lua")(parts.sandbox)
 
 local RETRIES, BASE_MS, CAP_MS = 20, 1000, 60 * 60 * 1000 -- as `neap serve`
@@ -296,7 +296,7 @@ end
 local function begin(self, args, options)
   local in_world = self.world
   local one = { world = in_world, harness = self, number = options.attempt or 1, held = {},
-                fibers = {}, args = args, options = options }
+                fibers = {}, n_stray = 0, args = args, options = options }
   local timeout = self.task.timeout_ms
   if options.timeout ~= nil then
     timeout = world.check_duration("timeout", options.timeout, 3)
@@ -320,6 +320,10 @@ local function settle(one)
   local fiber, retry = one.fiber, one.harness.task.retry or {}
   if not one.ended_by and not one.error and not fiber.ok then
     one.error = world.error_of("error", core.text(fiber.results[2]), fiber.trace, one.number)
+  end
+  if one.n_stray > 0 and not one.error and not one.ended_by then
+    one.error = world.error_of("error", "an async function failed and nobody waited for it: "
+                               .. one.stray, nil, one.number)
   end
   local failed = one.error ~= nil and (not one.ended_by or one.ended_by == "retry")
   if failed and one.number <= (retry.max or RETRIES) then
@@ -372,7 +376,8 @@ local function mourn(one)
   if one.state ~= "dead" or not self.task.on_dead then
     return
   end
-  local last = { world = one.world, harness = self, number = one.number, held = {}, fibers = {} }
+  local last = { world = one.world, harness = self, number = one.number, held = {}, fibers = {},
+                 n_stray = 0 }
   last.fiber = one.world.clock:spawn(self.task.on_dead, world.cross(one.args, "args"),
                                      new_ctx(last, one.options), one.error)
   last.fiber.attempt = last

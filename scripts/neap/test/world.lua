@@ -1,10 +1,9 @@
 -- The world of a task under test: a `neap` whose clock is virtual, whose jobs are noted and whose
 -- network, mail and programs are stubs. Files are real, neap.shared is in memory.
-local core, clock, stubs = ...
+local core, clock, stubs, script = ...
 
 local type, next, pairs, ipairs, error, tostring = type, next, pairs, ipairs, error, tostring
 local setmetatable, getmetatable, math_type = setmetatable, getmetatable, math.type
-local pack, unpack = table.pack, table.unpack
 
 local NESTING_MAX = 64 -- levels of a value, as in the codec
 
@@ -264,117 +263,60 @@ function world:start_held(held)
   end
 end
 
--- --- async ---------------------------------------------------------------------------------------
+-- --- async: scripts/async.lua over fibers of the clock -------------------------------------------
 
-local async = {}
-async.__index = async
-async.__metatable = false
-async.__name = "neap.async"
-
-local function async_result(fiber)
-  local results = fiber.results
-  if fiber.ok then
-    return true, unpack(results, 2, results.n)
-  end
-  local err = results[2]
-  if type(err) == "table" and getmetatable(err) == failure then
-    return false, err
-  end
-  return false, world.error_of("error", core.text(err), fiber.trace)
+local function current(self, who)
+  return self.clock.current or error(who .. " is not for a spec: call it in a function of t:job", 3)
 end
 
-function async:wait(timeout)
-  local own = private[self]
-  local ms = timeout ~= nil and check_duration("handle:wait", timeout, 2) or nil
-  local ended, why = own.world.clock:join(own.fiber, ms, "handle:wait")
-  if ended == nil then
-    return nil, why
-  elseif not ended then
-    return false, world.error_of("timeout", "it has not ended yet")
+-- What the C side gives async.lua.
+local function async_core(self)
+  local time, own = self.clock, { neap = self.neap }
+  function own.spawn(f)
+    self:check_acting("neap.async")
+    local attempt = current(self, "neap.async").attempt
+    local fiber = time:spawn(f)
+    fiber.attempt = attempt
+    attempt.fibers[#attempt.fibers + 1] = fiber
+    return fiber, 0
   end
-  return async_result(own.fiber)
-end
-
-function async:cancel()
-  local own = private[self]
-  if own.fiber.done then
-    return false
-  end
-  own.world.clock:kill(own.fiber, world.error_of("cancelled", "cancelled"))
-  return true
-end
-
-function world:async(f, ...)
-  self:check_acting("neap.async")
-  if type(f) ~= "function" then
-    error("neap.async: a function, got " .. type(f), 3)
-  end
-  local fiber = self.clock:spawn(f, ...)
-  local handle = setmetatable({}, async)
-  private[handle] = { world = self, fiber = fiber }
-  local asking = self.clock.current
-  fiber.attempt = asking and asking.attempt
-  if fiber.attempt then
-    fiber.attempt.fibers[#fiber.attempt.fibers + 1] = fiber
-  end
-  return handle
-end
-
--- The first of handles or functions that ends; the others are cancelled.
-function world:race(list)
-  self:check_acting("neap.race")
-  if type(list) ~= "table" or #list == 0 then
-    error("neap.race: a list of handles or functions", 3)
-  end
-  local handles, winner, asking = {}, nil, self.clock.current
-  for i, one in ipairs(list) do
-    handles[i] = type(one) == "function" and self:async(one) or one
-  end
-  while not winner do
-    for i, handle in ipairs(handles) do
-      winner = winner or (private[handle].fiber.done and i or nil)
+  function own.kill(fiber)
+    if fiber == time.current then
+      time:quit()
     end
-    if not winner then
-      for _, handle in ipairs(handles) do
-        local waiters = private[handle].fiber.waiters
-        waiters[#waiters + 1] = { fiber = asking, serial = asking.serial + 1 }
-      end
-      local _, killed = self.clock:park("neap.race")
-      if killed then
-        return nil, killed
-      end
-    end
+    time:kill(fiber)
   end
-  for i, handle in ipairs(handles) do
-    if i ~= winner then
-      handle:cancel()
-    end
+  function own.self()
+    local fiber = current(self, "wait")
+    return fiber, fiber.serial + 1
   end
-  local results = pack(handles[winner]:wait())
-  if not results[1] then
-    error(results[2], 0)
+  function own.park() return time:park("wait") end
+  function own.park_for(duration)
+    local fiber = current(self, "wait")
+    time:wake_in(check_duration("wait", duration, 3), fiber, fiber.serial + 1)
+    return time:park("wait")
   end
-  return winner, unpack(results, 2, results.n)
+  function own.wake(fiber, serial) time:wake(fiber, serial) end
+  function own.stray(change, message)
+    local attempt = time.current.attempt
+    attempt.n_stray = attempt.n_stray + change
+    attempt.stray = attempt.stray or message
+  end
+  function own.failure(code, message) return world.error_of(code, message) end
+  function own.caught(err)
+    return { message = core.text(err), value = err, traceback = debug.traceback("", 2):sub(2) }
+  end
+  function own.is_job(value)
+    return private[value] ~= nil and private[value].entry ~= nil
+  end
+  return own
 end
 
-function world:all(list)
-  self:check_acting("neap.all")
-  if type(list) ~= "table" then
-    error("neap.all: a list of jobs, got " .. type(list), 3)
-  end
-  local results, errors = {}, nil
-  for i = 1, #list do
-    local ok, value = list[i]:wait()
-    if ok then
-      results[i] = value
-    elseif ok == nil then
-      return nil, value
-    else
-      errors = errors or {}
-      errors[i] = value
-    end
-  end
-  return results, errors
+local function open_async(self)
+  local chunk = script("async.lua")
+  local _, _, own_xpcall = self.clock:coroutines()
+  debug.setupvalue(chunk, 1, setmetatable({ xpcall = own_xpcall }, { __index = _G }))
+  chunk(async_core(self))
 end
 
 -- --- neap.shared ---------------------------------------------------------------------------------
@@ -506,9 +448,6 @@ local function open_neap(self)
     return self.clock:sleep(check_duration("neap.sleep", duration, 2), "neap.sleep")
   end
   function neap.submit(...) return self:submit("neap.submit", nil, ...) end
-  function neap.async(...) return self:async(...) end
-  function neap.race(list) return self:race(list) end
-  function neap.all(list) return self:all(list) end
   function neap.stats()
     return { submitted = self.n_jobs, completed = 0, failed = 0, retried = 0, dead = 0,
              cancelled = 0, dropped = 0, rejected = 0, running = 1, waiting = 0, queues = {},
@@ -523,6 +462,7 @@ function world.new(start_ms)
   }, world)
   function self.clock.where() return self:where() end
   self.neap = open_neap(self)
+  open_async(self)
   self.set = stubs.new(self, self.neap)
   return self
 end

@@ -123,11 +123,44 @@ function acts.all()
 end
 
 function acts.race()
-  local winner, value = neap.race {
-    function() neap.sleep(5) return "slow" end,
-    function() neap.sleep(1) return "quick" end,
+  local stopped = 0
+  local winner, ok, value = neap.race {
+    function()
+      local _ <close> = setmetatable({}, { __close = function() stopped = stopped + 1 end })
+      neap.sleep(5)
+      return "slow"
+    end,
+    function()
+      neap.sleep(1)
+      return "quick"
+    end,
+    neap.submit("other.task", { 1 }),
   }
-  return { winner, value, os.clock() }
+  return { winner, ok, value, os.clock(), stopped }
+end
+
+function acts.race_job()
+  local winner, ok, value = neap.race {
+    function() neap.sleep("1h") end,
+    neap.submit("other.task", { 1 }),
+  }
+  return { winner, ok, value }
+end
+
+function acts.stray()
+  neap.async(function() error("lost", 0) end)
+  neap.sleep(1)
+  return "fine"
+end
+
+function acts.async_ends()
+  local failing = neap.async(function() error({ code = 7 }) end)
+  local endless = neap.async(function() neap.sleep("1h") end)
+  local ok, err = failing:wait()
+  local waited, late = endless:wait("2s")
+  endless:cancel()
+  local _, cancelled = endless:wait()
+  return { ok, err.code, err.value.code, waited, late.code, cancelled.code, os.clock() }
 end
 
 function acts.shared()

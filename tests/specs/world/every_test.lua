@@ -168,8 +168,18 @@ describe("neap.test", function()
   end)
 
   it("has race, shared and the rest", function()
-    assert.same({ 2, "quick", 2 }, run("race").result)
+    t:job("other.task", function() t.neap.sleep(30) return "job" end)
+    local job = run("race")
+    assert.same({ 2, true, "quick", 2, 1 }, job.result)
+    assert.equal("completed", job.jobs[1].state) -- it is not the job's to cancel
+    assert.same({ 2, true, "job" }, run("race_job").result)
     assert.same({ true, "nil", true, 1, 5 }, run("shared").result)
+  end)
+
+  it("ends async functions as neap does", function()
+    assert.same({ false, "error", 7, false, "timeout", "cancelled", 3 }, run("async_ends").result)
+    assert.equal("an async function failed and nobody waited for it: lost",
+                 run("stray").error.message)
   end)
 
   it("has stand-ins for modules", function()
