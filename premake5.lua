@@ -135,6 +135,7 @@ end
 
 local function libraries(what)           -- all but Lua
   for _, module in ipairs { "libuv", "inih", "jansson" } do pkgconfig(what, module) end
+  pkgconfig("--cflags", "libcurl")        -- opened with dlopen, not linked
   if what:find("libs") then links { "m", "dl" } end
 end
 
