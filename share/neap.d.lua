@@ -348,6 +348,100 @@ function neap.fs.stat(path) end
 ---@return integer? code
 function neap.fs.remove(path) end
 
+-- HTTP and mail -------------------------------------------------------------------------------
+
+---What goes wrong: "url" "resolve" "connect" "tls" "timeout" "too_large" "redirects" "protocol" "io" "unavailable".
+---@alias neap.NetCode string
+
+---@class neap.http
+neap.http = {}
+
+---An unknown option is an error.
+---@class neap.HttpOptions
+---@field headers? table<string, string|integer>
+---@field body? string
+---@field json? neap.Value Sent as JSON, in place of `body`.
+---@field timeout? neap.Duration|"none" For all of it; default 30s.
+---@field connect_timeout? neap.Duration|"none" Default 10s.
+---@field redirects? integer How many are followed; default 10.
+---@field max_body? neap.Size Default 16M; of a file: no limit.
+---@field to? string A file for the body of a 2xx response; it appears when it is whole.
+---@field verify? boolean Default true.
+---@field ca? string A PEM file of authorities, in place of the system's.
+---@field user? string Basic authentication.
+---@field password? string
+
+---@class neap.HttpRequest: neap.HttpOptions
+---@field url string
+---@field method? string Default "GET".
+
+---@class neap.HttpResponse
+---@field status integer 404 is no error here.
+---@field headers table<string, string> By names in lower case.
+---@field body? string nil: it is in the file `to`.
+---@field url string After all redirects.
+local response = {}
+
+---@return neap.Value value The decoded body.
+---@return string? message With a nil value: what is wrong.
+function response:json() end
+
+---@param request neap.HttpRequest
+---@return neap.HttpResponse? response
+---@return string? message
+---@return neap.NetCode? code
+function neap.http.request(request) end
+
+---@param url string
+---@param options? neap.HttpOptions
+---@return neap.HttpResponse? response
+---@return string? message
+---@return neap.NetCode? code
+function neap.http.get(url, options) end
+
+---@param url string
+---@param options? neap.HttpOptions
+---@return neap.HttpResponse? response
+---@return string? message
+---@return neap.NetCode? code
+function neap.http.post(url, options) end
+
+---@class neap.mail
+neap.mail = {}
+
+---@class neap.Attachment
+---@field name? string Default: of the path.
+---@field type? string Default "application/octet-stream".
+---@field data? string Either this
+---@field path? string or this.
+
+---An unknown option is an error. A line break in a subject, name or header, too.
+---@class neap.Mail
+---@field server string "smtp://HOST:PORT", or "smtps://HOST:PORT" for TLS from the start.
+---@field tls? "auto"|"starttls"|"none" Default "auto": where the server offers it.
+---@field user? string
+---@field password? string
+---@field from string "a@example.org" or "Name <a@example.org>".
+---@field to? string|string[]
+---@field cc? string|string[]
+---@field bcc? string|string[] Not shown to the others.
+---@field reply_to? string
+---@field subject? string
+---@field text? string
+---@field html? string
+---@field attachments? neap.Attachment[]
+---@field headers? table<string, string> Further ones.
+---@field timeout? neap.Duration|"none" For all of it; default 60s.
+---@field verify? boolean Default true.
+---@field ca? string
+
+---Returns when the server has taken the mail for all recipients.
+---@param mail neap.Mail
+---@return { id: string }? sent The message's id.
+---@return string? message
+---@return neap.NetCode|"refused"|"busy"|"login"|"address"? code refused: for good; busy: not now.
+function neap.mail.send(mail) end
+
 -- Specs ---------------------------------------------------------------------------------------
 -- What `require "neap.test"` gives; docs/testing.md explains it.
 

@@ -160,4 +160,6 @@ void lua_core_open(lua_State *L)
     lua_fs_open(L);
     lua_ctx_open(L);
     lua_async_open(L);
+    lua_http_open(L);
+    lua_mail_open(L);
 }

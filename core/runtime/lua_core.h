@@ -23,6 +23,8 @@ void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */
 void lua_async_open(lua_State *L);  /* fibers, for neap.async and neap.race */
 void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
+void lua_http_open(lua_State *L);   /* neap.http */
+void lua_mail_open(lua_State *L);   /* neap.mail */
 
 /* Makes the locked metatable `name` of a userdata: `index` has the table of `methods` as its
  * upvalue. */
@@ -56,5 +58,10 @@ int64_t lua_check_size(lua_State *L, int index, const char *what);
 /* Raises "WHO: unknown WHAT 'KEY'", with the one that was meant. */
 _Noreturn void lua_unknown_option(lua_State *L, const char *who, const char *what, const char *key,
                                   const char *const *known, size_t count);
+
+/* Pushes the value at `index` as JSON. Raises on what cannot cross; its path begins with `name`. */
+void lua_push_json(lua_State *L, int index, const char *name);
+/* neap.json.decode(text) */
+int lua_json_decode(lua_State *L);
 
 #endif

@@ -116,15 +116,13 @@ static int core_nearest(lua_State *L)
     return 1;
 }
 
-static int json_encode(lua_State *L)
+void lua_push_json(lua_State *L, int index, const char *name)
 {
     struct neap_error err;
     struct buf *packed = vm_scratch(vm_of(L));
-    luaL_checkany(L, 1);
-    lua_settop(L, 1);
-    if (codec_encode(L, 1, "value", packed, &err))
-        return luaL_error(L, "%s", err.message);
-    if (lua_isnil(L, 1))
+    if (codec_encode(L, index, name, packed, &err))
+        luaL_error(L, "%s", err.message);
+    if (lua_isnil(L, index))
         msgpack_nil(packed);
     struct buf text = {
         0}; /* nothing below raises until it is closed, but lua_pushlstring for lack of memory */
@@ -133,12 +131,19 @@ static int json_encode(lua_State *L)
     buf_put(packed, text.data, text.len);
     buf_close(&text);
     if (rc)
-        return luaL_error(L, "%s", err.message);
+        luaL_error(L, "%s", err.message);
     lua_pushlstring(L, packed->data, packed->len);
+}
+
+static int json_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_settop(L, 1);
+    lua_push_json(L, 1, "value");
     return 1;
 }
 
-static int json_decode(lua_State *L)
+int lua_json_decode(lua_State *L)
 {
     size_t len;
     struct neap_error err;
@@ -238,7 +243,8 @@ void lua_text_open(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg public[] = {{"array", neap_array}, {"now", neap_now}, {NULL, NULL}};
-    static const luaL_Reg json[] = {{"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};
+    static const luaL_Reg json[] = {
+        {"encode", json_encode}, {"decode", lua_json_decode}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_getfield(L, -1, "neap");
     luaL_setfuncs(L, public, 0);
