@@ -7,7 +7,6 @@ local core = ...
 local type, error, xpcall = type, error, xpcall
 local setmetatable = setmetatable
 local pack, unpack = table.pack, table.unpack
-local neap = core.neap
 
 local function failure(code, caught)
   local err = core.failure(code, caught.message)
@@ -52,120 +51,123 @@ local function wait_on(self, fiber, serial)
   waiters[#waiters + 1] = serial
 end
 
-local handle = {}
+-- Adds them to `neap`: once for each plugin, so that plugins share no table.
+function core.add_async(neap)
+  local handle = {}
 
--- handle:wait([timeout]) -> true, results... | false, error
-function handle.wait(self, timeout)
-  if not self.results then
-    wait_on(self, core.self())
-    local _, killed
-    if timeout == nil then _, killed = core.park() else _, killed = core.park_for(timeout) end
-    if killed then return nil, killed end
+  -- handle:wait([timeout]) -> true, results... | false, error
+  function handle.wait(self, timeout)
     if not self.results then
-      return false, core.failure("timeout", "the async function has not ended yet")
+      wait_on(self, core.self())
+      local _, killed
+      if timeout == nil then _, killed = core.park() else _, killed = core.park_for(timeout) end
+      if killed then return nil, killed end
+      if not self.results then
+        return false, core.failure("timeout", "the async function has not ended yet")
+      end
+    end
+    return take(self)
+  end
+
+  -- handle:cancel(): stops it; its to-be-closed variables run.
+  function handle.cancel(self)
+    if self.results then return end
+    settle(self, pack(false, core.failure("cancelled", "the async function was cancelled")))
+    core.kill(self.fiber, self.born)
+  end
+
+  local meta = {
+    __index = handle, __metatable = false, __name = "neap.async",
+    __tostring = function(self)
+      local results = self.results
+      return "async function: "
+        .. (not results and "running" or results[1] and "ended" or results[2].code)
+    end,
+  }
+
+  local function start(f, args)
+    local self = setmetatable({}, meta)
+    local fiber, born = core.spawn(function() return run(self, f, args) end)
+    if not fiber then return nil, born end
+    self.fiber, self.born = fiber, born
+    return self
+  end
+
+  -- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a handle.
+  function neap.async(f, ...)
+    if type(f) ~= "function" then error("neap.async: a function, got " .. type(f), 2) end
+    return start(f, pack(...))
+  end
+
+  local function check_list(list, who)
+    if type(list) ~= "table" then error(who .. ": a list, got " .. type(list), 3) end
+  end
+
+  -- core.is_job: under test the handle of a job is a table.
+  local is_job = core.is_job or function(item) return type(item) == "userdata" end
+
+  local function wait_for_job(job)
+    return job:wait()
+  end
+
+  -- A handle for whatever may be waited for; true: it is the caller's own to cancel.
+  local function as_handle(item, i)
+    if type(item) == "function" then return start(item, pack()), true end
+    if type(item) == "table" and item.fiber then return item, true end
+    if is_job(item) then return start(wait_for_job, pack(item)), false end
+    error("neap.race: item " .. i .. " is no function, handle or job", 3)
+  end
+
+  local function first_done(handles)
+    for i = 1, #handles do
+      if handles[i].results then return i end
     end
   end
-  return take(self)
-end
 
--- handle:cancel(): stops it; its to-be-closed variables run.
-function handle.cancel(self)
-  if self.results then return end
-  settle(self, pack(false, core.failure("cancelled", "the async function was cancelled")))
-  core.kill(self.fiber, self.born)
-end
-
-local meta = {
-  __index = handle, __metatable = false, __name = "neap.async",
-  __tostring = function(self)
-    local results = self.results
-    return "async function: "
-      .. (not results and "running" or results[1] and "ended" or results[2].code)
-  end,
-}
-
-local function start(f, args)
-  local self = setmetatable({}, meta)
-  local fiber, born = core.spawn(function() return run(self, f, args) end)
-  if not fiber then return nil, born end
-  self.fiber, self.born = fiber, born
-  return self
-end
-
--- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a handle.
-function neap.async(f, ...)
-  if type(f) ~= "function" then error("neap.async: a function, got " .. type(f), 2) end
-  return start(f, pack(...))
-end
-
-local function check_list(list, who)
-  if type(list) ~= "table" then error(who .. ": a list, got " .. type(list), 3) end
-end
-
--- core.is_job: under test the handle of a job is a table.
-local is_job = core.is_job or function(item) return type(item) == "userdata" end
-
-local function wait_for_job(job)
-  return job:wait()
-end
-
--- A handle for whatever may be waited for; true: it is the caller's own to cancel.
-local function as_handle(item, i)
-  if type(item) == "function" then return start(item, pack()), true end
-  if type(item) == "table" and item.fiber then return item, true end
-  if is_job(item) then return start(wait_for_job, pack(item)), false end
-  error("neap.race: item " .. i .. " is no function, handle or job", 3)
-end
-
-local function first_done(handles)
-  for i = 1, #handles do
-    if handles[i].results then return i end
-  end
-end
-
--- neap.race{functions, handles or jobs} -> index, true, results... | index, false, error
--- of the first that ends; the other functions and handles are cancelled, jobs are not.
-function neap.race(list)
-  check_list(list, "neap.race")
-  local handles, of_job = {}, {}
-  for i = 1, #list do
-    local one, own = as_handle(list[i], i)
-    if not one then return nil, own end
-    handles[i], of_job[i] = one, not own
-  end
-  if #handles == 0 then error("neap.race: an empty list never ends", 2) end
-  local winner = first_done(handles)
-  if not winner then
-    local fiber, serial = core.self()
-    for i = 1, #handles do wait_on(handles[i], fiber, serial) end
-    local _, killed = core.park()
-    if killed then return nil, killed end
-    winner = first_done(handles)
-  end
-  for i = 1, #handles do
-    if i ~= winner then handles[i]:cancel() end
-  end
-  if of_job[winner] and handles[winner].results[1] then -- what job:wait() gave
-    return winner, unpack(handles[winner].results, 2, handles[winner].results.n)
-  end
-  return winner, take(handles[winner])
-end
-
--- Waits for all, in order. Returns their results and, where any failed, a table of the errors, both
--- by their places in the list.
-function neap.all(list)
-  check_list(list, "neap.all")
-  local results, errors = {}, nil
-  for i = 1, #list do
-    local ok, value = list[i]:wait()
-    if ok then
-      results[i] = value
-    elseif ok == nil then
-      return nil, value -- killed
-    else
-      errors = errors or {}
-      errors[i] = value
+  -- neap.race{functions, handles or jobs} -> index, true, results... | index, false, error
+  -- of the first that ends; the other functions and handles are cancelled, jobs are not.
+  function neap.race(list)
+    check_list(list, "neap.race")
+    local handles, of_job = {}, {}
+    for i = 1, #list do
+      local one, own = as_handle(list[i], i)
+      if not one then return nil, own end
+      handles[i], of_job[i] = one, not own
     end
+    if #handles == 0 then error("neap.race: an empty list never ends", 2) end
+    local winner = first_done(handles)
+    if not winner then
+      local fiber, serial = core.self()
+      for i = 1, #handles do wait_on(handles[i], fiber, serial) end
+      local _, killed = core.park()
+      if killed then return nil, killed end
+      winner = first_done(handles)
+    end
+    for i = 1, #handles do
+      if i ~= winner then handles[i]:cancel() end
+    end
+    if of_job[winner] and handles[winner].results[1] then -- what job:wait() gave
+      return winner, unpack(handles[winner].results, 2, handles[winner].results.n)
+    end
+    return winner, take(handles[winner])
   end
-  return results, errors
+
+  -- Waits for all, in order. Returns their results and, where any failed, a table of the errors, both
+  -- by their places in the list.
+  function neap.all(list)
+    check_list(list, "neap.all")
+    local results, errors = {}, nil
+    for i = 1, #list do
+      local ok, value = list[i]:wait()
+      if ok then
+        results[i] = value
+      elseif ok == nil then
+        return nil, value -- killed
+      else
+        errors = errors or {}
+        errors[i] = value
+      end
+    end
+    return results, errors
+  end
 end

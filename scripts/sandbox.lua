@@ -422,8 +422,7 @@ end
 
 -- Of neap, in a strict sandbox. Everything else is withheld by its name, what is new, too.
 local STRICT_NEAP = {
-  all = true, array = true, async = true, json = true, log = true, now = true, null = true,
-  race = true, sleep = true, signal = true,
+  array = true, json = true, log = true, now = true, null = true, sleep = true, signal = true,
 }
 
 local function withhold_all(name, value)
@@ -465,6 +464,7 @@ function sandbox.new(plugin)
   env.package = core.strict() and strict_package(env) or new_package(env)
   new_libraries(env)
   env.package.loaded.neap = core.strict() and strict_neap() or deep_copy(core.neap)
+  core.add_async(env.package.loaded.neap)
   env.warn = safe_warn
   env.collectgarbage = checked_collectgarbage
   new_loaders(env)

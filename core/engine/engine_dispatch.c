@@ -157,7 +157,7 @@ static bool someone_moves(const struct engine *e, const struct member *m)
 {
     for (struct member *other = NULL; (other = member_next(e, other));)
         if (other != m && m->line_pools >> other->pool->index & 1 && !other->computes &&
-            has_slot(other) && line_of(other) < LINE_SLOTS)
+            has_slot(other))
             return true;
     return false;
 }
@@ -182,8 +182,12 @@ static void stop_cancelled(const struct member *m)
  * run elsewhere. */
 static void look_at(struct engine *e, struct member *m)
 {
-    const int64_t since_ns = worker_inside_since_ns(m->worker);
-    m->computes = since_ns < INT64_MAX && e->mono_ms - since_ns / 1000000 >= BUSY_TURN_MS;
+    uint64_t job = 0;
+    const int64_t since_ns = worker_inside_since_ns(m->worker, &job);
+    if (job == 0 || job != m->inside) /* else it gave way and went on at once */
+        m->inside_since_ns = since_ns;
+    m->inside = job;
+    m->computes = job && e->mono_ms - m->inside_since_ns / 1000000 >= BUSY_TURN_MS;
     if (!m->computes)
         return;
     if (m->cancels)

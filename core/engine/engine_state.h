@@ -38,7 +38,9 @@ struct member { /* a worker of a pool */
     int64_t jobs;        /* all its claims */
     int line_min;        /* lowest rank put in its line since that was empty, */
     uint64_t line_pools; /* and the pools that could have taken some of that */
-    bool computes;       /* in one resume for a while: what waits in its line is better elsewhere */
+    uint64_t inside;     /* the job that ran there when it was looked at last, */
+    int64_t inside_since_ns; /* since then, monotonic */
+    bool computes; /* it has for a while: what waits in its line is better elsewhere */
     unsigned cancels;    /* claims that have been told to stop */
     bool retiring, leaving; /* to end once it is empty; told to */
     struct list claims;

@@ -18,29 +18,20 @@ static struct outcome *outcome_for(struct job *job, int kind)
     return outcome;
 }
 
-static const char *error_text(const struct member *m, char *text, size_t size)
-{
-    const int64_t since_ns = worker_inside_since_ns(m->worker);
-    (void)since_ns;
-    snprintf(text, size,
-             "timeout: stuck in C code that did not come back in time; its worker was replaced");
-    return text;
-}
-
 /* The job whose code is stuck. That its attempt ends here is final: whatever the thread makes of it
  * later finds the section lost (pulse.h). */
-static void end_culprit(struct engine *e, struct member *m, struct job *job)
+static void end_culprit(struct engine *e, struct job *job)
 {
-    char text[160];
+    static const char text[] =
+        "timeout: stuck in C code that did not come back in time; its worker was replaced";
     const bool cancelled = job->claim->cancelled;
     const bool stopped = e->stopping || e->drain_stopped;
     struct outcome *outcome = outcome_for(job, cancelled ? OUTCOME_CANCELLED
                                                : stopped ? OUTCOME_HANDED_BACK
                                                          : OUTCOME_FAILED);
-    error_text(m, text, sizeof text);
     outcome->started_ms = e->now_ms;
     if (outcome->kind == OUTCOME_FAILED)
-        outcome->error = job_error_new("timeout", (int)job->attempt, text, strlen(text), NULL, 0);
+        outcome->error = job_error_new("timeout", (int)job->attempt, text, sizeof text - 1, NULL, 0);
     job_outcome(e, outcome);
 }
 
@@ -54,7 +45,7 @@ static void take_claims(struct engine *e, struct member *m, uint64_t culprit)
         }
         job_ref(job); /* the thread may look at it once more */
         if (job->id == culprit)
-            end_culprit(e, m, job);
+            end_culprit(e, job);
         else
             job_outcome(e, outcome_for(job, OUTCOME_HANDED_BACK));
     }

@@ -35,12 +35,12 @@ bool worker_hungry(const struct worker *worker)
     return atomic_load_explicit(&worker->pulse.idle, memory_order_acquire);
 }
 
-int64_t worker_inside_since_ns(const struct worker *worker)
+int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job)
 {
     const struct pulse *p = &worker->pulse;
     const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
-    return pulse_is_in(state) ? atomic_load_explicit(&p->entered_ns, memory_order_relaxed)
-                              : INT64_MAX;
+    *job = pulse_is_in(state) ? atomic_load_explicit(&p->job, memory_order_relaxed) : 0;
+    return atomic_load_explicit(&p->entered_ns, memory_order_relaxed);
 }
 
 void worker_urge(struct worker *worker, int rank)

@@ -64,8 +64,8 @@ void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for 
 struct line *worker_line(struct worker *worker);
 void worker_wake(struct worker *worker);            /* after line_put: if it sleeps */
 bool worker_hungry(const struct worker *worker);    /* it has nothing to run and sleeps */
-/* Since when it has been inside one resume, monotonic; INT64_MAX: it is not. */
-int64_t worker_inside_since_ns(const struct worker *worker);
+/* Since when it has been inside one resume of `job`, monotonic; 0 is put there if it is not. */
+int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job);
 
 /* Something of priority `rank` waits in its line: what runs there gives way to it, if it is less. */
 void worker_urge(struct worker *worker, int rank);

@@ -271,7 +271,7 @@ end
 
 -- What the C side gives async.lua.
 local function async_core(self)
-  local time, own = self.clock, { neap = self.neap }
+  local time, own = self.clock, {}
   function own.spawn(f)
     self:check_acting("neap.async")
     local attempt = current(self, "neap.async").attempt
@@ -316,7 +316,9 @@ local function open_async(self)
   local chunk = script("async.lua")
   local _, _, own_xpcall = self.clock:coroutines()
   debug.setupvalue(chunk, 1, setmetatable({ xpcall = own_xpcall }, { __index = _G }))
-  chunk(async_core(self))
+  local own = async_core(self)
+  chunk(own)
+  own.add_async(self.neap)
 end
 
 -- --- neap.shared ---------------------------------------------------------------------------------
