@@ -298,7 +298,9 @@ local function begin(self, args, options)
   local one = { world = in_world, harness = self, number = options.attempt or 1, held = {},
                 fibers = {}, n_stray = 0, args = args, options = options }
   local timeout = self.task.timeout_ms
-  if options.timeout ~= nil then
+  if options.timeout == "none" then
+    timeout = nil
+  elseif options.timeout ~= nil then
     timeout = world.check_duration("timeout", options.timeout, 3)
   end
   one.timeout_ms = timeout and timeout > 0 and timeout or nil
@@ -347,6 +349,11 @@ local function stop_fibers(one)
   end
 end
 
+local function timed_out(one)
+  local text = ("timeout: the attempt did not end within %gs"):format(one.timeout_ms / 1000)
+  return world.error_of("timeout", text, nil, one.number)
+end
+
 -- Runs the attempt to its end. Raises, at the spec's line, what makes the spec fail.
 local function finish(one)
   local in_world = one.world
@@ -362,8 +369,7 @@ local function finish(one)
     if not one.until_ms then
       error(one.harness.name .. " waits for something that never comes", 0)
     end
-    one.error = world.error_of("timeout", ("the attempt took longer than %g s")
-                               :format(one.timeout_ms / 1000), nil, one.number)
+    one.error = timed_out(one)
   end
   stop_fibers(one)
   settle(one)
@@ -427,7 +433,7 @@ function harness:attempt_for(entry)
   local ended = self.world.clock:join(one.fiber, one.timeout_ms, "job")
   if not ended then
     self.world.clock:kill(one.fiber)
-    one.error = world.error_of("timeout", "the attempt took too long", nil, 1)
+    one.error = timed_out(one)
   end
   stop_fibers(one)
   settle(one)
