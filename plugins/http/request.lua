@@ -3,7 +3,7 @@
 local neap = require "neap"
 
 local LONGEST_WAIT = 24 * 60 * 60 -- seconds: what a Retry-After may ask for at most
-local MAX_BODY = "1000K"          -- of a body that is returned: a result holds 1 MiB
+local MAX_BODY = 1000 * 1024      -- of a body that is returned: a result holds 1 MiB
 
 local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6,
                  Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
@@ -98,7 +98,9 @@ local function run(args, ctx)
       ctx:fail(why)
     end
   end
-  return { status = res.status, headers = res.headers, body = res.body, url = res.url, to = to }
+  local saved = to and res.status >= 200 and res.status < 300 -- no other body goes into the file
+  return { status = res.status, headers = res.headers, url = res.url, to = saved and to or nil,
+           body = not saved and res.body:sub(1, MAX_BODY) or nil }
 end
 
 return {

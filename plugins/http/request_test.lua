@@ -97,6 +97,11 @@ describe("http.request", function()
     os.remove(path)
     assert.equal(path, job.result.to)
     assert.is_nil(job.result.body)
+    t:http("*", { status = 404, body = ("x"):rep(3000000) })
+    job = run { to = "/nowhere/at/all" }
+    assert.equal(404, job.result.status)
+    assert.is_nil(job.result.to)
+    assert.equal(1024000, #job.result.body)
   end)
 
   it("ends a job whose body is too large for a result", function()

@@ -159,7 +159,8 @@ local function response_of(request, reply)
   if reply.json ~= nil then
     headers["content-type"] = headers["content-type"] or "application/json"
   end
-  if request.to then
+  local status = reply.status or 200
+  if request.to and status >= 200 and status < 300 then
     local file, message = io.open(request.to, "wb")
     if not file then
       return nil, message, "io"
@@ -168,7 +169,7 @@ local function response_of(request, reply)
     file:close()
     body = nil
   end
-  return { status = reply.status or 200, headers = headers, body = body,
+  return { status = status, headers = headers, body = body,
            url = reply.url or request.url, json = json_method }
 end
 
@@ -177,6 +178,9 @@ local function new_http(world, list)
   function http.request(options)
     world:check_acting("neap.http.request")
     local request, timeout = request_of(options)
+    if not request.url:find("^[hH][tT][tT][pP][sS]?://.") then
+      return nil, "'" .. request.url .. "' is no URL of http or https", "url"
+    end
     local name = request.method .. " " .. request.url
     world:note("requests", request)
     local stub = find(list, name, request.url)
