@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int error_set(struct neap_error *err, int code, const char *format, ...)
 {
@@ -13,4 +14,10 @@ int error_set(struct neap_error *err, int code, const char *format, ...)
         err->code = code;
     }
     return code;
+}
+
+const char *error_name(int number)
+{
+    const char *name = strerrorname_np(number);
+    return name ? name : "EUNKNOWN";
 }

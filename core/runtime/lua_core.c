@@ -158,6 +158,7 @@ void lua_core_open(lua_State *L)
     lua_job_open(L);
     lua_shared_open(L);
     lua_fs_open(L);
+    lua_exec_open(L);
     lua_ctx_open(L);
     lua_async_open(L);
     lua_http_open(L);

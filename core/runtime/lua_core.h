@@ -22,6 +22,7 @@ void lua_job_open(lua_State *L);    /* submit, job handles, sleep, stats */
 void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */
 void lua_async_open(lua_State *L);  /* fibers, for neap.async and neap.race */
+void lua_exec_open(lua_State *L);   /* neap.exec, os.execute */
 void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
 void lua_http_open(lua_State *L);   /* neap.http */
 void lua_mail_open(lua_State *L);   /* neap.mail */
