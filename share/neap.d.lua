@@ -316,7 +316,9 @@ function shared:keys() end
 ---@return neap.Shared
 function neap.shared(name) end
 
----Files. These calls do not wait: they hold the worker until the disk answers. They never follow a symbolic link.
+---Files. Other jobs run while the disk works; where nothing can wait (in the `__close` of a killed job, in
+---`teardown`, inside `table.sort`) the call holds the worker instead. Failures return nil, a message and a
+---code such as "ENOENT".
 ---@class neap.fs
 neap.fs = {}
 
@@ -324,29 +326,100 @@ neap.fs = {}
 ---@field type "file"|"directory"|"link"|"other"
 ---@field size integer
 ---@field mtime number Unix seconds.
+---@field mode string Permissions as octal digits, "644".
 
 ---@class neap.FileEntry: neap.FileInfo
 ---@field name string
 
----The entries of a directory without "." and "..", in no order.
+---@param path string
+---@param options? { max?: neap.Size } A larger file is an error, code "EFBIG"; default 64M.
+---@return string? data
+---@return string? message
+---@return string? code
+function neap.fs.read(path, options) end
+
+---Replaces the contents, or adds to them. `mode` is octal digits, "600".
+---@param path string
+---@param data string
+---@param options? { append?: boolean, mode?: string }
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.fs.write(path, data, options) end
+
+---Readers see the old file or the new one, also after a crash.
+---@param path string
+---@param data string
+---@param options? { mode?: string } Default: those of the file it replaces.
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.fs.write_atomic(path, data, options) end
+
+---The entries of a directory without "." and "..", in no order. Follows no symbolic link.
 ---@param dir string
 ---@return neap.FileEntry[]? entries
 ---@return string? message
----@return integer? code The errno.
+---@return string? code
 function neap.fs.list(dir) end
 
+---Follows no symbolic link.
 ---@param path string
 ---@return neap.FileInfo? info
 ---@return string? message
----@return integer? code
+---@return string? code
 function neap.fs.stat(path) end
 
----Removes a file, a symbolic link, or an empty directory.
 ---@param path string
+---@param options? { parents?: boolean } Those above it, too; then it may be there already.
 ---@return true? ok
 ---@return string? message
----@return integer? code
-function neap.fs.remove(path) end
+---@return string? code
+function neap.fs.mkdir(path, options) end
+
+---Removes a file, a symbolic link, or an empty directory. Follows no symbolic link.
+---@param path string
+---@param options? { recursive?: boolean } A directory with all that is in it.
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.fs.remove(path, options) end
+
+---@param from string
+---@param to string
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.fs.rename(from, to) end
+
+-- Programs ------------------------------------------------------------------------------------
+
+---@class neap.ExecOptions
+---@field stdin? string Default: empty.
+---@field cwd? string
+---@field env? table<string, string|number|false> Variables to add; false takes one away.
+---@field clear_env? boolean Only the variables in `env`.
+---@field timeout? neap.Duration From its start; 0: none.
+---@field max_output? neap.Size Kept of each of stdout and stderr, default 1M; more is thrown away.
+---@field stderr? "stdout" Both go to `stdout`.
+
+---@class neap.ExecResult
+---@field code? integer The exit status; nil: a signal ended it.
+---@field signal? integer
+---@field stdout string
+---@field stderr string
+---@field truncated boolean It printed more than `max_output`.
+---@field timed_out boolean
+
+---Runs a program and waits for its end: a list of its name and arguments, or a command for /bin/sh. It
+---has a process group of its own, which is killed as a whole: with the job, after `timeout`, and what is
+---left of it once the program has ended.
+---@param command string|(string|number)[]
+---@param options? neap.ExecOptions
+---@return neap.ExecResult? result Whatever its exit status is. nil: it could not be started.
+---@return string? message
+---@return string? code Such as "ENOENT".
+function neap.exec(command, options) end
 
 -- HTTP and mail -------------------------------------------------------------------------------
 

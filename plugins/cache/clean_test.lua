@@ -27,7 +27,7 @@ describe("cache.clean", function()
             return entry
           end
         end
-        return nil, path .. ": No such file or directory", 2
+        return nil, path .. ": No such file or directory", "ENOENT"
       end,
       remove = function(path)
         removed[#removed + 1] = path:match("^/var/cache/x/([^/]+)$")
@@ -110,7 +110,7 @@ describe("cache.clean", function()
     local remove = t.neap.fs.remove
     t.neap.fs.remove = function(path)
       if path:find("old$") then
-        return nil, path .. ": Operation not permitted", 1
+        return nil, path .. ": Operation not permitted", "EPERM"
       end
       return remove(path)
     end
@@ -121,7 +121,7 @@ describe("cache.clean", function()
   end)
 
   it("fails where nothing could be deleted", function()
-    t.neap.fs.remove = function(path) return nil, path .. ": Operation not permitted", 1 end
+    t.neap.fs.remove = function(path) return nil, path .. ": Operation not permitted", "EPERM" end
     assert.equal("/var/cache/x/old: Operation not permitted",
                  attempt({ max_age = 400 }).error.message)
   end)
@@ -165,7 +165,7 @@ describe("cache.clean", function()
   end)
 
   it("returns the error of a directory that is missing", function()
-    t.neap.fs.stat = function(path) return nil, path .. ": No such file or directory", 2 end
+    t.neap.fs.stat = function(path) return nil, path .. ": No such file or directory", "ENOENT" end
     assert.equal("/var/cache/x: No such file or directory",
                  attempt({ max_size = 0 }).error.message)
   end)

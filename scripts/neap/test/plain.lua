@@ -303,7 +303,7 @@ function fs.read(path, options)
   file:close()
   local max = options and options.max and core.size(options.max)
   if text and max and #text > max then
-    return nil, path .. ": is larger than " .. max .. " bytes", "too_large"
+    return nil, path .. ": larger than " .. max .. " bytes", "EFBIG"
   end
   return text, message, code
 end
@@ -358,6 +358,18 @@ function fs.remove(path, options)
 end
 
 fs.rename = os.rename
+
+-- Codes are names, as in neap.
+local NAMES = {
+  [1] = "EPERM", [2] = "ENOENT", [13] = "EACCES", [17] = "EEXIST", [20] = "ENOTDIR",
+  [21] = "EISDIR", [28] = "ENOSPC", [39] = "ENOTEMPTY",
+}
+for name, f in pairs(fs) do
+  fs[name] = function(...)
+    local value, message, code = f(...)
+    return value, message, NAMES[code] or code
+  end
+end
 
 -- --- the part of `require "neap"` that is not faked ----------------------------------------------
 
