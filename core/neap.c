@@ -185,6 +185,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         .names = n->names,
         .gates = n->gates,
         .shared = shared_set_new(),
+        .grace_ns = n->config->grace_ms * 1000000,
         .children = children_new((unsigned)n->config->max_children),
         .log_user = n->options.user,
         .log = n->options.on_log,

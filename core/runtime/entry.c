@@ -210,7 +210,9 @@ static void unload(struct entries *entries, struct vm *vm, struct loaded *loaded
     if (vm->string_owner == loaded)
         vm->string_owner = NULL;
     entry_switch(vm, &loaded->entries[0]);
-    if (vm_call(vm, tear_down, loaded, &err) && vm->worker) /* what a task does wrong it logs */
+    if (!vm->worker)
+        vm_call(vm, tear_down, loaded, &err);
+    else if (worker_call(vm->worker, tear_down, loaded, &err)) /* what a task does wrong it logs */
         worker_log(vm->worker, NULL, NEAP_ERROR, err.message, strlen(err.message), NULL, false);
     vm->string_owner = NULL;
     loaded_free(loaded, vm->L);

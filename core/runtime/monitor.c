@@ -32,6 +32,8 @@ struct monitor {
 static bool has_to_end(const struct pulse *p, int64_t now_ns)
 {
     const uint64_t job = atomic_load_explicit(&p->job, memory_order_relaxed);
+    if (atomic_load_explicit(&p->brief, memory_order_relaxed))
+        return now_ns >= atomic_load_explicit(&p->deadline_ns, memory_order_relaxed);
     return now_ns >= atomic_load_explicit(&p->deadline_ns, memory_order_relaxed) ||
            atomic_load_explicit(&p->stop, memory_order_relaxed) ||
            (job && job == atomic_load_explicit(&p->cancel, memory_order_relaxed));

@@ -29,6 +29,7 @@ struct pulse {
     _Atomic int64_t deadline_ns;
     _Atomic uint64_t job; /* whose section it is; 0: no job's */
     _Atomic int priority; /* of it */
+    atomic_bool brief;    /* it ends at its deadline whatever is asked: an unwinding, a callback */
     atomic_bool idle;     /* sleeps with nothing to run */
     /* Asked by the engine. */
     _Atomic uint64_t cancel; /* that job is to stop */
@@ -52,8 +53,9 @@ static inline bool pulse_is_in(uint64_t state)
 }
 
 static inline void pulse_enter(struct pulse *p, int64_t now_ns, int64_t deadline_ns, uint64_t job,
-                               int priority)
+                               int priority, bool brief)
 {
+    atomic_store_explicit(&p->brief, brief, memory_order_relaxed);
     atomic_store_explicit(&p->entered_ns, now_ns, memory_order_relaxed);
     atomic_store_explicit(&p->deadline_ns, deadline_ns, memory_order_relaxed);
     atomic_store_explicit(&p->job, job, memory_order_relaxed);

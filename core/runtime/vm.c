@@ -222,7 +222,9 @@ void vm_close(struct vm *vm)
 int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err)
 {
     lua_State *L = vm->L; /* nothing here but the pcall allocates */
+    lua_State *const before = vm->current;
     const int base = lua_gettop(L);
+    interrupt_follow(vm, L);
     lua_pushcfunction(L, vm_traceback);
     lua_pushcfunction(L, f);
     lua_pushlightuserdata(L, arg);
@@ -237,6 +239,7 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err)
         }
         error_set(err, NEAP_EINVAL, "%s\n%s", message, traceback);
     }
+    interrupt_follow(vm, before);
     lua_settop(L, base);
     return rc == LUA_OK ? NEAP_OK : NEAP_EINVAL;
 }

@@ -3,6 +3,7 @@
 #include "runtime/worker_state.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "runtime/coro.h"
 #include "runtime/interrupt.h"
@@ -14,6 +15,7 @@
 /* A shorter resume is counted as CPU time as long as it took: to read the thread's clock would cost
  * more than most resumes. */
 #define READ_CPU_NS 50000
+#define CALL_NS INT64_C(1000000000) /* CPU time for a teardown */
 
 /* --- sections --------------------------------------------------------------------------------- */
 
@@ -28,7 +30,8 @@ static void begin(struct worker *w, struct run *run)
 void section_enter(struct worker *w, struct run *run)
 {
     begin(w, run);
-    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority);
+    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority,
+                false);
 }
 
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
@@ -38,7 +41,7 @@ void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
     w->brief = true;
     w->brief_until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
     pulse_enter(&w->pulse, now_ns, now_ns + cpu_ns, run && run->job ? run->job->id : 0,
-                NEAP_PRIORITY_MAX);
+                NEAP_PRIORITY_MAX, true);
 }
 
 /* Of the wall time that a section took, what this thread had of a CPU. */
@@ -79,6 +82,20 @@ void section_leave(struct worker *w)
     if (vm->run)
         charge(w, vm->run, w->now_ns - entered_ns);
     vm->run = NULL;
+}
+
+int worker_call(struct worker *w, lua_CFunction f, void *arg, struct neap_error *err)
+{
+    if (w->lost)
+        return error_set(err, NEAP_ETIME, "its worker was given up before that");
+    section_enter_brief(w, NULL, CALL_NS);
+    const int rc = vm_call(&w->vm, f, arg, err);
+    const bool late = w->vm.doomed;
+    section_leave(w);
+    if (late)
+        return error_set(err, NEAP_ETIME, "it did not end within %d s of CPU time",
+                         (int)(CALL_NS / 1000000000));
+    return rc;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -171,7 +188,9 @@ static void settle_asked(struct worker *w, struct run *run, lua_State *L)
 
 static int brief_verdict(struct worker *w)
 {
-    if (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < w->brief_until_ns)
+    const int64_t deadline_ns = atomic_load_explicit(&w->pulse.deadline_ns, memory_order_relaxed);
+    if (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < w->brief_until_ns &&
+        clock_mono_ns() < deadline_ns + w->env->grace_ns / 2) /* or it would pass for stuck */
         return VERDICT_GO_ON;
     w->vm.doomed = true; /* no pcall holds it */
     return VERDICT_QUIT;

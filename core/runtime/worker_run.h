@@ -35,6 +35,10 @@ struct fiber *fiber_spawn(lua_State *L);
 /* Ends a fiber of neap.async from outside; nothing happens where it is gone. */
 int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born);
 
+/* As vm_call, from outside any job, but for one second of CPU time at most: a teardown. NEAP_ETIME
+ * past that, and where the worker has been given up. */
+int worker_call(struct worker *worker, lua_CFunction f, void *arg, struct neap_error *err);
+
 /* Settles the outcome and leaves the job for good (ctx:fail and the like). */
 int run_end(lua_State *L, struct run *run, int kind);
 
