@@ -146,7 +146,8 @@ static void load_task(lua_State *L, struct run *run)
     struct entries *entries = worker_entries(worker);
     struct entry *entry = entries_load(entries, L, info);
     if (!entry) {
-        keep_error(L, run, LUA_ERRRUN);
+        if (!run->ended) /* else it was killed in the middle of it */
+            keep_error(L, run, LUA_ERRRUN);
         lua_settop(L, 0);
         luaL_error(L, "the task did not load");
     }
