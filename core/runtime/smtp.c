@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include <sys/socket.h>
 
 #define ANSWER_MAX 65536 /* bytes of one answer */
-#define LOOPBACK "127."
 
 /*      login by libcurl ─► MAIL ─► RCPT, one by one ─► DATA ─► the message ─► taken        */
 enum { STAGE_CONNECT, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_MESSAGE, STAGE_OVER };
@@ -64,6 +64,11 @@ __attribute__((format(printf, 3, 4))) static void fail(struct smtp *s, const cha
 }
 
 /* --- the conversation ------------------------------------------------------------------------- */
+
+static const struct buf *to_send(const struct smtp *s)
+{
+    return s->stage == STAGE_MESSAGE ? &s->message : &s->out;
+}
 
 static void say(struct smtp *s, int stage, const char *verb, const char *address, const char *end)
 {
@@ -158,6 +163,11 @@ static void take_line(struct smtp *s, const char *line, size_t len)
     }
     if (len > 3 && line[3] == '-')
         return;
+    s->answer_bytes = 0;
+    if (code < 400 && s->sent < to_send(s)->len) {
+        fail(s, "protocol", "the server answers before it is asked");
+        return;
+    }
     snprintf(s->answer, sizeof s->answer, "%.*s", (int)(len < 250 ? len : 250), line);
     answered(s, code);
 }
@@ -175,11 +185,6 @@ static void take_lines(struct smtp *s)
 }
 
 /* --- the socket ------------------------------------------------------------------------------- */
-
-static const struct buf *to_send(const struct smtp *s)
-{
-    return s->stage == STAGE_MESSAGE ? &s->message : &s->out;
-}
 
 static void broken(struct smtp *s, CURLcode code)
 {
@@ -199,7 +204,8 @@ static void receive(struct smtp *s)
             return;
         }
         buf_put(&s->in, data, n);
-        if (s->in.len > ANSWER_MAX)
+        s->answer_bytes += n;
+        if (s->answer_bytes > ANSWER_MAX) /* or it never ended */
             fail(s, "protocol", "the server's answer is too long");
         else
             take_lines(s);
@@ -303,9 +309,13 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void
 
 static bool is_local(const char *host, size_t len)
 {
-    return (len == 9 && strncasecmp(host, "localhost", 9) == 0) ||
-           (len > 4 && strncmp(host, LOOPBACK, 4) == 0) ||
-           (len == 5 && memcmp(host, "[::1]", 5) == 0);
+    char text[32] = "";
+    struct in_addr address;
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, host, len);
+    return strcasecmp(text, "localhost") == 0 || strcmp(text, "[::1]") == 0 ||
+           (inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 static const char *host_of(const char *url, size_t *len)

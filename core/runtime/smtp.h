@@ -31,12 +31,13 @@ struct smtp {
     char *id;                    /* of the message */
     uv_poll_t *poll;             /* once connected */
     int stage;
-    size_t at;          /* in recipients */
-    struct buf out;     /* the command being sent */
-    size_t sent;        /* of `out`, or of `message` */
-    struct buf in;      /* the answer so far */
-    char answer[256];   /* the last line of the last one */
-    const char *failed; /* a failure of ours: its word; `error` says more */
+    size_t at;           /* in recipients */
+    struct buf out;      /* the command being sent */
+    size_t sent;         /* of `out`, or of `message` */
+    struct buf in;       /* the part of a line that has come */
+    size_t answer_bytes; /* of the answer so far */
+    char answer[256];    /* the last line of the last one */
+    const char *failed;  /* a failure of ours: its word; `error` says more */
     char error[512];
     bool login, login_offered;
     bool done;

@@ -4,10 +4,10 @@ load servers
 
 setup_file() {
     serve post
-    local plain login tls rude
-    read -r plain login tls rude <"$BATS_FILE_TMPDIR/post.ports"
+    local plain login tls rude hostile
+    read -r plain login tls rude hostile <"$BATS_FILE_TMPDIR/post.ports"
     export SMTP=smtp://127.0.0.1:$plain LOGIN=smtp://127.0.0.1:$login
-    export SMTPS=smtps://127.0.0.1:$tls RUDE=smtp://127.0.0.1:$rude
+    export SMTPS=smtps://127.0.0.1:$tls RUDE=smtp://127.0.0.1:$rude HOSTILE=smtp://127.0.0.1:$hostile
     export CA=$BATS_FILE_TMPDIR/post.pem BOX=$BATS_FILE_TMPDIR
 }
 
@@ -216,6 +216,20 @@ return function()
 end
 EOT
     [ ! -e "$BOX/mail.1" ] || ! grep -l eve@ "$BOX"/mail.*
+}
+
+@test "a server that means harm holds up nothing" {
+    good <<'EOT'
+local box = require "box"
+return function()
+  local server = os.getenv("HOSTILE")
+  for name, code in pairs { flood = "protocol", line = "protocol", garbage = "protocol", early = "protocol",
+      drop = "io", unread = "protocol" } do
+    box.fails(code, { server = server, to = name .. "@example.org", text = ("x"):rep(10000000), timeout = "20s" })
+  end
+  return true
+end
+EOT
 }
 
 @test "a misuse raises, naming function and argument" {

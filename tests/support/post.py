@@ -1,6 +1,6 @@
 """Mail servers for the tests: python3 post.py DIR. The ports go into DIR/post.ports: of a plain
-server, of one with STARTTLS and login (ada, secret), of the same by TLS at once, and of one that
-never answers to QUIT. Mails go to DIR/mail.N, as JSON: the envelope, and what Python makes of the
+server, of one with STARTTLS and login (ada, secret), of the same by TLS at once, of one that never
+answers to QUIT, and of one that does what the recipient's name says. Mails go to DIR/mail.N, as JSON: the envelope, and what Python makes of the
 mail. The certificate is DIR/post.pem."""
 import asyncio, email, email.policy, json, os, ssl, subprocess, sys
 
@@ -77,6 +77,36 @@ class Rude(SMTP):
         await asyncio.sleep(60)
 
 
+async def hostile(reader, writer):
+    """As far as RCPT a server like any other."""
+    writer.write(b"220 hostile\r\n")
+    try:
+        while True:
+            verb = await reader.readline()
+            if not verb:
+                break
+            if b"flood@" in verb:
+                while True:
+                    writer.write(b"250-more and more\r\n" * 1000)
+                    await writer.drain()
+            elif b"line@" in verb:
+                writer.write(b"250 " + b"x" * 200000 + b"\r\n")
+            elif b"garbage@" in verb:
+                writer.write(b"\0\xff what?\r\n")
+            elif b"drop@" in verb:
+                break
+            elif b"early@" in verb:
+                writer.write(b"250 OK\r\n354 go on\r\n250 taken\r\n")
+            elif verb.startswith(b"DATA"):
+                writer.write(b"354 go on\r\n250 taken, and not even read\r\n")
+            else:
+                writer.write(b"250 OK\r\n")
+            await writer.drain()
+    except ConnectionError:
+        pass
+    writer.close()
+
+
 async def main():
     loop = asyncio.get_running_loop()
     box, context = Box(), certificate()
@@ -95,6 +125,7 @@ async def main():
                            auth_require_tls=False, auth_required=True),
             "127.0.0.1", 0, ssl=context),
         await server(Rude, authenticator=login, auth_require_tls=False),
+        await asyncio.start_server(hostile, "127.0.0.1", 0),
     ]
     with open(WHERE + "/post.new", "w") as f:
         f.write(" ".join(str(s.sockets[0].getsockname()[1]) for s in servers) + "\n")
