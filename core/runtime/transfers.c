@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LOOKUPS_MAX 32 /* names looked up at once: each is a thread of libcurl's */
+#define CONNECTIONS_KEPT 64
 #define IDLE_NS (30 * INT64_C(1000000000)) /* unused connections are closed after that */
 #define RETRY_NS (100 * INT64_C(1000000))  /* between two attempts to get a descriptor */
 #define RETRIES 64                         /* of those that lack one, at each attempt */
@@ -191,6 +192,13 @@ static void open_multi(struct transfers *o)
     curl->multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
 }
 
+/* libcurl alone would keep four for each transfer that runs: none to speak of after a burst. */
+static void bound_connections(struct transfers *o)
+{
+    const size_t most = o->added * 4 > CONNECTIONS_KEPT ? o->added * 4 : CONNECTIONS_KEPT;
+    o->curl.multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)most);
+}
+
 static void run(struct transfer *t)
 {
     struct transfers *o = t->owner;
@@ -206,6 +214,7 @@ static void run(struct transfer *t)
     (void)rc;
     t->added = true;
     o->added++;
+    bound_connections(o);
 }
 
 static void take_out(struct transfer *t) /* of the multi handle, or of those that wait */
@@ -219,7 +228,9 @@ static void take_out(struct transfer *t) /* of the multi handle, or of those tha
     t->added = false;
     o->curl.multi_remove_handle(o->multi, t->easy);
     o->freed++;
-    if (--o->added == 0)
+    o->added--;
+    bound_connections(o);
+    if (o->added == 0)
         o->idle_ns = clock_mono_ns();
 }
 

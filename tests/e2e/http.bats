@@ -348,6 +348,49 @@ EOT
     [ $((SECONDS - began)) -lt 20 ]
 }
 
+@test "a deadline and a lost race end a request" {
+    task plugins/t/late.lua <<'EOT'
+local neap = require "neap"
+return { timeout = "200ms", run = function() return neap.http.get(os.getenv("WEB") .. "/slow/60000") end }
+EOT
+    task plugins/t/go.lua <<'EOT'
+local neap = require "neap"
+local function state() return neap.http.get(os.getenv("WEB") .. "/state"):json() end
+local function gone(count)
+  for _ = 1, 2000 do if state().gone == count then return end neap.sleep(0.01) end
+  error("never gone: " .. count)
+end
+return function()
+  local before = state().gone
+  local ok, err = neap.submit("t.late"):wait()
+  assert(not ok and err.code == "timeout")
+  gone(before + 1)
+  local function slow() return neap.http.get(os.getenv("WEB") .. "/slow/60000") end
+  neap.race { slow, slow, function() return neap.http.get(os.getenv("WEB") .. "/slow/50") end }
+  gone(before + 3)
+  local first, second = neap.async(slow), neap.async(slow)
+  neap.sleep("50ms")
+  first:cancel()
+  gone(before + 4)
+  return second ~= nil -- which ends with the job
+end
+EOT
+    neap 1 run t.go # as t.late failed
+    is true
+}
+
+@test "300 requests over TLS, from two workers" {
+    task fetch.lua <<'EOT'
+local neap = require "neap"
+return function(n)
+  return neap.http.get(os.getenv("WEBS") .. "/slow/20", { ca = os.getenv("CA") }).body == "slow" and n
+end
+EOT
+    printf '[pool default]\nworkers = 2\n' >neap.ini
+    seq 300 >in
+    run -0 bash -c '"$NEAP" map -j 100 ./fetch.lua <in | sort -n | cmp - in'
+}
+
 @test "1,000 requests at once to a slow server, from two workers" {
     task fetch.lua <<'EOT'
 local neap = require "neap"

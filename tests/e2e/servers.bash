@@ -1,6 +1,6 @@
 # Servers that tests of the network start for themselves, one each for a file of tests.
 # shellcheck shell=bash
-load helper
+load ../e2e/helper
 
 unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 
