@@ -89,3 +89,27 @@ EOF
     neap 1 run -o jsonl mail.send '{"to": "no address", "text": "x"}' "${server[@]}" --retries 2
     expect '"attempt":1'
 }
+
+@test "shell.run: a program, its output, its failure" {
+    neap 0 run shell.run '{"command": ["sh", "-c", "cat; echo $GREETING >&2; pwd"], "stdin": "in\n",
+        "env": {"GREETING": "hi"}, "cwd": "/"}'
+    expect '"stdout":"in\n/\n"'
+    expect '"stderr":"hi\n"'
+    expect '"code":0'
+    neap 1 run -o jsonl shell.run '{"command": "echo first >&2; echo why >&2; exit 3"}' --retries 1
+    expect '"message":"exit status 3: first\nwhy"'
+    expect '"attempt":2'
+    neap 0 run shell.run '{"command": "exit 3", "ok": [3]}'
+    expect '"code":3'
+    neap 1 run -o jsonl shell.run '{"command": "kill -SEGV $$"}'
+    expect 'was killed by signal 11'
+    neap 1 run -o jsonl shell.run '{"command": "sleep 60", "timeout": "100ms"}'
+    expect 'did not end within 0.1 s'
+    neap 1 run -o jsonl shell.run '{"command": ["/no/such/program"]}'
+    expect '/no/such/program'
+}
+
+@test "shell.run: much output is cut, and fits into a result" {
+    neap 0 run shell.run '{"command": "yes | head -c 3000000; yes >&2 | head -c 3000000 >&2"}'
+    expect '"truncated":true'
+}
