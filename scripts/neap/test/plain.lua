@@ -269,12 +269,22 @@ local function lfs()
   return require "lfs"
 end
 
+-- "rwxr-x---" as "750"
+local function octal(permissions)
+  local bits = 0
+  for c in permissions:gmatch(".") do
+    bits = bits << 1 | (c == "-" and 0 or 1)
+  end
+  return ("%o"):format(bits)
+end
+
 function fs.stat(path)
   local found, message, code = lfs().symlinkattributes(path)
   if not found then
     return nil, path .. ": " .. (message:match("'.*': (.*)$") or message), code
   end
-  return { type = TYPES[found.mode] or "other", size = found.size, mtime = found.modification }
+  return { type = TYPES[found.mode] or "other", size = found.size, mtime = found.modification,
+           mode = octal(found.permissions) }
 end
 
 function fs.list(dir)

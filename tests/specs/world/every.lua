@@ -172,6 +172,27 @@ end
 
 function acts.bad_result() return { f = print } end
 
+function acts.files(args)
+  local dir = args.path .. "/a/b"
+  assert(neap.fs.mkdir(dir, { parents = true }))
+  assert(neap.fs.write(dir .. "/x", "one"))
+  assert(neap.fs.write(dir .. "/x", "two", { append = true }))
+  assert(neap.fs.write_atomic(dir .. "/y", "whole"))
+  assert(neap.fs.rename(dir .. "/y", dir .. "/z"))
+  local names = {}
+  for i, entry in ipairs(assert(neap.fs.list(dir))) do
+    names[i] = entry.name .. " " .. entry.type .. " " .. entry.size
+  end
+  table.sort(names)
+  local none, message, code = neap.fs.read(dir .. "/none")
+  local large = select(3, neap.fs.read(dir .. "/x", { max = 3 }))
+  local text = neap.fs.read(dir .. "/x")
+  local stat = neap.fs.stat(dir)
+  assert(neap.fs.remove(args.path .. "/a", { recursive = true }))
+  return { names = names, text = text, type = stat.type, mode = type(stat.mode),
+           none = none == nil and message:match("No such file.*"), code = code, large = large }
+end
+
 function acts.require(args) return require(args.path) end
 
 function acts.help(args) return helper.twice(args.n) end

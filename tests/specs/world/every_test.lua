@@ -182,6 +182,17 @@ describe("neap.test", function()
                  run("stray").error.message)
   end)
 
+  it("works on real files", function()
+    local dir = t:dir()
+    local job = run("files", nil, { path = dir })
+    assert.is_nil(job.error)
+    assert.same({
+      names = { "x file 6", "z file 5" }, text = "onetwo", type = "directory", mode = "string",
+      none = "No such file or directory", code = "ENOENT", large = "EFBIG",
+    }, job.result)
+    assert.equal(dir, t:dir())
+  end)
+
   it("has stand-ins for modules", function()
     assert.matches("there is no loop under test",
                    run("require", nil, { path = "luv" }).error.message)
