@@ -335,14 +335,14 @@ static void a_killed_job_cleans_up(void **state)
 static void cancelled_anywhere(void **state)
 {
     struct executor x;
-    uint64_t ids[300];
+    uint64_t ids[100];
     char text[256];
     unsigned seed = 1;
     (void)state;
     executor_init(&x);
     task(&x, "run",
          "local d = dir .. 'tree' .. args\n"
-         "for i = 1, 4 do\n"
+         "for i = 1, 3 do\n"
          "  fs.mkdir(d .. '/a/b', { parents = true })\n"
          "  fs.write(d .. '/a/f', ('x'):rep(300000))\n"
          "  assert(#assert(fs.read(d .. '/a/f')) == 300000)\n"
@@ -353,16 +353,16 @@ static void cancelled_anywhere(void **state)
          "return 'done'");
     executor_write(&x, "neap.ini", "[pool default]\nworkers = 3\nslots = 1000\n");
     executor_start(&x, 0);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "%d", i);
         ids[i] = executor_submit(&x, "t.run", text);
     }
-    for (int i = 0; i < 200; i++) {
-        neap_cancel(x.n, ids[rand_r(&seed) % 300], NULL);
+    for (int i = 0; i < 80; i++) {
+        neap_cancel(x.n, ids[rand_r(&seed) % 100], NULL);
         if (i % 10 == 0)
             usleep(1000);
     }
-    for (int i = 0; i < 250; i++) {
+    for (int i = 0; i < 90; i++) {
         const struct neap_outcome outcome = executor_next(&x, text, sizeof text);
         assert_true(outcome.state == NEAP_CANCELLED || strcmp(text, "\"done\"") == 0);
     }
