@@ -1,6 +1,7 @@
 /* neap.exec and os.execute in real jobs: what comes back, what is killed, what is never left over.
  * All of it twice: as the kernel is, and with pidfd_open taken away. */
 #include "executor.h"
+#include "processes.h"
 
 #include <setjmp.h>
 
@@ -32,7 +33,7 @@ static void task(struct executor *x, const char *name, const char *body)
              "  for i = 1, t.n do t[i] = tostring(t[i]) end\n"
              "  return table.concat(t, ' | ')\n"
              "end\n"
-             "local nap = 'sleep 3%d.'\n"
+             "local nap = '" PROCESSES_NAP "'\n"
              "return function(args, ctx)\n%s\nend\n",
              x->dir, (int)getpid(), body);
     executor_write(x, path, text);
@@ -53,36 +54,6 @@ static void expect(const char *body, const char *want)
     executor_close(&x);
 }
 
-/* How many processes have `nap` and that digit in their command line. */
-static int processes(char digit)
-{
-    int count = 0;
-    char text[32];
-    snprintf(text, sizeof text, "sleep 3%d.%c", (int)getpid(), digit);
-    DIR *proc = opendir("/proc");
-    assert_non_null(proc);
-    for (struct dirent *entry; (entry = readdir(proc));) {
-        char path[300], line[4096];
-        snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
-        const int fd = atoi(entry->d_name) > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
-            continue;
-        const ssize_t n = read(fd, line, sizeof line - 1);
-        close(fd);
-        for (ssize_t i = 0; i < n; i++) /* between arguments */
-            line[i] = line[i] ? line[i] : ' ';
-        count += n > 0 && memmem(line, (size_t)n, text, strlen(text)) != NULL;
-    }
-    closedir(proc);
-    return count;
-}
-
-static void until_processes(char digit, int count)
-{
-    for (int left = 4000; processes(digit) != count;)
-        executor_pause(&left);
-}
-
 static int descriptors(void)
 {
     int count = 0;
@@ -92,13 +63,6 @@ static int descriptors(void)
         count++;
     closedir(dir);
     return count;
-}
-
-static void no_child_is_left(void)
-{
-    siginfo_t info;
-    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
-    assert_int_equal(errno, ECHILD);
 }
 
 /* --- what comes back -------------------------------------------------------------------------- */

@@ -231,7 +231,7 @@ static void a_drain_stops_what_computes(void **state)
         executor_submit(&x, "t.one", "1");
     assert_int_equal(neap_drain(x.n, 10, NULL), NEAP_ETIME);
     assert_int_equal(executor_totals(&x).running, 0);
-    assert_int_equal(executor_totals(&x).waiting, 11); /* it is handed back */
+    assert_int_equal(executor_totals(&x).waiting, 11);          /* it is handed back */
     assert_int_equal(neap_drain(x.n, 20000, NULL), NEAP_ETIME); /* as it was told */
     executor_close(&x);
 }
