@@ -58,7 +58,7 @@ static const char *type_name(mode_t mode)
     return S_ISREG(mode) ? "file" : S_ISDIR(mode) ? "directory" : S_ISLNK(mode) ? "link" : "other";
 }
 
-static void push_info(lua_State *L, mode_t mode, int64_t size, double mtime)
+static void push_info(lua_State *L, mode_t mode, int64_t size, int64_t mtime_ns)
 {
     char text[16];
     snprintf(text, sizeof text, "%03o", (unsigned)mode & 07777);
@@ -67,7 +67,7 @@ static void push_info(lua_State *L, mode_t mode, int64_t size, double mtime)
     lua_setfield(L, -2, "type");
     lua_pushinteger(L, size);
     lua_setfield(L, -2, "size");
-    lua_pushnumber(L, mtime);
+    lua_pushnumber(L, (double)mtime_ns / 1e9); /* rounded alike, so that times can be compared */
     lua_setfield(L, -2, "mtime");
     lua_pushstring(L, text);
     lua_setfield(L, -2, "mode");
@@ -76,7 +76,7 @@ static void push_info(lua_State *L, mode_t mode, int64_t size, double mtime)
 static int push_stat(lua_State *L, const struct fs_request *r)
 {
     const struct timespec *t = &r->st.st_mtim;
-    push_info(L, r->st.st_mode, r->st.st_size, (double)t->tv_sec + (double)t->tv_nsec / 1e9);
+    push_info(L, r->st.st_mode, r->st.st_size, (int64_t)t->tv_sec * 1000000000 + t->tv_nsec);
     return 1;
 }
 
@@ -88,7 +88,7 @@ static int push_list(lua_State *L, const struct fs_request *r)
         struct fs_entry entry;
         memcpy(&entry, r->data.data + at, sizeof entry);
         at += sizeof entry;
-        push_info(L, entry.mode, entry.size, (double)entry.mtime_ns / 1e9);
+        push_info(L, entry.mode, entry.size, entry.mtime_ns);
         lua_pushlstring(L, r->data.data + at, entry.name_len);
         lua_setfield(L, -2, "name");
         lua_rawseti(L, -2, ++count);

@@ -184,6 +184,12 @@ function acts.files(args)
     names[i] = entry.name .. " " .. entry.type .. " " .. entry.size
   end
   table.sort(names)
+  for i = 1, 20 do
+    assert(neap.fs.write(dir .. "/" .. i, ""))
+  end
+  for _, entry in ipairs(neap.fs.list(dir)) do
+    assert(entry.mtime == neap.fs.stat(dir .. "/" .. entry.name).mtime, "two times of a file")
+  end
   local none, message, code = neap.fs.read(dir .. "/none")
   local large = select(3, neap.fs.read(dir .. "/x", { max = 3 }))
   local text = neap.fs.read(dir .. "/x")
