@@ -93,7 +93,8 @@ function core.add_async(neap)
     return self
   end
 
-  -- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a handle.
+  -- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a
+  -- handle.
   function neap.async(f, ...)
     if type(f) ~= "function" then error("neap.async: a function, got " .. type(f), 2) end
     return start(f, pack(...))
@@ -152,8 +153,8 @@ function core.add_async(neap)
     return winner, take(handles[winner])
   end
 
-  -- Waits for all, in order. Returns their results and, where any failed, a table of the errors, both
-  -- by their places in the list.
+  -- Waits for all, in order. Returns their results and, where any failed, a table of the errors,
+  -- both by their places in the list.
   function neap.all(list)
     check_list(list, "neap.all")
     local results, errors = {}, nil

@@ -128,7 +128,8 @@ end
 function read.timeout(task, value, report)
   local ms = value == "none" and 0 or duration_ms(value)
   if not ms then
-    return report("timeout", "must be a duration: seconds, or such as '250ms' or '1h30m'; or 'none'")
+    return report("timeout",
+                  "must be a duration: seconds, or such as '250ms' or '1h30m'; or 'none'")
   end
   task.timeout_ms = ms
 end

@@ -88,7 +88,8 @@ describe("task.read", function()
     assert.is_nil(task.read(with {}, "t").reentrant)
   end)
 
-  local NO_TIMEOUT = "timeout: must be a duration: seconds, or such as '250ms' or '1h30m'; or 'none'"
+  local NO_TIMEOUT = "timeout: must be a duration: seconds, or such as '250ms' or '1h30m'; "
+    .. "or 'none'"
   local bad = {
     { nil, "file: must return a function or a table, returned nothing" },
     { "x", "file: must return a function or a table, returned a string" },
