@@ -36,11 +36,10 @@ struct children_counts {
 struct children *children_new(unsigned max);
 /* After all workers: reaps what has been killed, for at most a second. Where a lost worker still
  * holds a child, the table goes with that. NULL is fine. */
-void children_free(struct children *children);
-struct children_counts children_counts(struct children *children);
+void children_free(struct children *t);
+struct children_counts children_counts(struct children *t);
 
-struct child *children_take(struct children *children, const struct child_request *request,
-                            bool *placed);
+struct child *children_take(struct children *t, const struct child_request *request, bool *placed);
 /* It is the leader of a process group of its own. False: the owner was given up meanwhile, the
  * group has been killed. */
 bool child_started(struct child *child, pid_t pid);
@@ -54,6 +53,6 @@ bool child_free(struct child *child);
 /* A worker is given up: the groups of all its children are killed, its places are free, what it
  * waited for is forgotten. Returns how many were killed; they are reaped as others come and go, and
  * by children_counts. */
-unsigned children_kill_owner(struct children *children, const void *owner);
+unsigned children_kill_owner(struct children *t, const void *owner);
 
 #endif

@@ -5,6 +5,7 @@
 #include "runtime/vm.h"
 #include "runtime/worker_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,13 +125,14 @@ static void let_go(struct exec *exec) /* of the process: what is left of its gro
 
 static void finish(struct exec *exec)
 {
+    const bool unwanted = exec->unwanted;
     exec->state = EXEC_DONE;
     let_go(exec);
     for (int i = 0; i < 2; i++)
         close_output(&exec->out[i]);
     close_end(exec);
     close_handle(&exec->timer);
-    if (exec->unwanted)
+    if (unwanted)
         free_if_over(exec);
     else
         op_done(&exec->op);
@@ -294,6 +296,7 @@ static void start(struct exec *exec)
         else if ((exec->error = watch(exec, pid)))
             error_set(&exec->why, exec->error, "cannot watch a program: %s", strerror(exec->error));
     }
+    assert(!exec->unwanted); /* all this on one thread */
     if (exec->error)
         finish(exec);
 }
@@ -335,9 +338,8 @@ static void execs_close(void *thing)
     struct execs *execs = thing;
     for (int left_ms = LAST_LOOKS_MS; left_ms && !all_ended(execs); left_ms--)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    for (struct list *at; (at = list_first(&execs->list));) {
+    for (struct list *at; (at = list_shift(&execs->list));) {
         struct exec *exec = LIST_ENTRY(at, struct exec, link);
-        list_remove(at);
         if (exec->state != EXEC_DONE)
             finish(exec);
     }

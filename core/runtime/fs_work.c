@@ -395,14 +395,12 @@ void fs_remove(struct fs_request *r)
     struct stat st;
     strip_slashes(r->path);
     const char *name = base_name(r->path);
-    if (lstat(r->path, &st)) {
-        fail(r, errno);
-    } else if (r->deep && (!*name || is_dots(name))) { /* would be emptied before anything fails */
+    if (r->deep && (!*name || is_dots(name))) { /* would be emptied before anything fails */
         r->why = mem_text("not by this name: it would be emptied, not removed");
         fail(r, EINVAL);
     } else if (r->deep) {
         remove_tree(r, AT_FDCWD, r->path, r->path, 0);
-    } else if (S_ISDIR(st.st_mode) ? rmdir(r->path) : unlink(r->path)) {
+    } else if (lstat(r->path, &st) || (S_ISDIR(st.st_mode) ? rmdir(r->path) : unlink(r->path))) {
         fail(r, errno);
     }
 }

@@ -19,8 +19,6 @@
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-extern char **environ;
-
 /* --- arguments and environment ---------------------------------------------------------------- */
 
 static char **list_of(const char *texts, size_t len)

@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static const int alice, bob; /* two owners */
 
 static void count(void *user)
