@@ -139,8 +139,8 @@ NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state
 
 /* Starts the threads, which block all signals but one: options.signal, whose handler is ours while
  * an executor of this process is open (a handler of the host's is still called for signals to other
- * threads, and put back by neap_close). Executors open at the same time need the same signal. Once. After an error (NEAP_EIO: no thread, no
- * memory) all that is left to do is neap_close. */
+ * threads, and put back by neap_close). Executors open at the same time need the same signal. Once.
+ * After an error (NEAP_EIO: no thread, no memory) all that is left to do is neap_close. */
 NEAP_API int neap_start(neap *n, struct neap_error *err);
 
 /* Stops at once what still runs, as neap_drain(n, 0), joins the threads, frees everything, also the

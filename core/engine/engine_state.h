@@ -40,9 +40,9 @@ struct member { /* a worker of a pool */
     uint64_t line_pools; /* and the pools that could have taken some of that */
     uint64_t inside;     /* the job that ran there when it was looked at last, */
     int64_t inside_since_ns; /* since then, monotonic */
-    bool computes; /* it has for a while: what waits in its line is better elsewhere */
-    unsigned cancels;    /* claims that have been told to stop */
-    bool retiring, leaving; /* to end once it is empty; told to */
+    bool computes;           /* it has for a while: what waits in its line is better elsewhere */
+    unsigned cancels;        /* claims that have been told to stop */
+    bool retiring, leaving;  /* to end once it is empty; told to */
     struct list claims;
     struct heap returning;         /* claims that have their place back and want a slot */
     struct job *batch[LINE_SLOTS]; /* for its line, at the end of the dispatch */
@@ -124,7 +124,7 @@ struct engine {
     size_t n_tasks;
     size_t live; /* jobs that have not ended */
     size_t on_dead_runs;
-    struct list gone; /* notes of workers whose threads have ended */
+    struct list gone;   /* notes of workers whose threads have ended */
     struct list ghosts; /* members whose workers are stuck in C: given up, their threads run on */
 
     uint64_t publications, random;
@@ -155,9 +155,9 @@ void pools_resize(struct engine *e);  /* workers added, or told to end once they
 void pools_publish(struct engine *e); /* the new catalogue, to all workers */
 void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
-void pools_stop_all(struct engine *e, int kind);   /* tells all workers, and what computes there */
-bool pools_busy(const struct engine *e); /* may some worker be running Lua now? */
-bool pools_left(const struct engine *e); /* is there a worker? */
+void pools_stop_all(struct engine *e, int kind); /* tells all workers, and what computes there */
+bool pools_busy(const struct engine *e);         /* may some worker be running Lua now? */
+bool pools_left(const struct engine *e);         /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
 /* The next member over all pools, from NULL to NULL. */
@@ -167,7 +167,7 @@ struct member *member_next(const struct engine *e, const struct member *m);
 /* The monitor says that the worker does not leave that section. */
 void worker_is_stuck(struct engine *e, struct worker *worker, uint64_t section);
 void worker_is_full(struct engine *e, struct worker *worker); /* to be replaced */
-bool ghost_gone(struct engine *e, struct worker *worker); /* it came back; false: no ghost */
+bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; false: no ghost */
 
 /* engine_claims.c */
 struct claim *claim_new(struct engine *e, struct member *m, struct job *job);

@@ -31,7 +31,8 @@ static void end_culprit(struct engine *e, struct job *job)
                                                          : OUTCOME_FAILED);
     outcome->started_ms = e->now_ms;
     if (outcome->kind == OUTCOME_FAILED)
-        outcome->error = job_error_new("timeout", (int)job->attempt, text, sizeof text - 1, NULL, 0);
+        outcome->error =
+            job_error_new("timeout", (int)job->attempt, text, sizeof text - 1, NULL, 0);
     job_outcome(e, outcome);
 }
 
@@ -40,6 +41,7 @@ static void take_claims(struct engine *e, struct member *m, uint64_t culprit)
     for (struct list *at; (at = list_first(&m->claims));) {
         struct job *job = LIST_ENTRY(at, struct claim, link)->job;
         if (!atomic_load_explicit(&job->started, memory_order_acquire)) {
+            job->message.link = (struct list){0}; /* it may be in a list of the worker's */
             claim_give_back(e, job);
             continue;
         }

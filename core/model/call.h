@@ -15,35 +15,35 @@
 
 /* What travels to the engine (message.kind). */
 enum engine_message {
-    ENGINE_SUBMIT,      /* struct job */
-    ENGINE_OUTCOME,     /* struct outcome */
-    ENGINE_PROGRESS,    /* struct progress */
-    ENGINE_GIVEN_BACK,  /* struct job: out of a worker's line, but it cannot start there now */
-    ENGINE_CALL_WAIT,   /* until job `id` has ended; deadline_ms. A job that asks gives up its slot
-                           meanwhile */
-    ENGINE_CALL_ROOM,   /* until its queue takes `job`, which is then submitted */
-    ENGINE_CALL_STATE,  /* of job `id` */
-    ENGINE_CALL_GET,    /* more of it, for hosts: user is a struct neap_job */
-    ENGINE_CALL_LOG,    /* what it printed, into `reply` */
-    ENGINE_CALL_CANCEL, /* job `id` */
-    ENGINE_CALL_STORED, /* until what was submitted before is committed */
-    ENGINE_CALL_STATS,  /* user is a struct neap_stats, or NULL: as MessagePack into `reply` */
-    ENGINE_CALL_RETURN, /* the asker wants back what another call of it lent */
-    ENGINE_CALL_IDLE,   /* until no job is left that could still run */
-    ENGINE_CALL_DRAIN,  /* deadline_ms */
-    ENGINE_CALL_CONFIG, /* user is the new struct config */
-    ENGINE_CATALOGUE,   /* struct catalogue_note */
-    ENGINE_WORKER_GONE, /* struct worker_note: its thread is about to end */
+    ENGINE_SUBMIT,       /* struct job */
+    ENGINE_OUTCOME,      /* struct outcome */
+    ENGINE_PROGRESS,     /* struct progress */
+    ENGINE_GIVEN_BACK,   /* struct job: out of a worker's line, but it cannot start there now */
+    ENGINE_CALL_WAIT,    /* until job `id` has ended; deadline_ms. A job that asks gives up its slot
+                            meanwhile */
+    ENGINE_CALL_ROOM,    /* until its queue takes `job`, which is then submitted */
+    ENGINE_CALL_STATE,   /* of job `id` */
+    ENGINE_CALL_GET,     /* more of it, for hosts: user is a struct neap_job */
+    ENGINE_CALL_LOG,     /* what it printed, into `reply` */
+    ENGINE_CALL_CANCEL,  /* job `id` */
+    ENGINE_CALL_STORED,  /* until what was submitted before is committed */
+    ENGINE_CALL_STATS,   /* user is a struct neap_stats, or NULL: as MessagePack into `reply` */
+    ENGINE_CALL_RETURN,  /* the asker wants back what another call of it lent */
+    ENGINE_CALL_IDLE,    /* until no job is left that could still run */
+    ENGINE_CALL_DRAIN,   /* deadline_ms */
+    ENGINE_CALL_CONFIG,  /* user is the new struct config */
+    ENGINE_CATALOGUE,    /* struct catalogue_note */
+    ENGINE_WORKER_GONE,  /* struct worker_note: its thread is about to end */
     ENGINE_WORKER_STUCK, /* struct worker_note: `id` is the section it does not leave */
-    ENGINE_WORKER_FULL, /* struct worker_note: its state stays near its memory limit */
+    ENGINE_WORKER_FULL,  /* struct worker_note: its state stays near its memory limit */
     ENGINE_STOP,
 };
 
 struct call {
     struct message message;
     uint64_t id;
-    struct job *job;     /* ROOM: the job to submit, the engine's once answered NEAP_OK */
-    struct job *asker;   /* the running job that asks, or NULL */
+    struct job *job;   /* ROOM: the job to submit, the engine's once answered NEAP_OK */
+    struct job *asker; /* the running job that asks, or NULL */
     bool lends; /* WAIT, ROOM: the asker does nothing else meanwhile, so it lends slot and place */
     int64_t deadline_ms; /* Unix ms; INT64_MAX: none */
     void *user;

@@ -56,7 +56,7 @@ enum job_where {
 
 struct job {
     struct message message; /* while it travels to the engine */
-    atomic_uint refs; /* owners: one, and a worker that was given up with it */
+    atomic_uint refs;       /* owners: one, and a worker that was given up with it */
     /* Fixed at submit. */
     uint64_t id, parent, tag;
     const struct task_name *task;

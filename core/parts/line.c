@@ -70,8 +70,8 @@ bool line_peek(const struct line *line, int *rank, uint32_t *position)
     *position = head_of(ends);
     if (head_of(ends) == tail_of(ends))
         return false;
-    *rank = atomic_load_explicit(&line->priorities[head_of(ends) % LINE_SLOTS],
-                                 memory_order_relaxed);
+    *rank =
+        atomic_load_explicit(&line->priorities[head_of(ends) % LINE_SLOTS], memory_order_relaxed);
     return true;
 }
 

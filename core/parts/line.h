@@ -29,7 +29,8 @@ size_t line_length(const struct line *line);
 void line_put(struct line *line, struct job *const *jobs, size_t count);
 /* Engine. Takes back all that the worker has not taken, in order; room for LINE_SLOTS. */
 size_t line_recall(struct line *line, struct job **out);
-/* Worker. The rank of the next job and its position, which only ever grows; false: there is none. */
+/* Worker. The rank of the next job and its position, which only ever grows; false: there is none.
+ */
 bool line_peek(const struct line *line, int *rank, uint32_t *position);
 uint32_t line_tail(const struct line *line); /* the position that the next one put will get */
 static inline bool line_is_before(uint32_t a, uint32_t b)

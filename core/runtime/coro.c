@@ -30,6 +30,8 @@ static void mark(lua_State *L, const void *what)
 
 static bool being_killed(const struct vm *vm)
 {
+    if (vm->closing && !vm->doomed)
+        return false;
     if (vm->doomed || (vm->run && vm->run->ended && !vm->run->closing))
         return true;
     return vm->fiber && vm->fiber->ended && !vm->fiber->closing;
@@ -83,10 +85,14 @@ void coro_hook_park(lua_State *L)
     lua_yield(L, 0);
 }
 
-/* Where it raises it stays armed: every instruction raises until the stack is unwound. */
+/* A coroutine that can yield does so, if only to whoever resumed it (step raises from there): after
+ * a hook that raised, its to-be-closed variables would run with hooks off, and a loop in one of
+ * them could not be ended. Where it raises it stays armed: every instruction raises until the stack
+ * is unwound. */
 void coro_hook_quit(lua_State *L)
 {
-    if (coro_waitable(L)) {
+    const struct vm *vm = vm_of(L);
+    if (coro_waitable(L) || (lua_isyieldable(L) && vm->fiber && L != vm->fiber->co)) {
         coro_hook_park(L);
         return;
     }
@@ -215,8 +221,12 @@ static int child_failed(lua_State *L, lua_State *co, int status, lua_KContext wr
  * staging, where a raise from the hook may have left them with hooks off. */
 static int quit_with(lua_State *L, lua_State *co)
 {
-    if (!vm_of(L)->doomed)
+    struct vm *vm = vm_of(L);
+    if (!vm->doomed) {
+        vm->closing++;
         reset_thread(co);
+        vm->closing--;
+    }
     return coro_quit(L);
 }
 
@@ -235,6 +245,10 @@ static int step(lua_State *L, int narg, lua_KContext wrapped)
     vm->unyieldable += unyieldable;
     const int status = resume(vm, co, L, narg, &count);
     vm->unyieldable -= unyieldable;
+    if (status == LUA_YIELD && vm->parking && being_killed(vm) && !coro_waitable(L)) {
+        vm->parking = false;
+        return quit_with(L, co);
+    }
     if (status == LUA_YIELD && vm->parking) {
         mark(L, co);
         return lua_yieldk(L, 0, wrapped, resume_on);

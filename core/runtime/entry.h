@@ -20,8 +20,8 @@ struct loaded { /* a plugin's version */
     struct fiber *holder;  /* preempted: until it waits or ends nobody else runs in this version */
     struct list blocked;   /* fibers that are to run after it, */
     struct list blocked_jobs; /* and jobs that have not started */
-    int string_ref;        /* its `string`, for methods of strings */
-    int table_ref;         /* the Lua side of it */
+    int string_ref;           /* its `string`, for methods of strings */
+    int table_ref;            /* the Lua side of it */
 };
 
 struct entry { /* a task of it */

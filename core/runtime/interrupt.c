@@ -1,5 +1,6 @@
 #include "runtime/interrupt.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "runtime/coro.h"
 #include "runtime/pulse.h"
@@ -28,14 +29,17 @@ static struct {
 /* --- on the worker's thread ------------------------------------------------------------------- */
 
 /* Not twice: to set a hook Lua walks all calls of the coroutine, and in a deep recursion that takes
- * longer than a tick. */
+ * longer than a tick. How long it took tells when the next slice may end (worker_interrupt.c). */
 void interrupt_arm(struct vm *vm)
 {
     if (vm->armed)
         return;
     vm->armed = 1;
-    if (vm->current)
-        lua_sethook(vm->current, interrupt_hook, LUA_MASKCOUNT, 1);
+    if (!vm->current)
+        return;
+    const int64_t before_ns = clock_mono_ns(); /* clock_gettime: async-signal-safe */
+    lua_sethook(vm->current, interrupt_hook, LUA_MASKCOUNT, 1);
+    vm->arming_ns = clock_mono_ns() - before_ns;
 }
 
 void interrupt_hook(lua_State *L, lua_Debug *ar)

@@ -1,5 +1,5 @@
-/* Fibers as the Lua half sees them: mechanism only, what neap.async and neap.race make of them is in
- * scripts/async.lua. */
+/* Fibers as the Lua half sees them: mechanism only, what neap.async and neap.race make of them is
+ * in scripts/async.lua. */
 #include "runtime/lua_core.h"
 
 #include "base/mem.h"
@@ -77,12 +77,9 @@ static int core_caught(lua_State *L)
 
 void lua_async_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"spawn", core_spawn},
-                                         {"kill", core_kill},
-                                         {"park_for", core_park_for},
-                                         {"stray", core_stray},
-                                         {"failure", core_failure},
-                                         {"caught", core_caught},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"spawn", core_spawn}, {"kill", core_kill},       {"park_for", core_park_for},
+        {"stray", core_stray}, {"failure", core_failure}, {"caught", core_caught},
+        {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -57,7 +57,8 @@ static void look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
         m->stuck(m->user, p, state);
     }
     const int64_t entered_ns = atomic_load_explicit(&p->entered_ns, memory_order_relaxed);
-    if (overdue || now_ns - entered_ns >= p->slice_ns ||
+    if (overdue ||
+        now_ns - entered_ns >= atomic_load_explicit(&p->patience_ns, memory_order_relaxed) ||
         atomic_load_explicit(&p->urgent, memory_order_relaxed))
         interrupt_send(p, state);
 }

@@ -27,10 +27,11 @@ struct pulse {
     _Atomic uint64_t state;     /* number of the section * PULSE_STEP + flags */
     _Atomic int64_t entered_ns; /* monotonic, as are all times here */
     _Atomic int64_t deadline_ns;
-    _Atomic uint64_t job; /* whose section it is; 0: no job's */
-    _Atomic int priority; /* of it */
-    atomic_bool brief;    /* it ends at its deadline whatever is asked: an unwinding, a callback */
-    atomic_bool idle;     /* sleeps with nothing to run */
+    _Atomic uint64_t job;        /* whose section it is; 0: no job's */
+    _Atomic int priority;        /* of it */
+    _Atomic int64_t patience_ns; /* so long it is left alone: the slice, or more (set_slice) */
+    atomic_bool brief; /* it ends at its deadline whatever is asked: an unwinding, a callback */
+    atomic_bool idle;  /* sleeps with nothing to run */
     /* Asked by the engine. */
     _Atomic uint64_t cancel; /* that job is to stop */
     atomic_bool stop;        /* whatever runs is to stop: a drain is over */
@@ -42,9 +43,9 @@ struct pulse {
     void *owner;      /* fixed: the worker */
     /* The monitor's. */
     struct list link;
-    uint64_t seen;        /* the section it looked at last, */
-    int64_t overdue_ns;   /* since when that is to end; 0: it is not */
-    bool told;            /* that it is stuck has been said */
+    uint64_t seen;      /* the section it looked at last, */
+    int64_t overdue_ns; /* since when that is to end; 0: it is not */
+    bool told;          /* that it is stuck has been said */
 };
 
 static inline bool pulse_is_in(uint64_t state)

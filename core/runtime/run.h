@@ -6,8 +6,8 @@
  *                    ▼                       │
  *   ready ────────► on ─► waiting ─► (blocked) ─► ready          ended: only on its way out
  *
- * Blocked: what it waited for has come, but its job has no slot at the moment, or its plugin belongs
- * to a preempted fiber. */
+ * Blocked: what it waited for has come, but its job has no slot at the moment, or its plugin
+ * belongs to a preempted fiber. */
 #ifndef RUNTIME_RUN_H
 #define RUNTIME_RUN_H
 
@@ -30,8 +30,8 @@ enum fiber_state { FIBER_READY, FIBER_ON, FIBER_WAITING, FIBER_PREEMPTED };
 struct fiber {
     struct worker *worker; /* fixed: the engine's thread reads it to answer */
     struct run *run;       /* NULL: free */
-    struct list link;  /* in run->fibers, or the worker's free ones */
-    struct list place; /* while blocked */
+    struct list link;      /* in run->fibers, or the worker's free ones */
+    struct list place;     /* while blocked */
     lua_State *co;
     int co_ref; /* keeps the coroutine */
     enum fiber_state state;

@@ -28,9 +28,10 @@ struct vm {
     struct worker *worker;          /* NULL while staging */
     const struct preload *preloads; /* the host's C modules */
     struct run *run;                /* the job whose Lua code runs now; NULL: none */
-    struct fiber *fiber;            /* of it; NULL: none, or a callback of the loop: nothing waits */
-    lua_State *volatile current;    /* the coroutine that runs now (see interrupt.h) */
-    volatile int armed;             /* an interrupt is on its way to it */
+    struct fiber *fiber;         /* of it; NULL: none, or a callback of the loop: nothing waits */
+    lua_State *volatile current; /* the coroutine that runs now (see interrupt.h) */
+    volatile int armed;          /* an interrupt is on its way to it */
+    volatile int64_t arming_ns;  /* what it took to send the last one */
     int (*interrupted)(struct vm *vm, lua_State *L); /* enum verdict: what is to be done about it */
     bool loading; /* a plugin's files run their top level: acting functions refuse */
     bool strict;  /* sandbox = strict: a short list of what tasks may reach */
@@ -38,6 +39,7 @@ struct vm {
     void (*look)(lua_State *L, lua_Debug *ar); /* of staging: at each resume, too, as a new
                                                   coroutine begins to count at 0; or NULL */
     bool parking;         /* a yield of ours is on its way down to the runtime */
+    unsigned closing;     /* to-be-closed variables of a kill run: what they call is not killed */
     unsigned unyieldable; /* levels of the chain of coroutines that cannot yield (a sort
                              comparator...) */
     const char *stack;    /* where its thread's C stack began; NULL: unknown */

@@ -30,7 +30,7 @@ struct worker_env {
     struct children *children;
     const struct preload *preloads;
     struct monitor *monitor;
-    int64_t grace_ns; /* how long code may outlive its end before its worker is given up */
+    int64_t grace_ns;        /* how long code may outlive its end before its worker is given up */
     atomic_int log_level;    /* of the config in force */
     _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */
     void *log_user;
@@ -63,12 +63,13 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
 void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for the thread, frees */
 
 struct line *worker_line(struct worker *worker);
-void worker_wake(struct worker *worker);            /* after line_put: if it sleeps */
-bool worker_hungry(const struct worker *worker);    /* it has nothing to run and sleeps */
+void worker_wake(struct worker *worker);         /* after line_put: if it sleeps */
+bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */
 /* Since when it has been inside one resume of `job`, monotonic; 0 is put there if it is not. */
 int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job);
 
-/* Something of priority `rank` waits in its line: what runs there gives way to it, if it is less. */
+/* Something of priority `rank` waits in its line: what runs there gives way to it, if it is less.
+ */
 void worker_urge(struct worker *worker, int rank);
 /* Jobs it took out of its line but cannot start, because their plugin is in the middle of another
  * one; worker_share: they are to come back, another worker could run them. */

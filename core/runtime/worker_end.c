@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define CLOSE_NS INT64_C(50000000) /* CPU time for the to-be-closed variables of a killed job */
-#define NUDGE_OUTCOMES 32 /* outcomes left with the engine before it is woken for them */
+#define NUDGE_OUTCOMES 32          /* outcomes left with the engine before it is woken for them */
 
 /* --- outcomes --------------------------------------------------------------------------------- */
 
@@ -35,7 +35,8 @@ static struct outcome *outcome_new(struct job *job, int kind)
     return outcome;
 }
 
-static void drop_children(struct run *run)
+/* Those of ctx:submit, which need the attempt to complete. */
+void run_drop_children(struct run *run)
 {
     for (struct list *at; (at = list_shift(&run->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
@@ -66,7 +67,7 @@ static struct outcome *outcome_of(struct run *run)
     }
     if (run->kind == OUTCOME_COMPLETED)
         list_splice(&outcome->children, &run->children);
-    drop_children(run);
+    run_drop_children(run);
     return outcome;
 }
 
@@ -172,6 +173,7 @@ void run_settle(struct run *run, int kind)
         return;
     run->kind = kind;
     run->ended = true;
+    worker_allow(run->worker, CLOSE_NS);
 }
 
 void run_timed_out(struct run *run, lua_State *L)
@@ -187,8 +189,8 @@ void run_timed_out(struct run *run, lua_State *L)
 
 void worker_kill_late(struct worker *w)
 {
-    for (struct heap_node *node; !w->lost && (node = heap_min(&w->deadlines)) &&
-                                 node->key <= w->now_ns;) {
+    for (struct heap_node *node;
+         !w->lost && (node = heap_min(&w->deadlines)) && node->key <= w->now_ns;) {
         struct run *run = HEAP_ENTRY(node, struct run, deadline);
         run_timed_out(run, coro_innermost(run->main.co));
         run_unwind(w, run);

@@ -27,11 +27,27 @@ static void begin(struct worker *w, struct run *run)
     w->vm.limited = true;
 }
 
+/* Interrupts take at most a tenth of the time, also of a deep recursion, where each is slow. */
+static void set_slice(struct worker *w)
+{
+    const int64_t least_ns = 10 * w->vm.arming_ns;
+    struct pulse *p = &w->pulse;
+    atomic_store_explicit(&p->patience_ns, p->slice_ns > least_ns ? p->slice_ns : least_ns,
+                          memory_order_relaxed);
+}
+
 void section_enter(struct worker *w, struct run *run)
 {
     begin(w, run);
-    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority,
-                false);
+    set_slice(w);
+    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority, false);
+}
+
+/* The wall limit is for a machine so busy that what runs would pass for stuck in C. */
+void worker_allow(struct worker *w, int64_t cpu_ns)
+{
+    w->brief_cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+    w->brief_wall_ns = clock_mono_ns() + cpu_ns + w->env->grace_ns / 2;
 }
 
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
@@ -39,7 +55,7 @@ void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
     const int64_t now_ns = clock_mono_ns();
     begin(w, run);
     w->brief = true;
-    w->brief_until_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+    worker_allow(w, cpu_ns);
     pulse_enter(&w->pulse, now_ns, now_ns + cpu_ns, run && run->job ? run->job->id : 0,
                 NEAP_PRIORITY_MAX, true);
 }
@@ -121,11 +137,13 @@ static struct run *biggest(const struct worker *w)
 static void blame(struct worker *w, struct run *run)
 {
     char text[160];
-    snprintf(text, sizeof text,
-             "not enough memory: the worker's state needs more than %zu MiB, and this job holds the "
-             "most, about %lld MiB",
-             w->memory_bytes >> 20, (long long)(held_by(w, run) >> 20));
-    job_main_failed(run, "memory", text, run == w->vm.run ? vm_traceback_text(w->vm.current) : NULL);
+    snprintf(
+        text, sizeof text,
+        "not enough memory: the worker's state needs more than %zu MiB, and this job holds the "
+        "most, about %lld MiB",
+        w->memory_bytes >> 20, (long long)(held_by(w, run) >> 20));
+    job_main_failed(run, "memory", text,
+                    run == w->vm.run ? vm_traceback_text(w->vm.current) : NULL);
     run_settle(run, OUTCOME_FAILED);
 }
 
@@ -188,9 +206,8 @@ static void settle_asked(struct worker *w, struct run *run, lua_State *L)
 
 static int brief_verdict(struct worker *w)
 {
-    const int64_t deadline_ns = atomic_load_explicit(&w->pulse.deadline_ns, memory_order_relaxed);
-    if (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < w->brief_until_ns &&
-        clock_mono_ns() < deadline_ns + w->env->grace_ns / 2) /* or it would pass for stuck */
+    if (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < w->brief_cpu_ns &&
+        clock_mono_ns() < w->brief_wall_ns)
         return VERDICT_GO_ON;
     w->vm.doomed = true; /* no pcall holds it */
     return VERDICT_QUIT;
@@ -214,7 +231,7 @@ int worker_interrupted(struct vm *vm, lua_State *L)
     }
     if (vm->over)
         relieve(w, L);
-    if (w->brief)
+    if (w->brief || vm->closing)
         return brief_verdict(w);
     if (!run)
         return VERDICT_GO_ON;

@@ -99,8 +99,33 @@ void run_recycle(struct worker *w, struct run *run)
     keep_free(w, run);
 }
 
+static void fiber_free(struct fiber *fiber)
+{
+    if (fiber->answer)
+        call_free(fiber->answer);
+    if (fiber != &fiber->run->main)
+        free(fiber);
+}
+
+/* Of a worker that was given up in the middle of it. */
+static void run_abandon(struct run *run)
+{
+    for (struct list *at; (at = list_shift(&run->fibers));)
+        fiber_free(LIST_ENTRY(at, struct fiber, link));
+    run_drop_children(run);
+    job_free(run->job);
+    free(run->error);
+    free(run->stray);
+    buf_close(&run->result);
+    buf_close(&run->log);
+    buf_close(&run->line);
+    free(run);
+}
+
 void worker_free_runs(struct worker *w)
 {
+    for (struct list *at; (at = list_shift(&w->runs));)
+        run_abandon(LIST_ENTRY(at, struct run, link));
     for (struct list *at; (at = list_shift(&w->free_runs));) {
         struct run *run = LIST_ENTRY(at, struct run, link);
         if (run->main.co)
@@ -143,7 +168,8 @@ struct fiber *fiber_spawn(lua_State *L)
     lua_xmove(L, co, 1);
     const int ref = luaL_ref(L, LUA_REGISTRYINDEX);
     struct list *first = list_shift(&w->free_fibers);
-    struct fiber *fiber = first ? LIST_ENTRY(first, struct fiber, link) : mem_zero(1, sizeof *fiber);
+    struct fiber *fiber =
+        first ? LIST_ENTRY(first, struct fiber, link) : mem_zero(1, sizeof *fiber);
     if (!first)
         fiber->worker = w;
     fiber->co = co;

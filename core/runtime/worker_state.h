@@ -34,32 +34,33 @@ struct worker {
     bool lost;          /* abandoned: it touches no job any more */
     struct vm vm;
     struct entries entries;
-    struct list runs, free_runs; /* a free run without coroutine comes last */
-    struct list free_fibers;     /* of neap.async */
-    size_t n_free;               /* free runs with a coroutine */
-    struct heap sleepers;        /* fibers by monotonic ns */
-    struct heap deadlines;       /* runs that wait, by monotonic ns */
-    struct heap woken;           /* fibers by priority, then in order of waking */
-    struct heap preempted;       /* fibers by priority, then since when */
-    _Atomic size_t n_blocked;    /* jobs out of the line that have not started */
-    atomic_bool share;           /* the engine wants those back: another worker could run them */
-    int64_t now_ns;              /* monotonic, after the last resume, or at the turn's beginning */
-    int64_t unix_ahead_ns;       /* of the clock of the day, at the turn's beginning */
+    struct list runs, free_runs;  /* a free run without coroutine comes last */
+    struct list free_fibers;      /* of neap.async */
+    size_t n_free;                /* free runs with a coroutine */
+    struct heap sleepers;         /* fibers by monotonic ns */
+    struct heap deadlines;        /* runs that wait, by monotonic ns */
+    struct heap woken;            /* fibers by priority, then in order of waking */
+    struct heap preempted;        /* fibers by priority, then since when */
+    _Atomic size_t n_blocked;     /* jobs out of the line that have not started */
+    atomic_bool share;            /* the engine wants those back: another worker could run them */
+    int64_t now_ns;               /* monotonic, after the last resume, or at the turn's beginning */
+    int64_t unix_ahead_ns;        /* of the clock of the day, at the turn's beginning */
     int64_t cpu_ns, uncounted_ns; /* this thread's CPU time when it was last read; short resumes
                                      since */
     uint64_t wakings, outcomes, births;
-    unsigned woken_in_a_row; /* resumes since a job of the line was started */
+    unsigned woken_in_a_row;    /* resumes since a job of the line was started */
     uint64_t section_allocated; /* vm.allocated_bytes and */
     size_t section_bytes;       /* vm.bytes when this section began */
-    int64_t brief_until_ns;     /* of this thread's CPU time: the end of a brief section */
-    uint64_t stepped_bytes;  /* vm.allocated_bytes at the last idle step of the collector */
-    struct run *hoarder;     /* is to be killed for its memory */
-    bool brief;              /* in a brief section */
-    bool reported_full;      /* the engine knows that it is to be replaced */
-    struct job *starting;    /* out of the line, but not among `runs` yet */
+    int64_t brief_cpu_ns;       /* until then, by this thread's CPU time, and */
+    int64_t brief_wall_ns;      /* until then, monotonic, what is brief may run */
+    uint64_t stepped_bytes;     /* vm.allocated_bytes at the last idle step of the collector */
+    struct run *hoarder;        /* is to be killed for its memory */
+    bool brief;                 /* in a brief section */
+    bool reported_full;         /* the engine knows that it is to be replaced */
+    struct job *starting;       /* out of the line, but not among `runs` yet */
     bool starting_cancelled, stopping, exiting;
     bool gave_way; /* the last resume ended with its slice: look at the loop */
-    bool alone;    /* woke by itself: the engine may be asleep, not looking at what is left for it */
+    bool alone; /* woke by itself: the engine may be asleep, not looking at what is left for it */
     struct kept *kept;
 };
 
@@ -75,6 +76,7 @@ void worker_free_runs(struct worker *w);
 /* worker_end.c */
 void run_settle(struct run *run, int kind); /* its outcome, unless it has one; then unwind it */
 void run_timed_out(struct run *run, lua_State *L); /* settles; L: where it was, or NULL */
+void run_drop_children(struct run *run);
 void run_unwind(struct worker *w, struct run *run);
 void run_finish(struct worker *w, struct run *run);
 void fiber_unwind(struct worker *w, struct fiber *fiber);
@@ -101,6 +103,7 @@ void worker_take_answer(struct call *call);
 /* worker_interrupt.c */
 int worker_interrupted(struct vm *vm, lua_State *L);
 void section_enter(struct worker *w, struct run *run); /* a resume of it; NULL: of no job */
+void worker_allow(struct worker *w, int64_t cpu_ns);   /* what is brief from now on may take that */
 /* One that nothing preempts and that ends after so much CPU time: an unwinding of `run`; a teardown
  * or a callback of the loop (NULL, or the job it belongs to). */
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns);

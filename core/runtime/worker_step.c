@@ -2,8 +2,9 @@
  * gave way at the end of their slice.
  *
  * Per priority the woken go first, then one queue of new and preempted ones, in order of their
- * time. A preempted fiber keeps its plugin: until it waits or ends, no other job of that plugin runs
- * in this state, so its variables do not change under it. What comes up meanwhile is set aside. */
+ * time. A preempted fiber keeps its plugin: until it waits or ends, no other job of that plugin
+ * runs in this state, so its variables do not change under it. What comes up meanwhile is set
+ * aside. */
 #include "runtime/worker_state.h"
 
 #include "base/clock.h"

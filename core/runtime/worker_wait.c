@@ -205,8 +205,8 @@ static void post_call(struct fiber *fiber, struct call *call)
     mailbox_post(fiber->run->worker->env->engine, &call->message);
 }
 
-/* A job that does nothing but wait for jobs (or for room in a queue) lends its slot and its place in
- * the queue, or those it waits for might never start. */
+/* A job that does nothing but wait for jobs (or for room in a queue) lends its slot and its place
+ * in the queue, or those it waits for might never start. */
 static void lend_slot(struct fiber *fiber, struct call *call)
 {
     struct run *run = fiber->run;

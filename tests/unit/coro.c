@@ -255,9 +255,10 @@ static void parked_ones_are_out_of_reach(void **state)
     b.vm.fiber = &other.main;
     assert_int_equal(
         luaL_loadstring(
-            other.main.co, "local ok, e = coroutine.resume(co) local ok2, e2 = coroutine.resume(mine)\n"
-                      "return tostring(ok) .. e .. tostring(ok2) .. e2 .. coroutine.status(co) .. "
-                      "tostring((pcall(coroutine.close, co)))"),
+            other.main.co,
+            "local ok, e = coroutine.resume(co) local ok2, e2 = coroutine.resume(mine)\n"
+            "return tostring(ok) .. e .. tostring(ok2) .. e2 .. coroutine.status(co) .. "
+            "tostring((pcall(coroutine.close, co)))"),
         LUA_OK);
     assert_int_equal(coro_run(other.main.co, b.vm.L, 0), LUA_OK);
     assert_string_equal(lua_tostring(other.main.co, -1),
