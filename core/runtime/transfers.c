@@ -179,6 +179,7 @@ static int on_close(void *user, curl_socket_t fd)
 }
 
 /* Connected, maybe over a connection that was there already. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's */
 static int on_request(void *user, char *to, char *from, int to_port, int from_port)
 {
     (void)to, (void)from, (void)to_port, (void)from_port;
