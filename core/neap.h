@@ -263,6 +263,7 @@ struct neap_stats {
     uint64_t reloads;                      /* catalogues of tasks published since the start */
     uint64_t broken;                       /* plugins whose newest version is broken now */
     uint64_t stuck; /* workers given up because a call into C did not come back */
+    uint64_t preemptions; /* times a job computed for a whole slice and its worker looked around */
     int64_t uptime_ms;
     void *owned;
 };
