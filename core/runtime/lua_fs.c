@@ -27,10 +27,17 @@ struct fs_call { /* constant */
     int (*push)(lua_State *L, const struct fs_request *request); /* where it went well */
 };
 
+struct fs_jobs { /* of a worker; owner: its thread */
+    uv_loop_t *loop;
+    size_t under_way;
+};
+static const char jobs_key;
+
 /* Owner: the worker's thread; the pool's has `request` while it works. */
 struct fs_job {
     struct op op; /* first */
     uv_work_t work;
+    struct fs_jobs *all;
     const struct fs_call *call;
     struct fs_request *request;
     atomic_uint passed; /* from thread to thread: libuv's locks order that, but TSan does not see
@@ -134,6 +141,7 @@ static void worked(uv_work_t *uv, int status)
     (void)status; /* cancelled: then it is unwanted */
     atomic_load(&job->passed);
     job->over = true;
+    job->all->under_way--;
     if (job->unwanted)
         free_job(job);
     else
@@ -163,14 +171,36 @@ static int done(lua_State *L)
     return count;
 }
 
+/* A worker's end: what the disk has not answered is waited for here, where it holds up nobody. */
+static void jobs_close(void *thing)
+{
+    struct fs_jobs *all = thing;
+    while (all->under_way)
+        uv_run(all->loop, UV_RUN_ONCE);
+    free(all);
+}
+
+static struct fs_jobs *jobs_of(struct worker *worker)
+{
+    struct fs_jobs *all = worker_kept(worker, &jobs_key);
+    if (!all) {
+        all = mem_zero(1, sizeof *all);
+        all->loop = worker_loop(worker);
+        worker_keep(worker, &jobs_key, all, jobs_close);
+    }
+    return all;
+}
+
 static int queue(lua_State *L, const struct fs_call *call, struct fs_request *request)
 {
     struct fs_job *job = mem_zero(1, sizeof *job);
     job->call = call;
     job->request = request;
+    job->all = jobs_of(vm_of(L)->worker);
+    job->all->under_way++;
     op_open(L, &job->op, stop);
     atomic_store(&job->passed, 1);
-    uv_queue_work(worker_loop(vm_of(L)->worker), &job->work, work, worked);
+    uv_queue_work(job->all->loop, &job->work, work, worked);
     return op_wait(L, &job->op, done);
 }
 

@@ -19,7 +19,7 @@ local OPTIONS = {
                                 max_body to verify ca user password]],
   ["neap.mail.send"] = set [[server tls user password from to cc bcc reply_to subject text html
                              attachments headers timeout verify ca]],
-  ["neap.exec"] = set "stdin cwd env clear_env timeout max_output stderr signal",
+  ["neap.exec"] = set "stdin cwd env clear_env timeout max_output stderr",
 }
 
 local stubs = {}
