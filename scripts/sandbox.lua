@@ -281,7 +281,7 @@ end
 -- --- require -------------------------------------------------------------------------------------
 
 -- What a C module would let a task do to the whole process.
-local REFUSED = { posix = true, ["posix.unistd"] = true, ["posix.stdlib"] = true, luv = true }
+local REFUSED = { posix = true, ["posix.unistd"] = true, ["posix.stdlib"] = true }
 
 -- The table of a C module is the plugin's own, whatever the module keeps of it.
 local function own_module(name, module)
@@ -333,6 +333,13 @@ local function open_native(path, name)
   return native_loader(open)
 end
 
+-- luv, on the worker's own loop, and only what is harmless of it: see scripts/luv.lua.
+local function open_luv()
+  local path, tried = package.searchpath("luv", without_here(package.cpath))
+  if not path then error("module 'luv' not found (Debian's package lua-luv):\n\t" .. tried, 0) end
+  return core.luv(path, refuse)
+end
+
 local function compiled(text, path, env)
   local chunk, message = sandbox.compile(text, path, env)
   if not chunk then error(message, 0) end
@@ -352,6 +359,7 @@ local function find_module(plugin, env, paths, name)
   end
   local native = core.preload(name)
   if native then return native_loader(native), ":preload:" end
+  if name == "luv" then return native_loader(open_luv), ":luv:" end
   if REFUSED[name] then error("require '" .. name .. "' is not available in a task", 3) end
   local path, kind, tried = search_system(paths, name)
   if not path then
@@ -387,7 +395,8 @@ end
 -- --- the whole -----------------------------------------------------------------------------------
 
 local function strict_package(env)
-  local own = { loaded = { _G = env }, preload = {}, path = "", cpath = "", config = package.config }
+  local own = { loaded = { _G = env }, preload = {}, path = "", cpath = "" }
+  own.config = package.config
   own.loaded.package = own
   return withhold("package", own, "searchpath", "loadlib")
 end

@@ -174,6 +174,25 @@ function job:cancel() end
 ---@return string? why
 function job:stored() end
 
+---What code waits for and something else sets: a callback of luv, another async function.
+---@class neap.Signal
+local signal = {}
+
+---@param ... any
+---@return boolean first false: it was set before, and keeps what it had.
+function signal:set(...) end
+
+---@param timeout? neap.Duration
+---@return boolean? ok
+---@return any ... What it was set to, or an error with the code "timeout".
+function signal:wait(timeout) end
+
+---@return boolean
+function signal:is_set() end
+
+---@return neap.Signal
+function neap.signal() end
+
 ---Submits a job. Raises on an unknown task, a bad option, or arguments that cannot cross.
 ---@param task string Its full name, "mail.send".
 ---@param args? neap.Value
@@ -268,7 +287,6 @@ function neap.log.error(text, fields) end
 ---@field reloads integer Versions of plugins published.
 ---@field broken integer Plugins whose newest version could not be loaded.
 ---@field stuck integer Workers given up because a call into C did not come back.
----@field preemptions integer Times a job computed for a whole slice and its worker looked around.
 ---@field uptime number Seconds.
 
 ---@return neap.Stats

@@ -100,6 +100,8 @@ static int core_self(lua_State *L)
 {
     run_check(L, "setup");
     struct fiber *fiber = vm_of(L)->fiber;
+    if (!fiber)
+        return luaL_error(L, "cannot wait here: inside a callback of luv");
     lua_pushlightuserdata(L, fiber);
     lua_pushinteger(L, (lua_Integer)++fiber->serial);
     return 2;
@@ -159,6 +161,7 @@ void lua_core_open(lua_State *L)
     lua_shared_open(L);
     lua_fs_open(L);
     lua_exec_open(L);
+    lua_luv_open(L);
     lua_ctx_open(L);
     lua_async_open(L);
     lua_http_open(L);

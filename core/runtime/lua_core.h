@@ -23,6 +23,7 @@ void lua_shared_open(lua_State *L); /* neap.shared */
 void lua_fs_open(lua_State *L);     /* neap.fs */
 void lua_async_open(lua_State *L);  /* fibers, for neap.async and neap.race */
 void lua_exec_open(lua_State *L);   /* neap.exec, os.execute */
+void lua_luv_open(lua_State *L);    /* require "luv" */
 void lua_ctx_open(lua_State *L);    /* nothing visible: makes the metatable */
 void lua_http_open(lua_State *L);   /* neap.http */
 void lua_mail_open(lua_State *L);   /* neap.mail */

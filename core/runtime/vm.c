@@ -132,6 +132,13 @@ void vm_check_trusted(lua_State *L, const char *name)
         luaL_error(L, "%s is not available in a strict sandbox", name);
 }
 
+void vm_check_room(lua_State *L, size_t bytes)
+{
+    const struct vm *vm = vm_of(L);
+    if (vm->limit_bytes && vm->bytes + bytes > vm->limit_bytes)
+        luaL_error(L, "not enough memory");
+}
+
 /* --- the Lua half ----------------------------------------------------------------------------- */
 
 static const struct embedded_file *embedded(const char *path)
@@ -167,8 +174,8 @@ void vm_load_script(lua_State *L, const char *name)
 /* Stack: nothing ─► the entry points. */
 static int boot(lua_State *L)
 {
-    static const char *const scripts[] = {"async.lua", "schema.lua", "task.lua", "sandbox.lua",
-                                          "prelude.lua"};
+    static const char *const scripts[] = {"async.lua", "signal.lua",  "schema.lua",
+                                          "task.lua",  "sandbox.lua", "prelude.lua"};
     struct vm *vm = vm_of(L);
     luaL_openlibs(L);
     coro_open(L);

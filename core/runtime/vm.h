@@ -75,6 +75,10 @@ void vm_push_traceback(lua_State *L);
 /* The same from L's innermost frame on, in vm_scratch; needs no memory of Lua's. */
 const char *vm_traceback_text(lua_State *L);
 
+/* Raises where the limit leaves no more than that: for calls of C code that must not run out of
+ * memory half-way. */
+void vm_check_room(lua_State *L, size_t bytes);
+
 /* The text of an error value: __tostring where there is one, else its type ("a table value"). Never
  * raises. Pushes it. */
 const char *vm_error_text(lua_State *L, int index, size_t *len);

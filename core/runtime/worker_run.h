@@ -39,6 +39,10 @@ int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born);
  * past that, and where the worker has been given up. */
 int worker_call(struct worker *worker, lua_CFunction f, void *arg, struct neap_error *err);
 
+/* A callback of the loop that belongs to a job: calls the function and its arguments on top of L,
+ * the main state, and pops them. An error, or too much time, ends the job. */
+void run_callback(lua_State *L, struct run *run, int nargs);
+
 /* Settles the outcome and leaves the job for good (ctx:fail and the like). */
 int run_end(lua_State *L, struct run *run, int kind);
 

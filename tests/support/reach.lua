@@ -5,11 +5,14 @@ local load_plugin = ...
 
 local TEXT = [[
 local neap = require "neap"
+local has_luv, luv = pcall(require, "luv")
+if has_luv then luv.constants = nil end -- numbers
 return {
   run = function()
     return {
       _G = _ENV, text = "", neap = neap, ["nil"] = nil, number = 1, array = neap.array {},
       null = neap.null, thread = coroutine.create(print), stdout = io.stdout,
+      luv = has_luv and luv or nil, signal = neap.signal(),
       decoded = neap.json.decode('{"a":[],"b":null}'),
     }
   end,
@@ -45,8 +48,7 @@ end
 
 -- The metatable of a value is out of reach, but what it does is not: an __index function of ours
 -- keeps the methods in its upvalues.
-local function visit_metatable(path, value)
-  local meta = debug.getmetatable(value)
+local function visit_metatable(path, meta)
   if not meta or seen[meta] then return end
   seen[meta] = path
   for _, key in ipairs(sorted(meta)) do
@@ -78,14 +80,14 @@ function visit(path, value)
   if kind == "function" and is_refusal(value) then kind = "refused" end
   if kind ~= "table" and kind ~= "userdata" and kind ~= "thread" then
     put(path, kind)
-    if kind == "string" then visit_metatable("text", value) end
+    if kind == "string" then visit_metatable("text", debug.getmetatable(value)) end
     return
   end
   if seen[value] then return put(path, "= " .. seen[value]) end
   seen[value] = path
   put(path, kind)
   if kind == "table" then visit_fields(path, value) end
-  visit_metatable(path, value)
+  visit_metatable(path, debug.getmetatable(value))
 end
 
 visit_fields("its", load_task())
@@ -94,7 +96,7 @@ visit_fields("its", load_task())
 for _, name in ipairs(sorted(debug.getregistry())) do
   local class = debug.getregistry()[name]
   if type(name) == "string" and type(class) == "table" and rawget(class, "__name") == name then
-    visit_metatable(name, debug.setmetatable({}, class))
+    visit_metatable(name, class)
   end
 end
 

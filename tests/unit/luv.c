@@ -1,0 +1,235 @@
+/* luv in tasks: what it does on the worker's loop, and what is left of it when a job, a worker or
+ * the executor ends. What it must bear is in tests/attack/run/luv.lua. */
+#include "../support/executor.h"
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void open_with(struct executor *x, const char *text)
+{
+    executor_init(x);
+    executor_write(x, "neap.ini", "[pool default]\nworkers = 1\n");
+    executor_write(x, "plugins/t/task.lua", text);
+    executor_start(x, 0);
+    assert_string_equal(x->problems, "");
+}
+
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (readdir(d))
+        count++;
+    closedir(d);
+    return count;
+}
+
+static bool listens(int port)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    const int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return rc == 0;
+}
+
+static const char echo_lua[] =
+    "local neap, uv = require 'neap', require 'luv'\n"
+    "return function()\n"
+    "  local server, got = uv.new_tcp(), neap.signal()\n"
+    "  assert(server:bind('127.0.0.1', 0))\n"
+    "  assert(server:listen(8, function(err)\n"
+    "    local peer = uv.new_tcp()\n"
+    "    assert(not err and server:accept(peer))\n"
+    "    peer:read_start(function(_, data) if data then peer:write(data:upper()) end end)\n"
+    "  end))\n"
+    "  local client = uv.new_tcp()\n"
+    "  assert(client:connect('127.0.0.1', server:getsockname().port, function(err)\n"
+    "    assert(not err, err)\n"
+    "    client:read_start(function(_, data) got:set(data) end)\n"
+    "    client:write({ 'hel', 'lo' })\n"
+    "  end))\n"
+    "  local ok, data = got:wait('10s')\n"
+    "  return ok and data\n"
+    "end\n";
+
+static void works_on_the_workers_loop(void **state)
+{
+    struct executor x;
+    (void)state;
+    open_with(&x, echo_lua);
+    const int before = descriptors();
+    for (int i = 0; i < 200; i++)
+        assert_string_equal(executor_run(&x, "t.task", NULL), "\"HELLO\"");
+    assert_true(descriptors() <=
+                before + 8); /* the last job's are closed at the loop's next turn */
+    executor_close(&x);
+}
+
+static const char listener_lua[] = "local neap, uv = require 'neap', require 'luv'\n"
+                                   "return function(how, ctx)\n"
+                                   "  local server = uv.new_tcp()\n"
+                                   "  server:bind('127.0.0.1', 0)\n"
+                                   "  server:listen(8, function() end)\n"
+                                   "  print(server:getsockname().port)\n"
+                                   "  local file = io.open(ctx.dir .. '/../../' .. how, 'w')\n"
+                                   "  file:write(server:getsockname().port)\n"
+                                   "  file:close()\n"
+                                   "  if how == 'fails' then error('mine') end\n"
+                                   "  if how == 'waits' then neap.sleep(60) end\n"
+                                   "  if how == 'in_callback' then\n"
+                                   "    uv.new_timer():start(0, 0, function() error('mine') end)\n"
+                                   "    neap.sleep(60)\n"
+                                   "  end\n"
+                                   "end\n";
+
+static int port_of(struct executor *x, const char *name)
+{
+    char path[256], text[32] = "";
+    executor_await(x, name);
+    snprintf(path, sizeof path, "%s/%s", x->dir, name);
+    for (int i = 0; !atoi(text) && i < 1000; i++, usleep(1000)) {
+        FILE *file = fopen(path, "r");
+        if (!file || !fgets(text, sizeof text, file))
+            text[0] = 0;
+        if (file)
+            fclose(file);
+    }
+    return atoi(text);
+}
+
+static void closes_what_a_job_leaves_open(void **state)
+{
+    static const char *const ways[] = {"ends", "fails", "in_callback", "waits"};
+    struct executor x;
+    char text[256];
+    (void)state;
+    open_with(&x, listener_lua);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct neap_error err;
+        snprintf(text, sizeof text, "\"%s\"", ways[i]);
+        const uint64_t id = executor_submit(&x, "t.task", text);
+        const int port = port_of(&x, ways[i]);
+        if (strcmp(ways[i], "waits") == 0) {
+            assert_true(listens(port));
+            assert_int_equal(neap_cancel(x.n, id, &err), NEAP_OK);
+        }
+        executor_next(&x, text, sizeof text);
+        for (int left = 2000; listens(port); executor_pause(&left))
+            ;
+    }
+    executor_close(&x);
+}
+
+/* Requests that threads of libuv's have, and handles that are at work, when all ends. */
+static void ends_with_the_executor(void **state)
+{
+    static const char lua[] = "local neap, uv = require 'neap', require 'luv'\n"
+                              "return function()\n"
+                              "  for _ = 1, 100 do uv.fs_stat('/tmp', function() end) end\n"
+                              "  uv.getaddrinfo('localhost', nil, nil, function() end)\n"
+                              "  uv.new_fs_poll():start('/tmp', 1, function() end)\n"
+                              "  uv.new_timer():start(0, 1, function() end)\n"
+                              "  uv.new_idle():start(function() end)\n"
+                              "  local tcp = uv.new_tcp()\n"
+                              "  tcp:connect('127.0.0.1', 1, function() end)\n"
+                              "  print('begun')\n"
+                              "  neap.sleep(60)\n"
+                              "end\n";
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct executor x;
+        open_with(&x, lua);
+        executor_submit(&x, "t.task", NULL);
+        for (int left = 4000; !executor_printed(&x, "begun"); executor_pause(&left))
+            ;
+        executor_close(&x);
+    }
+}
+
+/* A callback sees its own plugin: its globals, its methods of strings, its place in the log. */
+static void callbacks_are_their_jobs(void **state)
+{
+    struct executor x;
+    char text[256];
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
+    static const char lua[] = "local neap, uv = require 'neap', require 'luv'\n"
+                              "local mine = '%s'\n"
+                              "string.mine = function() return mine end\n"
+                              "return function()\n"
+                              "  local done, n = neap.signal(), 0\n"
+                              "  local timer = uv.new_timer()\n"
+                              "  timer:start(0, 1, function()\n"
+                              "    n = n + 1\n"
+                              "    assert((''):mine() == mine)\n"
+                              "    if n == 50 then print(mine) done:set(n) end\n"
+                              "  end)\n"
+                              "  return select(2, done:wait('20s'))\n"
+                              "end\n";
+    for (int i = 0; i < 4; i++) {
+        char source[1024];
+        snprintf(text, sizeof text, "plugins/p%d/task.lua", i);
+        char name[8] = {'p', (char)('0' + i), 0};
+        snprintf(source, sizeof source, lua, name);
+        executor_write(&x, text, source);
+    }
+    executor_start(&x, 0);
+    assert_string_equal(x.problems, "");
+    for (int i = 0; i < 20; i++) {
+        snprintf(text, sizeof text, "p%d.task", i % 4);
+        executor_submit(&x, text, NULL);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(executor_next(&x, text, sizeof text).state, NEAP_COMPLETED);
+        assert_string_equal(text, "50");
+    }
+    executor_close(&x);
+}
+
+static void signals(void **state)
+{
+    static const char lua[] =
+        "local neap = require 'neap'\n"
+        "return function()\n"
+        "  local s = neap.signal()\n"
+        "  local ok, e = s:wait(0.01)\n"
+        "  assert(not ok and e.code == 'timeout' and not s.is_set())\n"
+        "  local a = neap.async(function() return s:wait() end)\n"
+        "  local b = neap.async(function() return select(3, s:wait('10s')) end)\n"
+        "  neap.sleep(0)\n"
+        "  assert(s:set(1, nil, 3) and not s:set(2))\n"
+        "  assert(select('#', s:wait()) == 4 and select('#', a:wait()) == 5)\n"
+        "  local _, second, third = b:wait()\n"
+        "  return { (select(2, s:wait())), second == nil, third }\n"
+        "end\n";
+    struct executor x;
+    (void)state;
+    open_with(&x, lua);
+    assert_string_equal(executor_run(&x, "t.task", NULL), "[1,true,3]");
+    executor_close(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(works_on_the_workers_loop),
+        cmocka_unit_test(closes_what_a_job_leaves_open),
+        cmocka_unit_test(ends_with_the_executor),
+        cmocka_unit_test(callbacks_are_their_jobs),
+        cmocka_unit_test(signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
