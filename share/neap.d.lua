@@ -287,6 +287,7 @@ function neap.log.error(text, fields) end
 ---@field reloads integer Versions of plugins published.
 ---@field broken integer Plugins whose newest version could not be loaded.
 ---@field stuck integer Workers given up because a call into C did not come back.
+---@field preemptions integer Times a job computed for a whole slice and its worker looked around.
 ---@field uptime number Seconds.
 
 ---@return neap.Stats

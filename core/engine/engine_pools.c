@@ -159,6 +159,7 @@ void pools_gone(struct engine *e, struct worker *worker)
     list_remove(&m->link);
     if (!m->retiring)
         m->pool->n_members--;
+    e->preemptions += worker_preemptions(worker);
     worker_join(worker);
     heap_close(&m->returning);
     free(m);

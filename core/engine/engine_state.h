@@ -129,6 +129,7 @@ struct engine {
 
     uint64_t publications, random;
     uint64_t stuck;              /* workers given up so far */
+    uint64_t preemptions;        /* in workers that have ended */
     uint64_t ties;               /* makes keys of heaps unique */
     int64_t now_ms, latest_ms;   /* wall clock of this turn; the latest ever */
     int64_t mono_ms, started_ms; /* for all that is a duration */

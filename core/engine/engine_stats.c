@@ -60,6 +60,14 @@ static size_t workers(const struct engine *e)
     return count;
 }
 
+static uint64_t preemptions(const struct engine *e)
+{
+    uint64_t count = e->preemptions;
+    for (const struct member *m = NULL; (m = member_next(e, m));)
+        count += worker_preemptions(m->worker);
+    return count;
+}
+
 static void fill_queue(struct neap_stats_row *row, const struct queue *q)
 {
     row->name = q->gate->name;
@@ -81,6 +89,7 @@ void stats_fill(struct engine *e, struct neap_stats *out)
         .reloads = e->publications,
         .broken = e->catalogue->broken,
         .stuck = e->stuck,
+        .preemptions = preemptions(e),
         .uptime_ms = e->mono_ms - e->started_ms,
         .owned = rows,
     };
@@ -167,7 +176,7 @@ void stats_pack(struct engine *e, struct buf *out)
 {
     struct neap_stats stats;
     stats_fill(e, &stats);
-    pack_counters(out, &stats.total, 7);
+    pack_counters(out, &stats.total, 8);
     pack_rows(out, "queues", stats.queues, stats.n_queues);
     pack_rows(out, "tasks", stats.tasks, stats.n_tasks);
     key(out, "workers");
@@ -178,6 +187,8 @@ void stats_pack(struct engine *e, struct buf *out)
     msgpack_integer(out, (int64_t)stats.broken);
     key(out, "stuck");
     msgpack_integer(out, (int64_t)stats.stuck);
+    key(out, "preemptions");
+    msgpack_integer(out, (int64_t)stats.preemptions);
     key(out, "uptime");
     msgpack_float(out, (double)stats.uptime_ms / 1000);
     free(stats.owned);

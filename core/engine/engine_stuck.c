@@ -89,6 +89,7 @@ void worker_is_stuck(struct engine *e, struct worker *worker, uint64_t section)
     if (!m || !worker_abandon(worker, section, &culprit))
         return; /* it has just come back */
     e->stuck++;
+    e->preemptions += worker_preemptions(worker);
     say(e, m, culprit);
     dispatch_recall(e, m);
     take_claims(e, m, culprit);

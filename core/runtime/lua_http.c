@@ -73,9 +73,11 @@ static void check_header(lua_State *L, struct request *r) /* on top: value, belo
     if (strcasecmp(name, "content-length") == 0 || strcasecmp(name, "transfer-encoding") == 0)
         luaL_error(L, "%s: neap sets the header %s itself", r->who, name);
     const char *value = header_value(L, -1, number);
-    if (!value)
+    if (!value) {
         luaL_error(L, "%s: the header %s is a string or an integer, got %s", r->who, name,
                    luaL_typename(L, -1));
+        return;
+    }
     if (value != number && (strlen(value) != lua_rawlen(L, -1) || strpbrk(value, "\r\n")))
         luaL_error(L, "%s: the header %s has a line break or NUL in it", r->who, name);
     r->o.own_agent |= strcasecmp(name, "user-agent") == 0;

@@ -216,8 +216,10 @@ static void check_file(lua_State *L, struct letter *letter, int at, struct mail_
         luaL_error(L, "%s: each has data or a path", who);
     if (!file->name && path)
         file->name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    if (!file->name || !*file->name)
+    if (!file->name || !*file->name) {
         luaL_error(L, "%s: a name is missing", who);
+        return;
+    }
     if (!mail_header_text(file->name, strlen(file->name)) || strlen(file->name) > MAIL_NAME_MAX)
         luaL_error(L, "%s: a name has a line break in it, or is too long", who);
     if (file->type && !mail_type(file->type))

@@ -32,6 +32,7 @@ struct pulse {
     _Atomic int64_t patience_ns; /* so long it is left alone: the slice, or more (set_slice) */
     atomic_bool brief; /* it ends at its deadline whatever is asked: an unwinding, a callback */
     atomic_bool idle;  /* sleeps with nothing to run */
+    _Atomic uint64_t preemptions; /* slices that ended before their job did or waited */
     /* Asked by the engine. */
     _Atomic uint64_t cancel; /* that job is to stop */
     atomic_bool stop;        /* whatever runs is to stop: a drain is over */

@@ -13,7 +13,8 @@
 
 #include <lualib.h>
 
-#define SPEC_MS 10000   /* of real time for one test; virtual time is free */
+#define SPEC_MS 10000 /* of real time for one test; virtual time is free */
+#define SPEC_MIB 512
 #define LOOK_EVERY 1000 /* instructions between two looks at the clock */
 #define FILE_MAX (16 * 1024 * 1024)
 
@@ -25,6 +26,7 @@ struct spec {
     struct buf text;            /* of the file */
     char *name;                 /* the test that runs; owned */
     int64_t began_ms, until_ns; /* of that test */
+    bool late;                  /* past that; else, if it is doomed, too big */
 };
 
 static struct spec *spec_of(lua_State *L)
@@ -37,12 +39,13 @@ static int64_t limit_ms(const struct spec *spec)
     return spec->env->options->limit_ms ? spec->env->options->limit_ms : SPEC_MS;
 }
 
-/* Past the limit every instruction raises, so that no pcall in a loop outlives it. */
+/* Past a limit every instruction raises, so that no pcall in a loop outlives it. */
 static void look(lua_State *L, lua_Debug *ar)
 {
     struct spec *spec = spec_of(L);
     (void)ar;
-    spec->vm.doomed |= clock_read_ns(CLOCK_MONOTONIC_COARSE) >= spec->until_ns;
+    spec->late |= clock_read_ns(CLOCK_MONOTONIC_COARSE) >= spec->until_ns;
+    spec->vm.doomed |= spec->late || spec->vm.bytes > (size_t)SPEC_MIB * 1024 * 1024;
     if (!spec->vm.doomed)
         return;
     lua_sethook(L, look, LUA_MASKCOUNT, 1);
@@ -193,19 +196,36 @@ int spec_check_filter(const char *filter, struct neap_error *err)
     return rc;
 }
 
-static void say_late(struct spec *spec)
+static void say_doomed(struct spec *spec)
 {
-    char *text = mem_format("%s: did not end within %g s of real time; what follows in this file "
-                            "was not run",
-                            spec->path, (double)limit_ms(spec) / 1000);
+    static const char rest[] = "what follows in this file was not run";
+    char *text = spec->late
+                     ? mem_format("%s: did not end within %g s of real time; %s", spec->path,
+                                  (double)limit_ms(spec) / 1000, rest)
+                     : mem_format("%s: needs more than %d MiB; %s", spec->path, SPEC_MIB, rest);
     tell(spec, NEAP_TEST_FAILED, spec->name ? spec->name : "", text, NULL);
     free(text);
+}
+
+static void run_limited(struct spec *spec)
+{
+    lua_State *L = spec->vm.L;
+    spec->vm.limit_bytes = (size_t)SPEC_MIB * 2 * 1024 * 1024; /* for one giant block */
+    spec->vm.limited = true;
+    lua_pushcfunction(L, run_file);
+    lua_pushlightuserdata(L, spec);
+    const int rc = lua_pcall(L, 1, 0, 0);
+    spec->vm.limited = false;
+    lua_sethook(L, NULL, 0, 0);
+    if (spec->vm.doomed)
+        say_doomed(spec);
+    else if (rc != LUA_OK)
+        tell(spec, NEAP_TEST_ERROR, "", lua_tostring(L, -1), NULL);
 }
 
 int spec_run(const char *path, const struct spec_env *env, struct neap_error *err)
 {
     struct spec spec = {.path = path};
-    struct neap_error failure;
     int rc = vm_init(&spec.vm, false, err);
     if (rc)
         return rc;
@@ -215,11 +235,8 @@ int spec_run(const char *path, const struct spec_env *env, struct neap_error *er
     spec.began_ms = clock_mono_ms();
     spec.until_ns = clock_read_ns(CLOCK_MONOTONIC_COARSE) + limit_ms(&spec) * 1000000;
     rc = read_text(&spec, err);
-    if (!rc && vm_call(&spec.vm, run_file, &spec, &failure) && !spec.vm.doomed)
-        tell(&spec, NEAP_TEST_ERROR, "", failure.message, NULL);
-    if (spec.vm.doomed)
-        say_late(&spec);
-    lua_sethook(spec.vm.L, NULL, 0, 0);
+    if (!rc)
+        run_limited(&spec);
     vm_close(&spec.vm);
     buf_close(&spec.text);
     free(spec.name);

@@ -35,9 +35,10 @@ struct transfers {
     size_t added, lookups;
     uint64_t started;       /* for the heap's ties */
     size_t freed;           /* transfers that ended since the starved were looked at */
-    int64_t idle_ns;        /* since when nothing runs */
+    int64_t close_ns;       /* nothing runs: when what is connected still is closed */
     int64_t retry_ns;       /* when the starved are looked at, whatever has ended */
     int64_t armed_ns;       /* what the clock is set to; INT64_MAX: stopped */
+    curl_socket_t last_fd;  /* the one given out last */
     curl_socket_t fd_limit; /* descriptors from here on are for the rest of the process */
     int handles;            /* the two timers, until they are closed */
 };
@@ -46,6 +47,7 @@ struct watched { /* a socket of libcurl's, while it wants to hear of it */
     uv_poll_t poll;
     struct transfers *owner;
     curl_socket_t fd;
+    int events; /* of libuv's */
 };
 
 static const char kept_key;
@@ -56,18 +58,22 @@ static void begin_waiting(struct transfers *o);
 
 /* --- sockets and the timer -------------------------------------------------------------------- */
 
+/* After an error on the socket libuv says no more than that, and stops. libcurl is to find out
+ * which it was: where the server had closed a connection that was used again, it tries another. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     const struct watched *socket = poll->data;
     struct transfers *o = socket->owner;
     int flags = 0, running;
     if (status < 0)
-        flags = CURL_CSELECT_ERR;
+        events = socket->events;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
     o->curl.multi_socket_action(o->multi, socket->fd, flags, &running); /* may unwatch it */
+    if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
+        uv_poll_start(poll, socket->events, on_poll);
     settle(o);
 }
 
@@ -148,6 +154,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
     resolved(t);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     address->protocol);
+    t->owner->last_fd = fd;
     if (fd >= t->owner->fd_limit) {
         close(fd);
         fd = -1;
@@ -172,6 +179,7 @@ static int on_close(void *user, curl_socket_t fd)
 }
 
 /* Connected, maybe over a connection that was there already. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's */
 static int on_request(void *user, char *to, char *from, int to_port, int from_port)
 {
     (void)to, (void)from, (void)to_port, (void)from_port;
@@ -192,10 +200,19 @@ static void open_multi(struct transfers *o)
     curl->multi_setopt(o->multi, CURLMOPT_TIMERDATA, o);
 }
 
+/* Are few descriptors left? They are given out from the lowest. Then other workers may lack what
+ * idle connections hold here. */
+static bool crowded(const struct transfers *o)
+{
+    return o->last_fd >= o->fd_limit / 4 * 3 && list_empty(&o->starved);
+}
+
 /* libcurl alone would keep four for each transfer that runs: none to speak of after a burst. */
 static void bound_connections(struct transfers *o)
 {
-    const size_t most = o->added * 4 > CONNECTIONS_KEPT ? o->added * 4 : CONNECTIONS_KEPT;
+    size_t most = o->added * 4 > CONNECTIONS_KEPT ? o->added * 4 : CONNECTIONS_KEPT;
+    if (crowded(o))
+        most = o->added ? o->added : 1;
     o->curl.multi_setopt(o->multi, CURLMOPT_MAXCONNECTS, (long)most);
 }
 
@@ -231,7 +248,7 @@ static void take_out(struct transfer *t) /* of the multi handle, or of those tha
     o->added--;
     bound_connections(o);
     if (o->added == 0)
-        o->idle_ns = clock_mono_ns();
+        o->close_ns = clock_mono_ns() + (crowded(o) ? 0 : IDLE_NS);
 }
 
 /* What stays connected is left to its owner, who polls its socket. */
@@ -320,7 +337,7 @@ static void on_clock(uv_timer_t *clock)
         o->retry_ns = now_ns + RETRY_NS;
     }
     begin_waiting(o);
-    if (o->multi && !o->added && o->idle_ns + IDLE_NS <= now_ns) {
+    if (o->multi && !o->added && o->close_ns <= now_ns) {
         uv_timer_stop(&o->timer);
         o->curl.multi_cleanup(o->multi); /* closes what is still connected */
         o->multi = NULL;
@@ -335,8 +352,8 @@ static void arm_clock(struct transfers *o)
     int64_t due_ns = first ? first->key : INT64_MAX;
     if (!list_empty(&o->starved) && due_ns > o->retry_ns)
         due_ns = o->retry_ns;
-    if (o->multi && !o->added && due_ns > o->idle_ns + IDLE_NS)
-        due_ns = o->idle_ns + IDLE_NS;
+    if (o->multi && !o->added && due_ns > o->close_ns)
+        due_ns = o->close_ns;
     if (due_ns == o->armed_ns)
         return;
     o->armed_ns = due_ns;

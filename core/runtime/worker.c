@@ -53,6 +53,11 @@ void worker_urge(struct worker *worker, int rank)
     interrupt_send(p, state);
 }
 
+uint64_t worker_preemptions(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->pulse.preemptions, memory_order_relaxed);
+}
+
 size_t worker_blocked(const struct worker *worker)
 {
     return atomic_load_explicit(&worker->n_blocked, memory_order_relaxed);

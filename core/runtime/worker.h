@@ -71,6 +71,7 @@ int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job);
 /* Something of priority `rank` waits in its line: what runs there gives way to it, if it is less.
  */
 void worker_urge(struct worker *worker, int rank);
+uint64_t worker_preemptions(const struct worker *worker); /* so far */
 /* Jobs it took out of its line but cannot start, because their plugin is in the middle of another
  * one; worker_share: they are to come back, another worker could run them. */
 size_t worker_blocked(const struct worker *worker);

@@ -64,6 +64,7 @@ static struct loaded *loaded_of(const struct worker *w, const struct job *job)
 
 static void give_way(struct worker *w, struct fiber *fiber)
 {
+    atomic_fetch_add_explicit(&w->pulse.preemptions, 1, memory_order_relaxed);
     fiber->state = FIBER_PREEMPTED;
     fiber->turn.key = -fiber->run->job->priority;
     fiber->turn.tie = ++w->wakings;

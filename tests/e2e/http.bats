@@ -273,6 +273,32 @@ end
 EOT
 }
 
+@test "a connection that the server has closed meanwhile is not missed" {
+    good <<'EOT'
+local neap = require "neap"
+local web = os.getenv("WEB")
+return function()
+  for i = 1, 20 do
+    assert(neap.http.get(web .. "/last").body == "last")
+    if i % 2 == 0 then neap.sleep("10ms") end
+    local r = assert(neap.http.post(web .. "/echo", { body = "b" }))
+    assert(r.body:find('"body": "b"'), r.body)
+  end
+  return true
+end
+EOT
+}
+
+@test "proxies are those of the environment" {
+    cat >t.lua <<'EOT'
+return function(url) return require("neap").http.get(url):json().path end
+EOT
+    http_proxy=$WEB neap 0 run ./t.lua '"http://no.such.host.invalid/echo"'
+    is http://no.such.host.invalid/echo
+    http_proxy=http://127.0.0.1:1 no_proxy=127.0.0.1 neap 0 run ./t.lua "\"$WEB/echo\""
+    is /echo
+}
+
 @test "a job that is cancelled closes its connection at once, and removes its file" {
     task plugins/t/child.lua <<'EOT'
 local neap = require "neap"

@@ -42,9 +42,12 @@ async def until_gone(reader, seconds):
 
 
 async def respond(reader, writer, method, path, headers, body):
+    asked = path
+    if path.startswith("http://"): # asked as a proxy
+        path = "/" + path.split("/", 3)[3]
     what, _, rest = path[1:].partition("?")[0].partition("/")
     if what == "echo":
-        said = {"method": method, "path": path, "headers": headers, "body": body.decode("latin-1")}
+        said = {"method": method, "path": asked, "headers": headers, "body": body.decode("latin-1")}
         return answer(200, json.dumps(said).encode(), "Content-Type: application/json")
     if what == "state":
         return answer(200, json.dumps(counts).encode())
@@ -70,6 +73,9 @@ async def respond(reader, writer, method, path, headers, body):
         return b"0\r\nX-Trailer: late\r\n\r\n"
     if what == "gzip":
         return answer(200, gzip.compress(b"unpacked" * int(rest or 1)), "Content-Encoding: gzip")
+    if what == "last": # the connection ends, and nobody said so
+        writer.write(answer(200, b"last"))
+        return STOP
     if what == "cut":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
         return STOP

@@ -107,6 +107,26 @@ static void runaways_end(void **state)
     }
 }
 
+/* What grows without end costs half a GiB at most; one giant block is refused as an error. */
+static void memory_is_limited(void **state)
+{
+    struct seen seen;
+    (void)state;
+    assert_int_equal(run_spec("it('grows', function() local t = {}\n"
+                              "  while true do pcall(function() t[#t + 1] = {{}, {}, {}} end) end\n"
+                              "end)",
+                              &seen, 60000),
+                     NEAP_OK);
+    assert_int_equal(seen.kinds[NEAP_TEST_FAILED], 1);
+    assert_non_null(strstr(seen.message, "needs more than 512 MiB"));
+    assert_int_equal(run_spec("it('is refused', function() ('x'):rep(1 << 31) end)\n"
+                              "it('goes on', function() end)",
+                              &seen, 0),
+                     NEAP_OK);
+    assert_int_equal(seen.kinds[NEAP_TEST_FAILED], 1);
+    assert_int_equal(seen.kinds[NEAP_TEST_PASSED], 1);
+}
+
 /* The limit is of one test, not of the file, nor of its virtual time. */
 static void the_limit_is_of_a_test(void **state)
 {
@@ -141,9 +161,8 @@ static void misuse_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_reach_the_host),
-        cmocka_unit_test(runaways_end),
-        cmocka_unit_test(the_limit_is_of_a_test),
+        cmocka_unit_test(results_reach_the_host), cmocka_unit_test(runaways_end),
+        cmocka_unit_test(memory_is_limited),      cmocka_unit_test(the_limit_is_of_a_test),
         cmocka_unit_test(misuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
