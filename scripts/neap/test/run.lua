@@ -25,10 +25,13 @@ local function plain_trace()
       lines[#lines + 1] = line:gsub("^%s+", "")
     end
   end
-  while lines[#lines] and lines[#lines]:find("^%[C%]") do
+  local function is_ours(line)
+    return line and (line:find("^%[C%]") or line == "(...tail calls...)")
+  end
+  while is_ours(lines[#lines]) do
     lines[#lines] = nil
   end
-  while lines[1] and lines[1]:find("^%[C%]") do
+  while is_ours(lines[1]) do
     table.remove(lines, 1)
   end
   return #lines > 1 and concat(lines, "\n") or "" -- one line says what the message does

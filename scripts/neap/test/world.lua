@@ -263,15 +263,15 @@ function world:start_held(held)
   end
 end
 
--- --- async: scripts/async.lua over fibers of the clock -------------------------------------------
+-- --- async and signal: the scripts themselves, over fibers of the clock --------------------------
 
 local function current(self, who)
   return self.clock.current or error(who .. " is not for a spec: call it in a function of t:job", 3)
 end
 
--- What the C side gives async.lua.
+-- What the C side gives them.
 local function async_core(self)
-  local time, own = self.clock, {}
+  local time, own = self.clock, { neap = self.neap }
   function own.spawn(f)
     self:check_acting("neap.async")
     local attempt = current(self, "neap.async").attempt
@@ -319,6 +319,7 @@ local function open_async(self)
   local own = async_core(self)
   chunk(own)
   own.add_async(self.neap)
+  script("signal.lua")(own)
 end
 
 -- --- neap.shared ---------------------------------------------------------------------------------

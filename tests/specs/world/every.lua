@@ -172,6 +172,16 @@ end
 
 function acts.bad_result() return { f = print } end
 
+function acts.signal()
+  local signal = neap.signal()
+  local late, err = signal:wait("1s")
+  neap.async(function()
+    neap.sleep(2)
+    signal:set("a", 2)
+  end)
+  return { late, err.code, signal:is_set(), { signal:wait() }, os.clock(), signal:set() }
+end
+
 function acts.files(args)
   local dir = args.path .. "/a/b"
   assert(neap.fs.mkdir(dir, { parents = true }))

@@ -178,6 +178,7 @@ describe("neap.test", function()
 
   it("ends async functions as neap does", function()
     assert.same({ false, "error", 7, false, "timeout", "cancelled", 3 }, run("async_ends").result)
+    assert.same({ false, "timeout", false, { true, "a", 2 }, 6, false }, run("signal").result)
     assert.equal("an async function failed and nobody waited for it: lost",
                  run("stray").error.message)
   end)
