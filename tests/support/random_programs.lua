@@ -1,3 +1,4 @@
+-- luacheck: no max line length
 -- Random programs for tests/unit/preempt*.c: run(seed, wait) writes one, loads it, runs it and
 -- returns a digest of all it did. What a seed gives must be the same in stock Lua and in a job,
 -- wherever that is interrupted and whatever wait() does. No addresses and no order of hashes get
