@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 {
     open_standard();
     signal(SIGPIPE, SIG_IGN); /* a reader that left is seen by the write that fails */
+    signal(SIGCHLD, SIG_DFL); /* started with it ignored, nobody would learn how programs end */
     if (argc < 2) {
         struct buf text = {0};
         cli_help_text(&text, NULL);

@@ -74,7 +74,7 @@ EOF
     cp sleep.lua plugins
     printf '[neap]\ndrain = 0s\n[schedule x]\ntask = sleep\nevery = 100ms\noverlap = allow\n' >neap.ini
     start serve
-    until_true sleeping 2
+    until_true pgrep -f "^sleep $mark" >/dev/null
     kill -TERM "$pid"
     finish
     until_true sleeping 0
@@ -100,6 +100,14 @@ end
 EOF
     "$NEAP" run ./closed.lua <&- >&- 2>&- || true
     [ "$(cat result)" = $'out-in\nerr' ]
+}
+
+@test "started with SIGCHLD ignored" {
+    task code.lua <<'EOF'
+return function() return (select(3, os.execute("exit 5"))) end
+EOF
+    run -0 --separate-stderr env --ignore-signal=CHLD "$NEAP" run ./code.lua
+    is 5
 }
 
 @test "many programs: no descriptor stays open" {
