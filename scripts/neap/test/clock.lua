@@ -98,8 +98,8 @@ function clock:park(name)
   if fiber.closing then
     return nil, "killed"
   elseif not isyieldable() then
-    error(self.where() .. name
-      .. " cannot wait here (inside a sort comparator, a gsub callback or the like)", 0)
+    error(self.where() .. name .. " cannot wait here: inside a function that C called "
+          .. "(a sort comparator, a gsub callback...)", 0)
   end
   fiber.serial = fiber.serial + 1
   return yield(PARK)

@@ -19,7 +19,7 @@ local function cross(value, where, depth, seen)
     or kind == "nil" then
     return value
   elseif kind ~= "table" then
-    error(where .. ": a " .. kind .. " cannot cross between jobs", 0)
+    error(where .. ": a " .. kind .. " cannot cross", 0)
   elseif seen[value] then
     error(where .. ": a cycle", 0)
   elseif depth > NESTING_MAX then
@@ -29,7 +29,7 @@ local function cross(value, where, depth, seen)
   local new = {}
   for key, item in next, value do
     if type(key) ~= "string" and type(key) ~= "number" then
-      error(where .. ": a " .. type(key) .. " as a key cannot cross between jobs", 0)
+      error(where .. ": a " .. type(key) .. " as a key cannot cross", 0)
     end
     local inner = math_type(key) and where .. "[" .. key .. "]" or where .. "." .. key
     new[key] = cross(item, inner, depth + 1, seen)
