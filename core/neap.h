@@ -262,7 +262,7 @@ struct neap_stats {
     struct neap_stats_row *queues, *tasks; /* tasks: those with a job so far */
     uint64_t reloads;                      /* catalogues of tasks published since the start */
     uint64_t broken;                       /* plugins whose newest version is broken now */
-    uint64_t stuck; /* workers given up because a call into C did not come back */
+    uint64_t stuck;       /* workers given up because a call into C did not come back */
     uint64_t preemptions; /* times a job computed for a whole slice and its worker looked around */
     int64_t uptime_ms;
     void *owned;
@@ -336,9 +336,9 @@ struct neap_test_options {    /* zeroed fields mean the default */
     void (*on_result)(void *user, const struct neap_test_result *result);
     void (*on_print)(void *user, const char *text, size_t len); /* what a spec prints */
 };
-/* Runs specs on the caller's thread, each file in a Lua state of its own with at most 512 MiB; needs
- * no neap_start. NEAP_OK also where tests failed: on_result knows. NEAP_ENOENT: no such path, or no
- * specs; NEAP_EINVAL: a filter that is no pattern, options of another size. */
+/* Runs specs on the caller's thread, each file in a Lua state of its own with at most 512 MiB;
+ * needs no neap_start. NEAP_OK also where tests failed: on_result knows. NEAP_ENOENT: no such path,
+ * or no specs; NEAP_EINVAL: a filter that is no pattern, options of another size. */
 NEAP_API int neap_test(neap *n, const struct neap_test_options *options, struct neap_error *err);
 
 /* Text and values. */

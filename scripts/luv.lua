@@ -23,16 +23,17 @@ local CALLS = {
     fileno handle_get_type has_ref is_active is_closing
   ]],
   ["job new"] = [[
-    new_async new_check new_fs_event new_fs_poll new_idle new_pipe new_prepare new_tcp new_timer
+    new_async new_check new_fs_event new_fs_poll new_idle new_pipe new_prepare new_timer
   ]],
-  ["job new plain"] = [[ new_udp ]],
+  ["job new family"] = [[ new_tcp new_udp ]],
   ["job new descriptor"] = [[ new_poll new_socket_poll ]],
   ["job close closed"] = [[ close ]],
   ["job close"] = [[ tcp_close_reset ]],
   ["job once"] = [[ pipe_connect ]],
-  ["job plain"] = [[ async_send ]],
+  ["job alone"] = [[ async_send ]],
   ["job request"] = [[ cancel req_get_type ]],
-  ["job data"] = [[ try_write udp_send udp_try_send write ]],
+  ["job data"] = [[ try_write write ]],
+  ["job data address"] = [[ udp_send udp_try_send ]],
   ["job"] = [[
     accept check_start check_stop fs_event_getpath fs_event_start fs_event_stop fs_poll_getpath
     fs_poll_start fs_poll_stop idle_start idle_stop is_readable is_writable listen pipe_bind

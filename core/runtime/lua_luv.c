@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #define HEADROOM_BYTES (256 * 1024) /* more than any call of luv allocates before it returns */
@@ -33,11 +34,13 @@ enum how {
     HOW_NEW = 1 << 2,         /* returns a handle */
     HOW_CLOSE = 1 << 3,       /* closes its handle */
     HOW_ONCE = 1 << 4,        /* once a handle: libuv would lose the first request */
-    HOW_PLAIN = 1 << 5,       /* numbers, strings and the like, besides the handle */
+    HOW_ALONE = 1 << 5,       /* nothing besides the handle: luv would keep a copy for ever */
     HOW_DATA = 1 << 6,        /* the second argument is a string or a list of them */
     HOW_POOL = 1 << 7,        /* with a callback it is done by a thread of libuv's */
     HOW_CALLBACK = 1 << 8,    /* never without one: it would block the worker */
     HOW_REQUEST = 1 << 9,     /* of a request, not of a handle */
+    HOW_FAMILY = 1 << 11,     /* the first argument is a family of addresses */
+    HOW_ADDRESS = 1 << 12,    /* the third and fourth are an address and a port, or not there */
     HOW_DESCRIPTOR = 1 << 10, /* the first argument is a descriptor: takes a duplicate */
 };
 
@@ -50,7 +53,9 @@ static const struct {
     {"new", HOW_NEW},
     {"close", HOW_CLOSE},
     {"once", HOW_ONCE},
-    {"plain", HOW_PLAIN},
+    {"alone", HOW_ALONE},
+    {"family", HOW_FAMILY},
+    {"address", HOW_ADDRESS},
     {"data", HOW_DATA},
     {"pool", HOW_POOL},
     {"callback", HOW_CALLBACK},
@@ -239,12 +244,17 @@ static int fail(lua_State *L, int code)
     return 3;
 }
 
-static void check_plain(lua_State *L, int index)
+/* luv does not give back what it made of the data when it finds no address beside it. */
+static void check_address(lua_State *L)
 {
-    const int type = lua_type(L, index);
-    luaL_argcheck(
-        L, type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING,
-        index, "a number, string, boolean or nil");
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (lua_isnoneornil(L, 3) && lua_isnoneornil(L, 4))
+        return;
+    const char *host = luaL_checkstring(L, 3);
+    const int port = (int)luaL_checkinteger(L, 4);
+    luaL_argcheck(L, uv_ip4_addr(host, port, &v4) == 0 || uv_ip6_addr(host, port, &v6) == 0, 3,
+                  "an IP address");
 }
 
 /* luv itself would forget the buffers it made up to the first that is none, and libuv asserts that
@@ -261,6 +271,8 @@ static void check_data(lua_State *L)
             luaL_argerror(L, 2, "a string or a list of strings");
 }
 
+static const char *const families[] = {"unspec", "inet", "inet6", NULL};
+
 /* False with the results of the failed call pushed: a handle among the arguments is closed. */
 static bool check_arguments(lua_State *L, int how, int count)
 {
@@ -272,8 +284,6 @@ static bool check_arguments(lua_State *L, int how, int count)
         luaL_argcheck(L, !handle || !(how & HOW_REQUEST), i, "a request of luv");
         if (handle && !(how & HOW_CLOSED) && uv_is_closing(handle))
             return false;
-        if (how & HOW_PLAIN && !(handle && i == 1))
-            check_plain(L, i);
         has_callback |= is_callable(L, i);
     }
     if (how & HOW_CALLBACK && !has_callback)
@@ -281,6 +291,11 @@ static bool check_arguments(lua_State *L, int how, int count)
                    lua_tostring(L, lua_upvalueindex(2)));
     if (how & HOW_DATA)
         check_data(L);
+    if (how & HOW_ADDRESS)
+        check_address(L);
+    if (how & HOW_FAMILY)
+        luaL_checkoption(L, 1, families[0], families);
+    luaL_argcheck(L, !(how & HOW_ALONE) || count == 1, 2, "nothing: a closure may hold it");
     return true;
 }
 
@@ -318,6 +333,15 @@ static void check_once(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* Could the loop poll that? luv forgets the handle that it could not make. */
+static bool can_poll(lua_State *L, int fd)
+{
+    const int loop_fd = uv_backend_fd(worker_loop(vm_of(L)->worker));
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(loop_fd, EPOLL_CTL_ADD, fd, &event) == 0 &&
+           epoll_ctl(loop_fd, EPOLL_CTL_DEL, fd, &event) == 0;
+}
+
 /* The duplicate of descriptor 1, in its place: so nobody else can close what the loop polls. */
 static int duplicate(lua_State *L)
 {
@@ -325,7 +349,11 @@ static int duplicate(lua_State *L)
     luaL_argcheck(L, given > 2 && given < INT32_MAX, 1, "a descriptor above 2");
     const int fd = fcntl((int)given, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
-        return fd;
+        return -1;
+    if (!can_poll(L, fd)) {
+        close(fd);
+        return -1;
+    }
     lua_pushinteger(L, fd);
     lua_replace(L, 1);
     return fd;

@@ -32,6 +32,8 @@ local MAKERS = {
   "new_tcp", "new_timer", "new_udp",
 }
 
+local function nothing() end
+
 local function make(name)
   if name == "new_async" then return uv.new_async(function() end) end
   if name == "new_pipe" then return uv.new_pipe(false) end
@@ -191,24 +193,24 @@ harmless("closed handles", function()
     for key, f in pairs(uv) do
       if type(f) == "function" and key ~= "close" then
         pcall(f, handle)
-        pcall(f, handle, other, print)
+        pcall(f, handle, other, nothing)
         pcall(f, other, handle)
-        pcall(f, handle, "127.0.0.1", 1, print)
-        pcall(f, handle, "/tmp", {}, print)
-        pcall(f, handle, 0, 0, print)
-        pcall(f, handle, print)
+        pcall(f, handle, "127.0.0.1", 1, nothing)
+        pcall(f, handle, "/tmp", {}, nothing)
+        pcall(f, handle, 0, 0, nothing)
+        pcall(f, handle, nothing)
       end
     end
     neap.sleep(0) -- now it is closed, not only closing
-    pcall(handle.start, handle, 0, 0, print)
-    pcall(handle.start, handle, print)
+    pcall(handle.start, handle, 0, 0, nothing)
+    pcall(handle.start, handle, nothing)
     pcall(handle.send, handle)
   end
 end)
 harmless("odd arguments", function()
   local odd = {
     true, 0, -1, 0 / 0, 1e308, math.mininteger, "", "/none/x", ("/none"):rep(2000), {}, { {} },
-    print,
+    nothing,
     coroutine.create(print), neap.null, io.stdout, setmetatable({}, { __call = print }),
   }
   for name, f in pairs(uv) do
@@ -216,16 +218,16 @@ harmless("odd arguments", function()
       pcall(f)
       for i = 1, #odd do
         pcall(f, odd[i])
-        pcall(f, odd[i], odd[#odd + 1 - i], print)
-        pcall(f, odd[1 + (i * 5) % #odd], odd[1 + (i * 3) % #odd], odd[i], print)
-        pcall(f, "/none/x", odd[i], odd[i], print)
+        pcall(f, odd[i], odd[#odd + 1 - i], nothing)
+        pcall(f, odd[1 + (i * 5) % #odd], odd[1 + (i * 3) % #odd], odd[i], nothing)
+        pcall(f, "/none/x", odd[i], odd[i], nothing)
       end
     elseif type(f) == "function" then
       for i = 1, #odd do
         if type(odd[i]) ~= "number" then
           pcall(f, odd[i])
-          pcall(f, odd[i], print)
-          pcall(f, "/none/x", odd[i], odd[i], print)
+          pcall(f, odd[i], nothing)
+          pcall(f, "/none/x", odd[i], odd[i], nothing)
         end
       end
     end
@@ -237,9 +239,9 @@ harmless("odd arguments", function()
         pcall(f, handle)
         for i = 1, #odd do
           pcall(f, handle, odd[i], odd[#odd + 1 - i])
-          pcall(f, handle, odd[i], print)
-          pcall(f, handle, odd[i], odd[i], print)
-          pcall(f, handle, handle, print)
+          pcall(f, handle, odd[i], nothing)
+          pcall(f, handle, odd[i], odd[i], nothing)
+          pcall(f, handle, handle, nothing)
         end
       end
     end
@@ -291,7 +293,7 @@ harmless("closed in its own callback", function()
     local done, handle = neap.signal(), make(name)
     handle:start(function()
       handle:close(function() done:set() end)
-      assert(not handle:start(print))
+      assert(not handle:start(nothing))
     end)
     assert(done:wait("10s"))
   end
@@ -306,9 +308,9 @@ harmless("connect, again and again", function()
   pcall(tcp.accept, tcp, tcp)
   pcall(tcp.accept, tcp, pipe)
   pcall(tcp.accept, pipe, tcp)
-  tcp:listen(1, print)
-  tcp:listen(1, print)
-  tcp:read_start(print)
+  tcp:listen(1, nothing)
+  tcp:listen(1, nothing)
+  tcp:read_start(nothing)
   neap.sleep(0.01)
 end)
 harmless("requests cancelled", function()
@@ -327,7 +329,7 @@ harmless("odd values to async_send", function()
   for _, v in ipairs { {}, print, async, io.stdout, coroutine.create(print), neap.null } do
     assert(not pcall(async.send, async, v))
   end
-  async:send(1, "x", true, nil, 2.5)
+  assert(async:send())
   neap.sleep(0.001)
 end)
 harmless("odd data to write", function()
@@ -335,7 +337,7 @@ harmless("odd data to write", function()
   for _, v in ipairs { { 1 }, { {} }, { "x", {} }, { tcp }, 5, true, print, {} } do
     pcall(tcp.write, tcp, v)
     pcall(tcp.try_write, tcp, v)
-    pcall(uv.udp_send, uv.new_udp(), v, "127.0.0.1", 1, print)
+    pcall(uv.udp_send, uv.new_udp(), v, "127.0.0.1", 1, nothing)
   end
 end)
 harmless("descriptors that are not one's own", function()
@@ -365,7 +367,7 @@ harmless("its tables changed", function()
   uv.constants.AF_INET = "mine"
   for name in pairs(uv) do uv[name] = print end
   for name, f in pairs(kept) do uv[name] = f end
-  timer:start(0, 0, print)
+  timer:start(0, 0, nothing)
 end)
 
 return any.task
