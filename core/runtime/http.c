@@ -126,6 +126,18 @@ bool http_to_file(const struct http *h)
     return h->to && h->status / 100 == 2;
 }
 
+/* Room for a body of that size: for all that is announced at once, or many that begin together
+ * would all find too little in the middle. */
+static bool hold(struct http *h, size_t bytes)
+{
+    if (bytes <= h->held_bytes)
+        return true;
+    if (!transfers_hold(h->transfer.owner, bytes - h->held_bytes))
+        return false;
+    h->held_bytes = bytes;
+    return true;
+}
+
 static bool take_body(struct http *h, const char *data, size_t len)
 {
     const bool file = http_to_file(h);
@@ -139,6 +151,8 @@ static bool take_body(struct http *h, const char *data, size_t len)
         return fail(h, "too_large", "the body is larger than %lld bytes", (long long)limit);
     if (file)
         return write_all(h, data, len);
+    if (!hold(h, announced > (int64_t)len ? (size_t)announced : h->body.len + len))
+        return fail(h, "too_large", "this worker's responses are larger than its memory may be");
     buf_put(&h->body, data, len);
     return true;
 }
@@ -338,6 +352,7 @@ void http_free(struct http *h)
     const struct curl *curl = transfers_curl(h->transfer.owner);
     transfer_close(&h->transfer);
     drop_temp(h);
+    transfers_release(h->transfer.owner, h->held_bytes);
     forget_head(h);
     free(h->fields);
     buf_close(&h->body);

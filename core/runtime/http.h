@@ -38,7 +38,7 @@ struct http {
     char *to, *temp;            /* where the body goes, and where it is until it is whole */
     int fd;
     int64_t file_bytes, max_file;
-    size_t max_body;
+    size_t max_body, held_bytes;
     long status;
     bool head_done;
     struct http_field *fields;

@@ -307,15 +307,19 @@ static void add_recipients(struct smtp *s, const struct mail_address *list, size
         smtp_recipient(s, list[i].spec, list[i].spec_len);
 }
 
-/* The letter with its envelope; nothing here raises. */
+/* The letter with its envelope; nothing here raises. NULL: no room for it. */
 static struct smtp *written(struct transfers *transfers, const struct letter *letter)
 {
     struct buf text = {0};
     const struct mail *mail = &letter->mail;
     struct smtp *s = smtp_new(transfers);
     mail_write(&text, mail);
-    smtp_message(s, text.data, text.len);
+    const bool fits = smtp_message(s, text.data, text.len);
     buf_close(&text);
+    if (!fits) {
+        smtp_free(s);
+        return NULL;
+    }
     smtp_sender(s, mail->from.spec, mail->from.spec_len);
     add_recipients(s, mail->to, mail->n_to);
     add_recipients(s, mail->cc, mail->n_cc);
@@ -404,6 +408,8 @@ static int mail_send(lua_State *L)
         return failed(L, err.message, "unavailable");
     name_it(&letter);
     struct smtp *s = written(transfers, &letter);
+    if (!s)
+        return failed(L, "this worker's mails are larger than its memory may be", "too_large");
     op_open(L, &s->op, stop);
     smtp_start(s, &letter.o);
     return op_wait(L, &s->op, sent);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #define ANSWER_MAX 65536 /* bytes of one answer */
 
@@ -28,18 +27,15 @@ static void on_poll_closed(uv_handle_t *handle)
     free(handle);
 }
 
-/* Before libcurl closes the socket: with it gone, a QUIT of libcurl's fails at once instead of
- * waiting for its answer. */
-static void disconnect(struct smtp *s)
+/* libcurl closes the socket in transfer_close, and says no QUIT on a connection that it only made.
+ */
+static void stop_polling(struct smtp *s)
 {
-    if (s->poll) {
-        uv_poll_stop(s->poll);
-        uv_close((uv_handle_t *)s->poll, on_poll_closed);
-        s->poll = NULL;
-    }
-    for (int i = 0; i < 2; i++)
-        if (s->transfer.fds[i] >= 0)
-            shutdown(s->transfer.fds[i], SHUT_RDWR);
+    if (!s->poll)
+        return;
+    uv_poll_stop(s->poll);
+    uv_close((uv_handle_t *)s->poll, on_poll_closed);
+    s->poll = NULL;
 }
 
 static void finish(struct smtp *s)
@@ -48,7 +44,7 @@ static void finish(struct smtp *s)
         return;
     s->done = true;
     s->stage = STAGE_OVER;
-    disconnect(s);
+    stop_polling(s);
     op_done(&s->op);
 }
 
@@ -294,19 +290,6 @@ static size_t on_answer(char *line, size_t size, size_t count, void *user)
     return size * count;
 }
 
-/* After a failed login libcurl says QUIT and would wait minutes for the answer, on this thread. */
-static int on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void *user)
-{
-    struct smtp *s = user;
-    (void)easy;
-    if (type != CURLINFO_HEADER_OUT || len < 4 || strncmp(data, "QUIT", 4) != 0)
-        return 0;
-    for (int i = 0; i < 2; i++)
-        if (s->transfer.fds[i] >= 0)
-            shutdown(s->transfer.fds[i], SHUT_RD);
-    return 0;
-}
-
 static bool is_local(const char *host, size_t len)
 {
     char text[32] = "";
@@ -364,9 +347,6 @@ void smtp_start(struct smtp *s, const struct smtp_options *o)
         curl->easy_setopt(easy, CURLOPT_CAINFO, o->ca);
     curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_answer);
     curl->easy_setopt(easy, CURLOPT_HEADERDATA, s);
-    curl->easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-    curl->easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
-    curl->easy_setopt(easy, CURLOPT_DEBUGDATA, s);
     log_in(s, o);
     s->transfer.stays = true;
     transfer_start(&s->transfer, host, host_len, o->timeout_ms);
@@ -394,8 +374,11 @@ void smtp_recipient(struct smtp *s, const char *address, size_t len)
 }
 
 /* A line that begins with a dot gets another; one dot alone is the end. */
-void smtp_message(struct smtp *s, const char *text, size_t len)
+bool smtp_message(struct smtp *s, const char *text, size_t len)
 {
+    if (!transfers_hold(s->transfer.owner, len))
+        return false;
+    s->held_bytes = len;
     buf_reserve(&s->message, len + len / 64 + 16);
     for (size_t at = 0; at < len;) {
         const char *end = memchr(text + at, '\n', len - at);
@@ -406,14 +389,16 @@ void smtp_message(struct smtp *s, const char *text, size_t len)
         at += n;
     }
     buf_text(&s->message, ".\r\n");
+    return true;
 }
 
 void smtp_free(struct smtp *s)
 {
     if (!s)
         return;
-    disconnect(s);
+    stop_polling(s);
     transfer_close(&s->transfer);
+    transfers_release(s->transfer.owner, s->held_bytes);
     free(s->id);
     buf_close(&s->from);
     buf_close(&s->recipients);

@@ -29,7 +29,8 @@ struct smtp {
     struct buf from, recipients; /* recipients: addresses, each with a NUL behind it */
     struct buf message;          /* dots stuffed, with its end */
     char *id;                    /* of the message */
-    uv_poll_t *poll;             /* once connected */
+    size_t held_bytes;
+    uv_poll_t *poll; /* once connected */
     int stage;
     size_t at;           /* in recipients */
     struct buf out;      /* the command being sent */
@@ -46,7 +47,8 @@ struct smtp {
 struct smtp *smtp_new(struct transfers *transfers);
 void smtp_sender(struct smtp *s, const char *address, size_t len);
 void smtp_recipient(struct smtp *s, const char *address, size_t len);
-void smtp_message(struct smtp *s, const char *text, size_t len);
+/* False: the worker's mails are larger than its memory may be. */
+bool smtp_message(struct smtp *s, const char *text, size_t len);
 void smtp_start(struct smtp *s, const struct smtp_options *options); /* op_done follows */
 void smtp_free(struct smtp *s); /* wherever it is; NULL is fine */
 

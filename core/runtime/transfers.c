@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "runtime/op.h"
+#include "runtime/worker_run.h"
 
 #include <uv.h>
 
@@ -32,6 +33,8 @@ struct transfers {
     uv_timer_t clock; /* deadlines, retries, idling */
     struct heap deadlines;
     struct list to_resolve, starved; /* transfers that wait */
+    const struct vm *vm;             /* of the worker: its soft limit holds here, too */
+    size_t held_bytes;
     size_t added, lookups;
     uint64_t started;       /* for the heap's ties */
     size_t freed;           /* transfers that ended since the starved were looked at */
@@ -164,18 +167,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
         t->starved |= errno == EMFILE || errno == ENFILE;
         return CURL_SOCKET_BAD;
     }
-    t->fds[t->fds[0] >= 0] = fd;
     return fd;
-}
-
-/* Only where the connection ends with the transfer. */
-static int on_close(void *user, curl_socket_t fd)
-{
-    struct transfer *t = user;
-    for (int i = 0; i < 2; i++)
-        if (t->fds[i] == fd)
-            t->fds[i] = -1;
-    return close(fd);
 }
 
 /* Connected, maybe over a connection that was there already. */
@@ -223,7 +215,6 @@ static void run(struct transfer *t)
         open_multi(o);
     t->state = TRANSFER_RUNS;
     t->starved = false;
-    t->fds[0] = t->fds[1] = -1;
     t->resolving = t->by_name;
     o->lookups += t->by_name;
     const CURLMcode rc = o->curl.multi_add_handle(o->multi, t->easy);
@@ -387,7 +378,6 @@ void transfer_init(struct transfer *t, struct transfers *owner, void (*done)(str
     memset(t, 0, sizeof *t);
     t->owner = owner;
     t->done = done;
-    t->fds[0] = t->fds[1] = -1;
     t->easy = curl->easy_init();
     assert(t->easy);
     curl->easy_setopt(t->easy, CURLOPT_PRIVATE, t);
@@ -408,11 +398,8 @@ void transfer_start(struct transfer *t, const char *host, size_t host_len, int64
     assert(t->state == TRANSFER_NEW);
     t->by_name = is_name(host, host_len);
     t->timeout_ms = timeout_ms;
-    if (t->stays) {
+    if (t->stays)
         o->curl.easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
-        o->curl.easy_setopt(t->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-        o->curl.easy_setopt(t->easy, CURLOPT_CLOSESOCKETDATA, t);
-    }
     if (timeout_ms) {
         t->deadline.key = clock_mono_ns() + timeout_ms * 1000000;
         t->deadline.tie = ++o->started;
@@ -441,6 +428,20 @@ void transfer_close(struct transfer *t)
     arm_clock(o);
 }
 
+bool transfers_hold(struct transfers *o, size_t bytes)
+{
+    if (o->vm->soft_bytes && o->held_bytes + bytes > o->vm->soft_bytes)
+        return false;
+    o->held_bytes += bytes;
+    return true;
+}
+
+void transfers_release(struct transfers *o, size_t bytes)
+{
+    assert(o->held_bytes >= bytes);
+    o->held_bytes -= bytes;
+}
+
 const char *transfer_text(const struct transfer *t)
 {
     return t->error[0] ? t->error : t->owner->curl.easy_strerror(t->code);
@@ -458,7 +459,8 @@ static void on_timer_closed(uv_handle_t *handle)
 static void transfers_close(void *thing)
 {
     struct transfers *o = thing;
-    assert(o->added == 0 && list_empty(&o->to_resolve) && list_empty(&o->starved));
+    assert(o->added == 0 && o->held_bytes == 0 && list_empty(&o->to_resolve) &&
+           list_empty(&o->starved));
     if (o->multi)
         o->curl.multi_cleanup(o->multi);
     curl_close(&o->curl);
@@ -486,6 +488,7 @@ struct transfers *transfers_of(struct worker *worker, struct neap_error *err)
         return NULL;
     }
     o->loop = worker_loop(worker);
+    o->vm = worker_vm(worker);
     o->fd_limit = fd_limit();
     list_init(&o->to_resolve);
     list_init(&o->starved);

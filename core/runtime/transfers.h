@@ -37,7 +37,6 @@ struct transfer { /* a member of its owner's struct */
     bool resolving; /* counts among the lookups */
     bool starved;   /* there was no descriptor for its socket */
     bool expired;   /* its deadline has passed */
-    int fds[2];     /* where it stays: its sockets, two while it tries two addresses; or -1 */
     int64_t timeout_ms;
     CURLcode code;               /* of the end */
     char error[CURL_ERROR_SIZE]; /* more about it; may be empty */
@@ -54,6 +53,11 @@ void transfer_init(struct transfer *t, struct transfers *owner, void (*done)(str
  * before this returns. */
 void transfer_start(struct transfer *t, const char *host, size_t host_len, int64_t timeout_ms);
 void transfer_close(struct transfer *t);
+
+/* Bytes that transfers hold in memory of C: all of a worker's together at most what its Lua state
+ * may. False: too many. */
+bool transfers_hold(struct transfers *transfers, size_t bytes);
+void transfers_release(struct transfers *transfers, size_t bytes);
 
 /* What to tell the user of an end that is no success. */
 const char *transfer_text(const struct transfer *t);

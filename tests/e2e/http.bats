@@ -431,6 +431,24 @@ EOT
     run -0 bash -c '"$NEAP" map -j 1000 ./fetch.lua <in | sort -n | cmp - in' 
 }
 
+@test "the bodies of a worker are bounded together" {
+    printf '[pool default]\nworkers = 1\nmemory = 64M\n' >neap.ini
+    task hold.lua <<'EOT'
+local neap = require "neap"
+return function()
+  local _, message, code = neap.http.get(os.getenv("WEB") .. "/hold/10000000", { timeout = "5s" })
+  return code .. " " .. message
+end
+EOT
+    seq 10 >in
+    neap 0 map -j 10 ./hold.lua <in
+    held=$(grep -c "timeout not done within 5 s" <<<"$output")
+    refused=$(grep -c "too_large this worker's responses are larger than its memory may be" <<<"$output")
+    [ $((held + refused)) = 10 ]
+    [ "$held" -ge 1 ]
+    [ "$refused" -ge 4 ] # six fit
+}
+
 @test "more requests than descriptors: they take turns" {
     task fetch.lua <<'EOT'
 local neap = require "neap"

@@ -83,6 +83,11 @@ async def respond(reader, writer, method, path, headers, body):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun")
         await until_gone(reader, 60)
         return STOP
+    if what == "hold": # so many bytes, and never the last one
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (int(rest) + 1))
+        writer.write(b"h" * int(rest))
+        await until_gone(reader, 60)
+        return STOP
     if what == "garbage":
         writer.write(b"this is no HTTP\r\n\r\n")
         return STOP
