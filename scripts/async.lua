@@ -8,6 +8,16 @@ local type, error, xpcall = type, error, xpcall
 local setmetatable = setmetatable
 local pack, unpack = table.pack, table.unpack
 
+-- What a handle stands for is out of a task's reach, which could put anything into a field:
+-- handle -> {fiber=, born=, results=, waiters=, stray=}.
+local private = setmetatable({}, { __mode = "k" })
+
+local function of(handle, method)
+  local self = private[handle]
+  if not self then error(method .. ": not a handle of neap.async", 3) end
+  return self
+end
+
 local function failure(code, caught)
   local err = core.failure(code, caught.message)
   err.traceback, err.value = caught.traceback, caught.value
@@ -56,7 +66,8 @@ function core.add_async(neap)
   local handle = {}
 
   -- handle:wait([timeout]) -> true, results... | false, error
-  function handle.wait(self, timeout)
+  function handle.wait(public, timeout)
+    local self = of(public, "wait")
     if not self.results then
       wait_on(self, core.self())
       local _, killed
@@ -69,35 +80,39 @@ function core.add_async(neap)
     return take(self)
   end
 
-  -- handle:cancel(): stops it; its to-be-closed variables run.
-  function handle.cancel(self)
+  local function cancel(self)
     if self.results then return end
     settle(self, pack(false, core.failure("cancelled", "the async function was cancelled")))
     core.kill(self.fiber, self.born)
   end
 
+  -- handle:cancel(): stops it; its to-be-closed variables run.
+  function handle.cancel(public) cancel(of(public, "cancel")) end
+
   local meta = {
     __index = handle, __metatable = false, __name = "neap.async",
-    __tostring = function(self)
-      local results = self.results
+    __tostring = function(public)
+      local results = of(public, "tostring").results
       return "async function: "
         .. (not results and "running" or results[1] and "ended" or results[2].code)
     end,
   }
 
   local function start(f, args)
-    local self = setmetatable({}, meta)
+    local self, public = {}, setmetatable({}, meta)
     local fiber, born = core.spawn(function() return run(self, f, args) end)
     if not fiber then return nil, born end
     self.fiber, self.born = fiber, born
-    return self
+    private[public] = self
+    return public, self
   end
 
   -- Runs f(...) beside the caller, in the same job: it begins once the caller waits. Returns a
   -- handle.
   function neap.async(f, ...)
     if type(f) ~= "function" then error("neap.async: a function, got " .. type(f), 2) end
-    return start(f, pack(...))
+    local public, why = start(f, pack(...))
+    return public, not public and why or nil
   end
 
   local function check_list(list, who)
@@ -111,11 +126,21 @@ function core.add_async(neap)
     return job:wait()
   end
 
-  -- A handle for whatever may be waited for; true: it is the caller's own to cancel.
+  local function started(f, args)
+    local public, self = start(f, args)
+    if public then return self end
+    return nil, self
+  end
+
+  -- What stands for whatever may be waited for, and whether that is not the caller's own to cancel;
+  -- or nil and why.
   local function as_handle(item, i)
-    if type(item) == "function" then return start(item, pack()), true end
-    if type(item) == "table" and item.fiber then return item, true end
-    if is_job(item) then return start(wait_for_job, pack(item)), false end
+    if type(item) == "function" then return started(item, pack()) end
+    if private[item] then return private[item] end
+    if is_job(item) then
+      local self, why = started(wait_for_job, pack(item))
+      return self, self and true or why
+    end
     error("neap.race: item " .. i .. " is no function, handle or job", 3)
   end
 
@@ -131,9 +156,9 @@ function core.add_async(neap)
     check_list(list, "neap.race")
     local handles, of_job = {}, {}
     for i = 1, #list do
-      local one, own = as_handle(list[i], i)
-      if not one then return nil, own end
-      handles[i], of_job[i] = one, not own
+      local one, other = as_handle(list[i], i)
+      if not one then return nil, other end
+      handles[i], of_job[i] = one, other
     end
     if #handles == 0 then error("neap.race: an empty list never ends", 2) end
     local winner = first_done(handles)
@@ -145,7 +170,7 @@ function core.add_async(neap)
       winner = first_done(handles)
     end
     for i = 1, #handles do
-      if i ~= winner then handles[i]:cancel() end
+      if i ~= winner then cancel(handles[i]) end
     end
     if of_job[winner] and handles[winner].results[1] then -- what job:wait() gave
       return winner, unpack(handles[winner].results, 2, handles[winner].results.n)

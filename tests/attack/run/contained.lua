@@ -478,6 +478,21 @@ harmless("the arguments that a task gets", function(args, ctx)
   pcall(ctx.snooze, ctx, -1)
   pcall(ctx.retry, ctx, {})
 end)
+harmless("handles of async functions", function()
+  for _, key in ipairs { "fiber", "born", "results", "waiters", "stray" } do
+    for _, v in ipairs { neap.null, 5, "x", {}, { neap.null, 1 }, print } do
+      local handle = neap.async(function() neap.sleep(0) return "mine" end)
+      assert(handle[key] == nil)
+      handle[key] = v
+      pcall(neap.race, { handle, function() end })
+      handle:cancel()
+      assert(select(2, handle:wait()).code == "cancelled")
+      tostring(handle)
+      assert(not pcall(handle.wait, { [key] = v }) and not pcall(handle.cancel, { [key] = v }))
+      assert(not pcall(neap.race, { { [key] = v } }))
+    end
+  end
+end)
 harmless("misuse of neap", function()
   local odd = {
     nil, true, 0, -1, 0 / 0, 1e308, math.mininteger, "", "x", ("x"):rep(1 << 16), {}, { 1 }, print,
