@@ -11,6 +11,8 @@
 #define CHILDREN_KEPT_MAX                                                                          \
     100000 /* ended children of a running job that stay readable for its :wait */
 
+#define ASIDE_MAX 10000 /* set aside in one worker beyond its slots */
+
 /* on_dead takes a slot, but no place in its queue: the job has ended. */
 static bool takes_place(const struct claim *claim)
 {
@@ -49,6 +51,12 @@ struct claim *claim_new(struct engine *e, struct member *m, struct job *job)
         queue_refresh(e, claim->queue);
     }
     return claim;
+}
+
+int64_t member_room(const struct member *m)
+{
+    const int64_t aside = (int64_t)worker_blocked(m->worker);
+    return m->pool->slots - m->held + (aside < ASIDE_MAX ? aside : ASIDE_MAX);
 }
 
 static void leave_slot_and_place(struct engine *e, struct claim *claim)
@@ -149,7 +157,7 @@ static void go_on(struct engine *e, struct claim *claim)
 
 static void give_slots(struct engine *e, struct member *m)
 {
-    for (struct claim *claim; m->held < m->pool->slots && (claim = first_of(&m->returning));) {
+    for (struct claim *claim; member_room(m) > 0 && (claim = first_of(&m->returning));) {
         heap_pop(&m->returning);
         go_on(e, claim);
     }
@@ -177,7 +185,7 @@ static void recall_queue(struct engine *e, const struct queue *q)
 {
     for (struct member *m = NULL; (m = member_next(e, m));)
         if (q->pools >> m->pool->index & 1)
-            dispatch_recall(e, m);
+            dispatch_take_back(e, m);
 }
 
 void claim_return(struct engine *e, struct claim *claim)
@@ -219,7 +227,7 @@ void claims_return(struct engine *e)
     for (struct member *m = NULL; (m = member_next(e, m));) {
         if (!m->returning.len)
             continue;
-        if (m->held >= m->pool->slots)
+        if (member_room(m) <= 0)
             dispatch_recall(e, m);
         give_slots(e, m);
     }

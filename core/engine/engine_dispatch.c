@@ -13,7 +13,7 @@ static size_t line_of(const struct member *m)
 
 static bool has_slot(const struct member *m)
 {
-    return !m->retiring && m->held + (int64_t)m->returning.len < m->pool->slots;
+    return !m->retiring && member_room(m) > (int64_t)m->returning.len;
 }
 
 static void flush(struct member *m)
@@ -162,7 +162,7 @@ static bool someone_moves(const struct engine *e, const struct member *m)
     return false;
 }
 
-static void take_back(struct engine *e, struct member *m)
+void dispatch_take_back(struct engine *e, struct member *m)
 {
     dispatch_recall(e, m);
     if (worker_blocked(m->worker))
@@ -193,7 +193,7 @@ static void look_at(struct engine *e, struct member *m)
     if (m->cancels)
         stop_cancelled(m);
     if ((line_of(m) || worker_blocked(m->worker)) && someone_moves(e, m))
-        take_back(e, m);
+        dispatch_take_back(e, m);
 }
 
 static bool someone_idles(const struct pool *pool)
@@ -213,7 +213,7 @@ static void level(struct engine *e, struct pool *pool)
         return;
     for (struct member *m = NULL; (m = member_next(e, m));)
         if (m->line_pools >> pool->index & 1 && !worker_hungry(m->worker))
-            take_back(e, m);
+            dispatch_take_back(e, m);
 }
 
 static void settle(struct engine *e, struct member *m)
