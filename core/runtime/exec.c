@@ -1,6 +1,7 @@
 #include "runtime/exec.h"
 
 #include "base/mem.h"
+#include "runtime/anchor.h"
 #include "runtime/run.h"
 #include "runtime/vm.h"
 #include "runtime/worker_run.h"
@@ -43,7 +44,8 @@ struct exec {
     struct worker *worker;
     struct run *run; /* whose log gets the output; NULL: it is kept */
     struct child *child;
-    struct process_spec spec; /* its own copies, in `block` */
+    struct process_spec spec; /* its own copies, in `block`, but for the input */
+    int anchor;
     char *block;
     int64_t timeout_ms;
     size_t max_bytes;
@@ -116,6 +118,12 @@ static void close_end(struct exec *exec)
     exec->pidfd = -1;
 }
 
+static void let_go_of_input(struct exec *exec)
+{
+    anchor_give(exec->worker, exec->anchor);
+    exec->anchor = ANCHOR_NONE;
+}
+
 static void let_go(struct exec *exec) /* of the process: what is left of its group is killed */
 {
     if (exec->child)
@@ -142,6 +150,7 @@ static void finish(struct exec *exec)
 static void give_up(struct exec *exec)
 {
     exec->unwanted = true;
+    let_go_of_input(exec);
     if (exec->state == EXEC_WAITING) {
         if (child_free(exec->child))
             exec->errand_due = false;
@@ -286,8 +295,7 @@ static void start(struct exec *exec)
     int fds[2];
     exec->state = EXEC_RUNNING;
     exec->error = process_start(&exec->spec, &pid, fds, &exec->why);
-    free(exec->block); /* the input may be large */
-    exec->block = NULL;
+    let_go_of_input(exec);
     if (!exec->error) {
         exec->out[0].fd = fds[0];
         exec->out[1].fd = fds[1];
@@ -371,16 +379,13 @@ static char *put(char **at, const void *data, size_t len)
 static void copy_spec(struct exec *exec, const struct process_spec *from)
 {
     const size_t cwd_len = from->cwd ? strlen(from->cwd) + 1 : 0;
-    char *at = exec->block =
-        mem_alloc(from->args_len + from->vars_len + cwd_len + from->in_len + 1);
+    char *at = exec->block = mem_alloc(from->args_len + from->vars_len + cwd_len + 1);
     struct process_spec *to = &exec->spec;
     *to = *from;
     to->args = put(&at, from->args, from->args_len);
     to->vars = put(&at, from->vars, from->vars_len);
     if (from->cwd)
         to->cwd = put(&at, from->cwd, cwd_len);
-    if (from->in)
-        to->in = put(&at, from->in, from->in_len);
 }
 
 struct exec *exec_open(lua_State *L, const struct exec_request *request)
@@ -389,6 +394,7 @@ struct exec *exec_open(lua_State *L, const struct exec_request *request)
     struct exec *exec = mem_zero(1, sizeof *exec);
     bool placed;
     copy_spec(exec, &request->spec);
+    exec->anchor = request->anchor;
     exec->worker = run->worker;
     exec->run = request->log ? run : NULL;
     exec->timeout_ms = request->timeout_ms;

@@ -18,7 +18,8 @@ struct exec;
 struct run;
 
 struct exec_request {
-    struct process_spec spec; /* borrowed: what it points to is copied */
+    struct process_spec spec; /* borrowed: what it points to is copied, but the input */
+    int anchor;               /* of the input; the exec's to give back */
     int64_t timeout_ms;       /* from its start; 0: none */
     size_t max_bytes;         /* of each of stdout and stderr; what is beyond is thrown away */
     bool log;                 /* no output is kept, it goes to the job's log */

@@ -114,11 +114,11 @@ void fs_read(struct fs_request *r)
 
 static bool write_all(struct fs_request *r, int fd)
 {
-    for (size_t done = 0; done < r->data.len;) {
-        const size_t left = r->data.len - done;
+    for (size_t done = 0; done < r->in_len;) {
+        const size_t left = r->in_len - done;
         if (cancelled(r))
             return fail(r, ECANCELED);
-        const ssize_t n = write(fd, r->data.data + done, left < CHUNK_BYTES ? left : CHUNK_BYTES);
+        const ssize_t n = write(fd, r->in + done, left < CHUNK_BYTES ? left : CHUNK_BYTES);
         if (n < 0 && errno != EINTR)
             return fail(r, errno);
         done += n > 0 ? (size_t)n : 0;

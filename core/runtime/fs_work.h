@@ -11,8 +11,10 @@
 
 /* Owner: the worker's thread before and after the work, the thread that does it meanwhile. */
 struct fs_request {
-    char *path, *to;       /* owned; `to` of rename */
-    struct buf data;       /* what to write, or what has been read; of list: struct fs_entry... */
+    char *path, *to; /* owned; `to` of rename */
+    const char *in;  /* what to write; borrowed */
+    size_t in_len;
+    struct buf data;       /* what has been read; of list: struct fs_entry... */
     int64_t max_bytes;     /* read: more is an error */
     int mode;              /* write: permissions, or -1 */
     bool append;           /* write */

@@ -2,9 +2,11 @@
 #include "runtime/lua_core.h"
 
 #include "base/error.h"
+#include "runtime/anchor.h"
 #include "runtime/exec.h"
 #include "runtime/vm.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,7 +14,8 @@
 #include <lauxlib.h>
 
 #define MAX_OUTPUT_BYTES (1024 * 1024)
-#define MOST_OUTPUT_BYTES ((size_t)1024 * 1024 * 1024)
+#define MOST_OUTPUT_BYTES ((size_t)256 * 1024 * 1024)
+#define MOST_ARGUMENT_BYTES (4 * 1024 * 1024) /* the system takes less */
 #define LONGEST_MS (INT64_MAX / 2000000) /* 146 years: a longer timeout is as good as this one */
 
 static const char who[] = "neap.exec";
@@ -127,7 +130,7 @@ static void read_option(lua_State *L, const char *key, struct exec_request *r)
     } else if (strcmp(key, "max_output") == 0) {
         r->max_bytes = (size_t)lua_check_size(L, lua_gettop(L), "neap.exec: max_output");
         if (r->max_bytes > MOST_OUTPUT_BYTES)
-            luaL_error(L, "%s: max_output is at most 1G", who);
+            luaL_error(L, "%s: max_output is at most 256M", who);
     } else if (strcmp(key, "stderr") == 0) {
         r->spec.merge = strcmp(text_option(L, key, &len), "stdout") == 0;
         if (!r->spec.merge)
@@ -197,6 +200,12 @@ static void push_result(lua_State *L, const struct exec_result *result)
     lua_setfield(L, -2, "timed_out");
 }
 
+/* Not kept while it waits for a place: the system would not take it. */
+static bool is_too_long(const struct exec_request *request)
+{
+    return request->spec.args_len + request->spec.vars_len > MOST_ARGUMENT_BYTES;
+}
+
 static int exec_done(lua_State *L)
 {
     struct exec *exec = exec_of(op_current(L));
@@ -208,6 +217,7 @@ static int exec_done(lua_State *L)
         push_result(L, &result);
     exec_close(
         exec); /* not before: where there is no memory for the result, the job's end does it */
+    anchor_sweep(L);
     return count;
 }
 
@@ -215,11 +225,18 @@ static int exec_done(lua_State *L)
  * -> {code=, signal=, stdout=, stderr=, truncated=, timed_out=} | nil, message, code */
 static int neap_exec(lua_State *L)
 {
-    struct exec_request request = {.max_bytes = MAX_OUTPUT_BYTES};
+    struct exec_request request = {.max_bytes = MAX_OUTPUT_BYTES, .anchor = ANCHOR_NONE};
     lua_settop(L, 2);
     read_request(L, &request);
     if (!op_may_wait(L, who))
         return 2;
+    if (is_too_long(&request))
+        return push_failure(L, &(struct exec_result){.error = E2BIG, .message = strerror(E2BIG)});
+    if (request.spec.in) {
+        lua_pushliteral(L, "stdin");
+        lua_rawget(L, 2);
+        request.anchor = anchor_take(L, -1);
+    }
     return op_wait(L, exec_op(exec_open(L, &request)), exec_done);
 }
 
@@ -246,7 +263,7 @@ static int execute_done(lua_State *L) /* as the stock one */
 /* core.execute([command]): what it prints goes to the job's log. */
 static int core_execute(lua_State *L)
 {
-    struct exec_request request = {.log = true};
+    struct exec_request request = {.log = true, .anchor = ANCHOR_NONE};
     lua_settop(L, 1);
     if (lua_isnil(L, 1)) {
         lua_pushboolean(L, 1);
@@ -258,6 +275,10 @@ static int core_execute(lua_State *L)
     request.spec.merge = true;
     if (!op_may_wait(L, "os.execute"))
         return 2;
+    if (is_too_long(&request)) {
+        errno = E2BIG;
+        return luaL_fileresult(L, 0, NULL);
+    }
     return op_wait(L, exec_op(exec_open(L, &request)), execute_done);
 }
 

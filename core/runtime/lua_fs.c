@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "runtime/anchor.h"
 #include "runtime/coro.h"
 #include "runtime/fs_work.h"
 #include "runtime/op.h"
@@ -18,6 +19,7 @@
 #include <lauxlib.h>
 
 #define BOX "neap.fs.request"
+#define DATA_INDEX 2 /* of what to write, among the arguments */
 #define READ_MAX_BYTES (64 * 1024 * 1024)
 #define MAX_MAX_BYTES (1024 * 1024 * 1024)
 
@@ -38,6 +40,8 @@ struct fs_job {
     struct op op; /* first */
     uv_work_t work;
     struct fs_jobs *all;
+    struct worker *worker;
+    int anchor; /* keeps what is written */
     const struct fs_call *call;
     struct fs_request *request;
     atomic_uint passed; /* from thread to thread: libuv's locks order that, but TSan does not see
@@ -142,6 +146,7 @@ static void worked(uv_work_t *uv, int status)
     atomic_load(&job->passed);
     job->over = true;
     job->all->under_way--;
+    anchor_give(job->worker, job->anchor);
     if (job->unwanted)
         free_job(job);
     else
@@ -168,6 +173,7 @@ static int done(lua_State *L)
     const int count = push_outcome(L, job->call, job->request);
     op_close(op_current(L));
     free_job(job);
+    anchor_sweep(L);
     return count;
 }
 
@@ -189,19 +195,6 @@ static struct fs_jobs *jobs_of(struct worker *worker)
         worker_keep(worker, &jobs_key, all, jobs_close);
     }
     return all;
-}
-
-static int queue(lua_State *L, const struct fs_call *call, struct fs_request *request)
-{
-    struct fs_job *job = mem_zero(1, sizeof *job);
-    job->call = call;
-    job->request = request;
-    job->all = jobs_of(vm_of(L)->worker);
-    job->all->under_way++;
-    op_open(L, &job->op, stop);
-    atomic_store(&job->passed, 1);
-    uv_queue_work(job->all->loop, &job->work, work, worked);
-    return op_wait(L, &job->op, done);
 }
 
 /* --- here and now ----------------------------------------------------------------------------- */
@@ -237,8 +230,8 @@ struct fs_args { /* borrowed from the Lua stack */
 static struct fs_request *request_of(const struct fs_args *args)
 {
     struct fs_request *r = fs_request_new(args->path, args->to);
-    if (args->data)
-        buf_put(&r->data, args->data, args->len);
+    r->in = args->data;
+    r->in_len = args->len;
     r->max_bytes = args->max_bytes;
     r->mode = args->mode;
     r->append = args->append;
@@ -246,11 +239,27 @@ static struct fs_request *request_of(const struct fs_args *args)
     return r;
 }
 
+static int queue(lua_State *L, const struct fs_call *call, const struct fs_args *args)
+{
+    const int anchor = args->data ? anchor_take(L, DATA_INDEX) : ANCHOR_NONE; /* may raise */
+    struct fs_job *job = mem_zero(1, sizeof *job);
+    job->call = call;
+    job->request = request_of(args);
+    job->worker = vm_of(L)->worker;
+    job->anchor = anchor;
+    job->all = jobs_of(job->worker);
+    job->all->under_way++;
+    op_open(L, &job->op, stop);
+    atomic_store(&job->passed, 1);
+    uv_queue_work(job->all->loop, &job->work, work, worked);
+    return op_wait(L, &job->op, done);
+}
+
 static int run(lua_State *L, const struct fs_call *call, const struct fs_args *args)
 {
     vm_check_acting(L, call->name);
     if (coro_waitable(L) && !op_killed(L))
-        return queue(L, call, request_of(args));
+        return queue(L, call, args);
     struct fs_request **box = new_box(L);
     *box = request_of(args);
     call->work(*box);
@@ -358,7 +367,7 @@ static int lua_fs_write(lua_State *L)
 {
     static const struct fs_call call = {"neap.fs.write", fs_write, push_true};
     struct fs_args args = args_of(L);
-    args.data = luaL_checklstring(L, 2, &args.len);
+    args.data = luaL_checklstring(L, DATA_INDEX, &args.len);
     read_options(L, 3, call.name, WITH_APPEND | WITH_MODE, &args);
     return run(L, &call, &args);
 }
@@ -368,7 +377,7 @@ static int lua_fs_write_atomic(lua_State *L)
 {
     static const struct fs_call call = {"neap.fs.write_atomic", fs_write_atomic, push_true};
     struct fs_args args = args_of(L);
-    args.data = luaL_checklstring(L, 2, &args.len);
+    args.data = luaL_checklstring(L, DATA_INDEX, &args.len);
     read_options(L, 3, call.name, WITH_MODE, &args);
     return run(L, &call, &args);
 }

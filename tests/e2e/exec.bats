@@ -102,6 +102,26 @@ EOF
     [ "$(cat result)" = $'out-in\nerr' ]
 }
 
+@test "programs that wait for a place share their input" {
+    [ -z "$sanitized" ] || skip
+    task wait.lua <<'EOF'
+local neap = require "neap"
+return function()
+  local input, handles = ("x"):rep(8 << 20), {}
+  for i = 1, 100 do
+    handles[i] = neap.async(neap.exec, { "wc", "-c" }, { stdin = input })
+  end
+  for _, handle in ipairs(handles) do
+    local ok, r = handle:wait()
+    assert(ok and r.stdout == "8388608\n")
+  end
+  return tonumber(neap.fs.read("/proc/self/status"):match("VmHWM:%s+(%d+)"))
+end
+EOF
+    neap 0 run --set '[neap] max_children=1' ./wait.lua
+    [ "$output" -lt 200000 ]
+}
+
 @test "started with SIGCHLD ignored" {
     task code.lua <<'EOF'
 return function() return (select(3, os.execute("exit 5"))) end

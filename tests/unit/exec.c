@@ -104,6 +104,9 @@ static void it_cannot_start(void **state)
     expect("return say(neap.exec({ 'true' }, { cwd = '/etc/passwd' }))",
            "\"nil | /etc/passwd: Not a directory | ENOTDIR\"");
     expect("return select(3, neap.exec { 'true', ('x'):rep(4000000) })", "\"E2BIG\"");
+    expect("return say(neap.exec { 'true', ('x'):rep(5000000) })",
+           "\"nil | Argument list too long | E2BIG\"");
+    expect("return say(os.execute(('x'):rep(5000000)))", "\"nil | Argument list too long | 7\"");
 }
 
 static void misuse_raises(void **state)
@@ -130,7 +133,7 @@ static void misuse_raises(void **state)
         {"('a', { env = { ['x=y'] = 1 } })", "neap.exec: the keys of env are names of variables"},
         {"('a', { env = { X = true } })", "neap.exec: env.X is a string, a number, or false to "
                                           "take it away, got boolean"},
-        {"('a', { max_output = '2G' })", "neap.exec: max_output is at most 1G"},
+        {"('a', { max_output = '2G' })", "neap.exec: max_output is at most 256M"},
     };
     struct executor x;
     char body[512];
