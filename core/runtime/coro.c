@@ -10,9 +10,11 @@
 #include <lualib.h>
 
 /* What lua_getextraspace of a coroutine holds: NULL while free, its child while it is parked with
- * one, this while it is parked at its top. */
-static const char leaf_mark;
+ * one, or one of these: while it is parked at its top; for good once a raise of the hook has ended
+ * it. Lua leaves such a one with hooks off, so nothing may run in it any more. */
+static const char leaf_mark, spent_mark;
 #define CORO_LEAF ((void *)&leaf_mark)
+#define CORO_SPENT ((void *)&spent_mark)
 
 /* Bound of the C stack for nested coroutine.close: each starts with a C stack as empty as its
  * coroutine last knew it, and stock 5.4.4 crashes at 20,000 of them. */
@@ -37,6 +39,13 @@ static bool being_killed(const struct vm *vm)
     return vm->fiber && vm->fiber->ended && !vm->fiber->closing;
 }
 
+/* As that, in what was called before the kill. Once a kill has raised, what is called is part of what
+ * it closes. */
+static bool holds_a_kill(const struct vm *vm, bool called_after)
+{
+    return being_killed(vm) && (!called_after || vm->doomed);
+}
+
 /* --- leaving a job for good ------------------------------------------------------------------- */
 
 static int never(lua_State *L)
@@ -51,6 +60,7 @@ int coro_quit(lua_State *L)
 {
     if (coro_waitable(L))
         return coro_park(L, never);
+    vm_of(L)->raised = true;
     lua_pushliteral(L, "not enough memory");
     return lua_error(L);
 }
@@ -87,16 +97,19 @@ void coro_hook_park(lua_State *L)
 
 /* A coroutine that can yield does so, if only to whoever resumed it (step raises from there): after
  * a hook that raised, its to-be-closed variables would run with hooks off, and a loop in one of
- * them could not be ended. Where it raises it stays armed: every instruction raises until the stack
- * is unwound. */
+ * them could not be ended. Where it raises, what is unwound closes its variables, in the time that is
+ * left for that; after that it stays armed: every instruction raises. */
 void coro_hook_quit(lua_State *L)
 {
-    const struct vm *vm = vm_of(L);
+    struct vm *vm = vm_of(L);
     if (coro_waitable(L) || (lua_isyieldable(L) && vm->fiber && L != vm->fiber->co)) {
         coro_hook_park(L);
         return;
     }
-    interrupt_arm(vm_of(L));
+    vm->raised = true;
+    vm->raised_in = L;
+    if (vm->doomed)
+        interrupt_arm(vm);
     lua_pushliteral(L, "not enough memory");
     lua_error(L);
 }
@@ -108,6 +121,7 @@ static int resume(struct vm *vm, lua_State *co, lua_State *from, int narg, int *
     lua_State *const before = vm->current;
     if (mark_of(co) == CORO_LEAF)
         mark(co, NULL);
+    vm->raised_in = NULL;
     interrupt_follow(vm, co);
     const int status = lua_resume(co, from, narg, count);
     interrupt_follow(vm, before);
@@ -222,7 +236,7 @@ static int child_failed(lua_State *L, lua_State *co, int status, lua_KContext wr
 static int quit_with(lua_State *L, lua_State *co)
 {
     struct vm *vm = vm_of(L);
-    if (!vm->doomed) {
+    if (!vm->doomed && mark_of(co) != CORO_SPENT) {
         vm->closing++;
         reset_thread(co);
         vm->closing--;
@@ -238,13 +252,15 @@ static int step(lua_State *L, int narg, lua_KContext wrapped)
 {
     struct vm *vm = vm_of(L);
     lua_State *co = child_of(L, wrapped);
-    const bool unyieldable = !lua_isyieldable(L);
+    const bool unyieldable = !lua_isyieldable(L), after = vm->raised;
     int count;
     if (vm->look)
         vm->look(L, NULL);
     vm->unyieldable += unyieldable;
     const int status = resume(vm, co, L, narg, &count);
     vm->unyieldable -= unyieldable;
+    if (vm->raised_in == co) /* no pcall there, which would have put the hooks on again */
+        mark(co, CORO_SPENT);
     if (status == LUA_YIELD && vm->parking && being_killed(vm) && !coro_waitable(L)) {
         vm->parking = false;
         return quit_with(L, co);
@@ -253,7 +269,7 @@ static int step(lua_State *L, int narg, lua_KContext wrapped)
         mark(L, co);
         return lua_yieldk(L, 0, wrapped, resume_on);
     }
-    if (being_killed(vm))
+    if (holds_a_kill(vm, after))
         return quit_with(L, co);
     if (status != LUA_OK && status != LUA_YIELD)
         return child_failed(L, co, status, wrapped);
@@ -363,8 +379,9 @@ static int co_close(lua_State *L)
         return luaL_error(L, "cannot close a %s coroutine", status);
     if (stack_is_deep(vm))
         return luaL_error(L, "C stack overflow");
+    const bool after = vm->raised;
     const int rc = reset_thread(co);
-    if (being_killed(vm))
+    if (holds_a_kill(vm, after))
         return coro_quit(L);
     lua_pushboolean(L, rc == LUA_OK);
     if (rc == LUA_OK)
@@ -375,12 +392,19 @@ static int co_close(lua_State *L)
 
 /* --- pcall and xpcall ------------------------------------------------------------------------- */
 
+/* The context of `called`: how many values are below the results, and whether a kill had raised when
+ * it began. */
+enum { BELOW = 3, AFTER = 4 };
+
 /* As the stock ones, but they do not hold a kill. */
-static int called(lua_State *L, int status, lua_KContext extra)
+static int called(lua_State *L, int status, lua_KContext context)
 {
     if (status == LUA_OK || status == LUA_YIELD)
-        return lua_gettop(L) - (int)extra;
-    if (being_killed(vm_of(L)))
+        return lua_gettop(L) - (int)(context & BELOW);
+    struct vm *vm = vm_of(L);
+    if (vm->raised_in == L)
+        vm->raised_in = NULL;
+    if (holds_a_kill(vm, context & AFTER))
         return coro_quit(L);
     lua_pushboolean(L, 0);
     lua_pushvalue(L, -2);
@@ -392,7 +416,8 @@ static int safe_pcall(lua_State *L)
     luaL_checkany(L, 1);
     lua_pushboolean(L, 1); /* first result */
     lua_insert(L, 1);
-    return called(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, called), 0);
+    const lua_KContext context = vm_of(L)->raised ? AFTER : 0;
+    return called(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, context, called), context);
 }
 
 static int safe_xpcall(lua_State *L)
@@ -402,7 +427,8 @@ static int safe_xpcall(lua_State *L)
     lua_pushboolean(L, 1); /* first result */
     lua_pushvalue(L, 1);
     lua_rotate(L, 3, 2); /* f, handler, true, f, args... */
-    return called(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, 2, called), 2);
+    const lua_KContext context = vm_of(L)->raised ? 2 | AFTER : 2;
+    return called(L, lua_pcallk(L, count - 2, LUA_MULTRET, 2, context, called), context);
 }
 
 void coro_open(lua_State *L)

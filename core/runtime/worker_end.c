@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLOSE_NS INT64_C(50000000) /* CPU time for the to-be-closed variables of a killed job */
+#define CLOSE_NS INT64_C(40000000) /* CPU time for what a kill closes where it raises, and once more */
 #define NUDGE_OUTCOMES 32          /* outcomes left with the engine before it is woken for them */
 
 /* --- outcomes --------------------------------------------------------------------------------- */

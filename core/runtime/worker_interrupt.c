@@ -93,7 +93,7 @@ void section_leave(struct worker *w)
         return;
     }
     vm->armed = 0;
-    vm->doomed = vm->limited = w->brief = false;
+    vm->doomed = vm->raised = vm->limited = w->brief = false;
     w->now_ns = clock_mono_ns();
     if (vm->run)
         charge(w, vm->run, w->now_ns - entered_ns);
@@ -237,7 +237,7 @@ int worker_interrupted(struct vm *vm, lua_State *L)
         return VERDICT_GO_ON;
     settle_asked(w, run, L);
     if (run->ended)
-        return VERDICT_QUIT;
+        return vm->raised ? brief_verdict(w) : VERDICT_QUIT;
     if (!slice_is_over(w) || !coro_waitable(L))
         return VERDICT_GO_ON;
     vm->fiber->state = FIBER_PREEMPTED;
