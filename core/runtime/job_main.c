@@ -40,7 +40,8 @@ static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: mess
     struct neap_error err;
     if (lua_isnil(L, -2) && !lua_isnil(L, -1)) {
         vm_error_text(L, -1, &(size_t){0});
-        job_main_failed(run, "error", lua_tostring(L, -1), NULL);
+        if (!run->ended) /* else it was killed in its __tostring */
+            job_main_failed(run, "error", lua_tostring(L, -1), NULL);
         return;
     }
     run->kind = OUTCOME_COMPLETED;

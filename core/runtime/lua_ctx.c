@@ -155,7 +155,9 @@ static void keep_reason(lua_State *L, struct run *run, int index, const char *ot
     }
     vm_push_traceback(L);
     const char *traceback = lua_tostring(L, -1);
-    job_main_failed(run, "error", vm_error_text(L, index, &len), traceback);
+    const char *text = vm_error_text(L, index, &len);
+    if (!run->ended) /* else it was killed in its __tostring */
+        job_main_failed(run, "error", text, traceback);
 }
 
 /* ctx:retry([after [, why]]): this attempt failed; try again after that time. */
@@ -184,10 +186,8 @@ static int ctx_snooze(lua_State *L)
 static int ctx_cancel(lua_State *L)
 {
     struct run *run = ctx_self(L, "ctx:cancel");
-    if (!run->ended && !lua_isnoneornil(L, 2)) {
+    if (!run->ended && !lua_isnoneornil(L, 2))
         keep_reason(L, run, 2, "");
-        run->kind = OUTCOME_CANCELLED;
-    }
     return run_end(L, run, OUTCOME_CANCELLED);
 }
 
