@@ -122,6 +122,17 @@ bool ghost_gone(struct engine *e, struct worker *worker)
     return false;
 }
 
+void ghosts_say(struct engine *e)
+{
+    unsigned count = 0;
+    for (const struct list *at = e->ghosts.next; at != &e->ghosts; at = at->next)
+        count++;
+    if (count)
+        engine_log(e, NEAP_ERROR, NULL,
+                   "%u %s stuck in C code left behind, with the memory it may still use", count,
+                   count == 1 ? "thread" : "threads");
+}
+
 bool engine_is_haunted(const struct engine *engine)
 {
     return engine && !list_empty(&engine->ghosts);

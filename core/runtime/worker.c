@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/config.h"
+#include "runtime/coro.h"
 #include "runtime/interrupt.h"
 #include "runtime/monitor.h"
 
@@ -130,20 +131,40 @@ struct run *run_check(lua_State *L, const char *name)
     vm_check_acting(L, name);
     if (!vm->run)
         luaL_error(L, "%s can be called in a job only", name);
+    if (worker_is_lost(vm->worker)) { /* C code came back too late and calls on */
+        vm->doomed = true;
+        coro_quit(L);
+    }
     return vm->run;
+}
+
+bool worker_is_lost(const struct worker *worker)
+{
+    return pulse_lost(&worker->pulse);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
 
+/* Given up, it only takes what must not get lost: nothing of Lua runs in it any more. */
+static bool is_refused(const struct worker *w, int kind)
+{
+    return w->lost && (kind == WORKER_CANCEL || kind == WORKER_STOP || kind == WORKER_EXIT);
+}
+
 static void take_message(struct worker *w, struct message *message)
 {
     struct worker_note *note = (struct worker_note *)message;
+    if (is_refused(w, message->kind)) {
+        free(message);
+        return;
+    }
     switch (message->kind) {
     case WORKER_CATALOGUE: {
         struct catalogue_note *news = (struct catalogue_note *)message;
         catalogue_unref(w->catalogue);
         w->catalogue = news->catalogue;
-        entries_sweep(&w->entries, &w->vm, w->catalogue);
+        if (!w->lost)
+            entries_sweep(&w->entries, &w->vm, w->catalogue);
         break;
     }
     case WORKER_CANCEL:

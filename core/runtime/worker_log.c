@@ -29,6 +29,8 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
                 const char *fields, bool printed)
 {
     const struct worker_env *env = worker_env(worker);
+    if (worker_is_lost(worker))
+        return;
     if (run && run->job)
         keep(run, text, len);
     if (!env->log || level < atomic_load_explicit(&env->log_level, memory_order_relaxed))

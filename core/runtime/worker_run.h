@@ -8,9 +8,10 @@
 #include "runtime/worker.h"
 
 /* The job whose code runs in L, or a Lua error "NAME can be called in a job only" (or while a file
- * loads). */
+ * loads). Ends code whose worker has been given up. */
 struct run *run_check(lua_State *L, const char *name);
 
+bool worker_is_lost(const struct worker *worker); /* given up: what it does counts for nothing */
 const struct worker_env *worker_env(const struct worker *worker);
 struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
