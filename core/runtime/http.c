@@ -345,18 +345,30 @@ bool http_start(struct http *h, const struct http_options *o)
     return true;
 }
 
+void http_close(struct http *h)
+{
+    struct transfers *transfers = h->transfer.owner;
+    char *url = NULL;
+    if (!transfers)
+        return;
+    const struct curl *curl = transfers_curl(transfers);
+    curl->easy_getinfo(h->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
+    h->url = mem_text(url);
+    transfer_close(&h->transfer);
+    transfers_release(transfers, h->held_bytes);
+    curl->slist_free_all(h->headers);
+    drop_temp(h);
+}
+
 void http_free(struct http *h)
 {
     if (!h)
         return;
-    const struct curl *curl = transfers_curl(h->transfer.owner);
-    transfer_close(&h->transfer);
-    drop_temp(h);
-    transfers_release(h->transfer.owner, h->held_bytes);
+    http_close(h);
     forget_head(h);
     free(h->fields);
     buf_close(&h->body);
-    curl->slist_free_all(h->headers);
+    free(h->url);
     free(h->sent);
     free(h->to);
     free(h);
@@ -368,11 +380,4 @@ const char *http_failure(const struct http *h, const char **message)
     if (h->failed)
         return h->failed;
     return h->transfer.code ? curl_word(h->transfer.code) : NULL;
-}
-
-const char *http_url(const struct http *h)
-{
-    char *url = NULL;
-    transfers_curl(h->transfer.owner)->easy_getinfo(h->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
-    return url ? url : "";
 }

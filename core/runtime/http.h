@@ -44,6 +44,7 @@ struct http {
     struct http_field *fields;
     size_t n_fields, head_bytes;
     struct buf body;
+    char *url;          /* after all redirects, once closed */
     const char *failed; /* a failure of our own: its word; `message` says more */
     char message[512];
 };
@@ -53,13 +54,14 @@ struct http *http_new(struct transfers *transfers);
 void http_header(struct http *h, const char *name, const char *value);
 /* False: failed and message say why. Else op_done follows. */
 bool http_start(struct http *h, const struct http_options *options);
-/* Ends it wherever it is. A file that is not whole is removed. NULL is fine. */
-void http_free(struct http *h);
+/* Ends it wherever it is, and leaves what came of it. A file that is not whole is removed. */
+void http_close(struct http *h);
+void http_free(
+    struct http *h); /* closed or not; NULL is fine. Closed: also after the worker's end */
 
-/* After op_done. NULL: all is well; else the word for what went wrong, with the text in *message.
+/* Once closed. NULL: all is well; else the word for what went wrong, with the text in *message.
  */
 const char *http_failure(const struct http *h, const char **message);
-bool http_to_file(const struct http *h);    /* the body is in the file */
-const char *http_url(const struct http *h); /* after all redirects */
+bool http_to_file(const struct http *h); /* the body is in the file */
 
 #endif

@@ -187,7 +187,7 @@ static void push_response(lua_State *L, const struct http *h)
     lua_setfield(L, -2, "status");
     push_fields(L, h);
     lua_setfield(L, -2, "headers");
-    lua_pushstring(L, http_url(h));
+    lua_pushstring(L, h->url);
     lua_setfield(L, -2, "url");
     if (http_to_file(h))
         return;
@@ -203,6 +203,7 @@ static int answered(lua_State *L)
     luaL_setmetatable(L, BOX);
     struct http *h = *box = (struct http *)op_current(L);
     op_close(&h->op);
+    http_close(h); /* the box may outlive the worker's transfers */
     const char *message, *word = http_failure(h, &message);
     int count = 1;
     if (word)

@@ -354,6 +354,7 @@ static int sent(lua_State *L)
     luaL_setmetatable(L, BOX);
     struct smtp *s = *box = (struct smtp *)op_current(L);
     op_close(&s->op);
+    smtp_close(s); /* the box may outlive the worker's transfers */
     int count = 1;
     const char *message, *word = smtp_failure(s, &message);
     if (word) {

@@ -392,13 +392,21 @@ bool smtp_message(struct smtp *s, const char *text, size_t len)
     return true;
 }
 
+void smtp_close(struct smtp *s)
+{
+    struct transfers *transfers = s->transfer.owner;
+    if (!transfers)
+        return;
+    stop_polling(s);
+    transfer_close(&s->transfer);
+    transfers_release(transfers, s->held_bytes);
+}
+
 void smtp_free(struct smtp *s)
 {
     if (!s)
         return;
-    stop_polling(s);
-    transfer_close(&s->transfer);
-    transfers_release(s->transfer.owner, s->held_bytes);
+    smtp_close(s);
     free(s->id);
     buf_close(&s->from);
     buf_close(&s->recipients);

@@ -50,9 +50,12 @@ void smtp_recipient(struct smtp *s, const char *address, size_t len);
 /* False: the worker's mails are larger than its memory may be. */
 bool smtp_message(struct smtp *s, const char *text, size_t len);
 void smtp_start(struct smtp *s, const struct smtp_options *options); /* op_done follows */
-void smtp_free(struct smtp *s); /* wherever it is; NULL is fine */
+/* Ends it wherever it is, and leaves what came of it. */
+void smtp_close(struct smtp *s);
+void smtp_free(
+    struct smtp *s); /* closed or not; NULL is fine. Closed: also after the worker's end */
 
-/* After op_done. NULL: the server has taken the mail; else the word for what went wrong. */
+/* Once closed. NULL: the server has taken the mail; else the word for what went wrong. */
 const char *smtp_failure(const struct smtp *s, const char **message);
 
 #endif

@@ -418,11 +418,16 @@ void transfer_start(struct transfer *t, const char *host, size_t host_len, int64
 void transfer_close(struct transfer *t)
 {
     struct transfers *o = t->owner;
+    if (!o)
+        return;
     if (t->deadline.pos)
         heap_remove(&o->deadlines, &t->deadline);
     take_out(t);
+    if (!t->error[0])
+        snprintf(t->error, sizeof t->error, "%s", o->curl.easy_strerror(t->code));
     o->curl.easy_cleanup(t->easy);
     t->easy = NULL;
+    t->owner = NULL;
     t->state = TRANSFER_ENDED;
     begin_waiting(o);
     arm_clock(o);

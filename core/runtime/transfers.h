@@ -23,8 +23,8 @@ struct worker;
 
 enum transfer_state { TRANSFER_NEW, TRANSFER_WAITS, TRANSFER_RUNS, TRANSFER_ENDED };
 
-struct transfer { /* a member of its owner's struct */
-    struct transfers *owner;
+struct transfer {            /* a member of its owner's struct */
+    struct transfers *owner; /* NULL: closed */
     CURL *easy;
     void (*done)(struct transfer *t); /* from the loop; may close it */
     void *user;
@@ -52,6 +52,7 @@ void transfer_init(struct transfer *t, struct transfers *owner, void (*done)(str
 /* `host` as in the URL: numeric ones need no lookup. timeout_ms 0: none. `done` is not called
  * before this returns. */
 void transfer_start(struct transfer *t, const char *host, size_t host_len, int64_t timeout_ms);
+/* What it says of its end stays. Again: nothing. */
 void transfer_close(struct transfer *t);
 
 /* Bytes that transfers hold in memory of C: all of a worker's together at most what its Lua state

@@ -83,6 +83,46 @@ end
 EOT
 }
 
+@test "requests wait inside coroutines, nested ones, too; not where Lua cannot" {
+    good <<'EOT'
+local neap = require "neap"
+local web = os.getenv("WEB")
+return function()
+  local function get() return neap.http.get(web .. "/slow/20").body end
+  local body = coroutine.wrap(function()
+    coroutine.yield(1)
+    local ok, text = pcall(coroutine.wrap(function() return get() end))
+    return ok and text .. get()
+  end)
+  assert(body() == 1)
+  assert(body() == "slowslow")
+  local ok, err = pcall(table.sort, { 2, 1 }, function() get() return false end)
+  assert(not ok and err:find("neap.http.get cannot wait here"), err)
+  return true
+end
+EOT
+}
+
+@test "a response that does not fit into the state fails its job, and leaks nothing" {
+    printf '[pool default]\nworkers = 1\nmemory = 24M\n' >neap.ini
+    task big.lua <<'EOT'
+local neap = require "neap"
+return function(n)
+  local kept = {}
+  for i = 1, 6 do
+    local res, message, code = neap.http.get(os.getenv("WEB") .. "/bytes/8000000")
+    if not res then return code end
+    kept[i] = res.body
+  end
+  return #kept
+end
+EOT
+    seq 4 >in
+    run "$NEAP" map -j 4 ./big.lua <in
+    [ "$status" -le 1 ] || { echo "$status: $output"; false; }
+    expect memory
+}
+
 @test "a response can be the result" {
     echo 'return function() return require("neap").http.get(os.getenv("WEB") .. "/slow/0") end' >t.lua
     neap 0 run ./t.lua
