@@ -172,8 +172,8 @@ void ghosts_say(struct engine *e); /* at the end: those that are left behind */
 bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; false: no ghost */
 
 /* engine_claims.c */
-/* Slots that are free, if positive. What its worker has set aside takes none: it goes back before it
- * starts, and jobs of other plugins must get past it. */
+/* Slots that are free, if positive. What its worker has set aside takes none: it goes back before
+ * it starts, and jobs of other plugins must get past it. */
 int64_t member_room(const struct member *m);
 struct claim *claim_new(struct engine *e, struct member *m, struct job *job);
 void claim_free(struct engine *e, struct claim *claim);  /* slot and place are given up */
@@ -189,7 +189,7 @@ void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
 /* engine_dispatch.c */
 void dispatch(struct engine *e);
 void dispatch_recall_all(struct engine *e);
-void dispatch_recall(struct engine *e, struct member *m); /* its line goes back to the store */
+void dispatch_recall(struct engine *e, struct member *m);    /* its line goes back to the store */
 void dispatch_take_back(struct engine *e, struct member *m); /* and what it has set aside, soon */
 
 /* engine_jobs.c */

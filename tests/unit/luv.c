@@ -5,9 +5,12 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <lua.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +202,62 @@ static void callbacks_are_their_jobs(void **state)
     executor_close(&x);
 }
 
+static atomic_bool came_back;
+
+static int block(lua_State *L)
+{
+    (void)L;
+    for (int i = 0; i < 1200; i++) /* longer than the grace, whatever signal comes */
+        poll(NULL, 0, 1);
+    atomic_store(&came_back, true);
+    return 0;
+}
+
+static int luaopen_block(void *lua_state)
+{
+    lua_pushcfunction((lua_State *)lua_state, block);
+    return 1;
+}
+
+/* A callback blocks in C: the worker is given up, and what luv had there is freed once it is back.
+ */
+static void a_callback_blocks(void **state)
+{
+    static const char lua[] = "local neap, uv = require 'neap', require 'luv'\n"
+                              "return function(how)\n"
+                              "  if how == 'fine' then return how end\n"
+                              "  local block = require 'block'\n"
+                              "  uv.new_timer():start(0, 1, function() end)\n"
+                              "  uv.new_idle():start(function() end)\n"
+                              "  local tcp = uv.new_tcp()\n"
+                              "  tcp:bind('127.0.0.1', 0)\n"
+                              "  tcp:listen(1, function() end)\n"
+                              "  uv.fs_stat('/tmp', function() end)\n"
+                              "  uv.new_timer():start(0, 0, function() block() end)\n"
+                              "  neap.sleep(60)\n"
+                              "end\n";
+    struct executor x;
+    struct neap_error err;
+    char text[256];
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[neap]\ngrace = 100ms\n[pool default]\nworkers = 1\n");
+    executor_write(&x, "plugins/t/task.lua", lua);
+    snprintf(x.ini, sizeof x.ini, "%s/neap.ini", x.dir);
+    const struct neap_options options = {.size = sizeof options, .config_file = x.ini};
+    assert_int_equal(neap_open(&x.n, &options, &err), NEAP_OK);
+    assert_int_equal(neap_preload(x.n, "block", luaopen_block, &err), NEAP_OK);
+    assert_int_equal(neap_start(x.n, &err), NEAP_OK);
+    executor_submit(&x, "t.task", "\"blocks\"");
+    assert_int_equal(executor_next(&x, text, sizeof text).state, NEAP_DEAD);
+    assert_non_null(strstr(text, "stuck in C"));
+    assert_string_equal(executor_run(&x, "t.task", "\"fine\""), "\"fine\"");
+    for (int left = 4000; !atomic_load(&came_back); executor_pause(&left))
+        ;
+    assert_string_equal(executor_run(&x, "t.task", "\"fine\""), "\"fine\"");
+    executor_close(&x);
+}
+
 static void signals(void **state)
 {
     static const char lua[] =
@@ -229,6 +288,7 @@ int main(void)
         cmocka_unit_test(closes_what_a_job_leaves_open),
         cmocka_unit_test(ends_with_the_executor),
         cmocka_unit_test(callbacks_are_their_jobs),
+        cmocka_unit_test(a_callback_blocks),
         cmocka_unit_test(signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
