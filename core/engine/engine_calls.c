@@ -106,18 +106,38 @@ void calls_asker_ended(struct engine *e, struct claim *claim)
     }
 }
 
-/* What the asker lent it wants back, while the call it lent it for waits on as others do. */
-static void call_return(struct engine *e, struct call *call)
+static void call_lend(struct engine *e, struct call *call)
 {
     struct claim *claim = call->asker->claim;
-    if (claim->stage != CLAIM_PARKED) { /* the other call brings it */
+    call->lends = true;
+    if (!claim || claim->stage != CLAIM_ON) {
         call_answer(e, call, NEAP_OK);
         return;
     }
     list_push(&claim->calls, &call->by_asker);
-    claim->call->lends = false;
+    claim_park(e, claim, call);
+}
+
+/* What the asker lent it wants back, while the call it lent it for waits on as others do. */
+static void call_return(struct engine *e, struct call *call)
+{
+    struct claim *claim = call->asker->claim;
+    if (!claim || claim->stage != CLAIM_PARKED) { /* the other call brings it */
+        if (call->late && claim && claim->stage != CLAIM_ON)
+            claim_return_late(e, claim);
+        call_answer(e, call, NEAP_OK);
+        return;
+    }
+    struct call *before = claim->call;
+    list_push(&claim->calls, &call->by_asker);
+    before->lends = false;
     claim->call = call;
-    claim_return(e, claim);
+    if (before->message.kind == ENGINE_CALL_LEND)
+        call_answer(e, before, NEAP_OK);
+    if (call->late)
+        claim_return_late(e, claim);
+    else
+        claim_return(e, claim);
 }
 
 void calls_expire(struct engine *e)
@@ -224,6 +244,9 @@ void call_take(struct engine *e, struct call *call)
         break;
     case ENGINE_CALL_STATS:
         call_stats(e, call);
+        break;
+    case ENGINE_CALL_LEND:
+        call_lend(e, call);
         break;
     case ENGINE_CALL_RETURN:
         call_return(e, call);

@@ -208,12 +208,16 @@ void claim_return(struct engine *e, struct claim *claim)
     }
 }
 
-/* A wait that ran out of time does not wait on, perhaps for the very job that has its place: it
- * goes on beyond the limits, and nothing starts until they are met again. */
+/* A wait that ran out of time, or a sleep beside one, does not wait on, perhaps for the very job
+ * that has its place: it goes on beyond the limits, and nothing starts until they are met again. */
 void claim_return_late(struct engine *e, struct claim *claim)
 {
-    assert(claim->stage == CLAIM_PARKED);
-    if (takes_place(claim))
+    assert(claim->stage != CLAIM_ON);
+    if (claim->stage == CLAIM_WANTS_PLACE)
+        heap_remove(&claim->queue->wanting, &claim->turn);
+    if (claim->stage == CLAIM_WANTS_SLOT)
+        heap_remove(&claim->member->returning, &claim->turn);
+    if (takes_place(claim) && claim->stage != CLAIM_WANTS_SLOT)
         claim->queue->running++;
     go_on(e, claim);
     queue_refresh(e, claim->queue);

@@ -51,6 +51,8 @@ static bool goes_on(const struct engine *e, const struct claim *claim)
 {
     if (claim->stage != CLAIM_PARKED)
         return true;
+    if (claim->call->sleeps)
+        return true;
     return claim->call->timer.pos && claim->call->timer.key < e->drain_until_ms;
 }
 

@@ -28,6 +28,7 @@ enum engine_message {
     ENGINE_CALL_CANCEL,  /* job `id` */
     ENGINE_CALL_STORED,  /* until what was submitted before is committed */
     ENGINE_CALL_STATS,   /* user is a struct neap_stats, or NULL: as MessagePack into `reply` */
+    ENGINE_CALL_LEND,    /* all that the asker still does is to wait: it lends slot and place */
     ENGINE_CALL_RETURN,  /* the asker wants back what another call of it lent */
     ENGINE_CALL_IDLE,    /* until no job is left that could still run */
     ENGINE_CALL_DRAIN,   /* deadline_ms */
@@ -44,7 +45,9 @@ struct call {
     uint64_t id;
     struct job *job;   /* ROOM: the job to submit, the engine's once answered NEAP_OK */
     struct job *asker; /* the running job that asks, or NULL */
-    bool lends; /* WAIT, ROOM: the asker does nothing else meanwhile, so it lends slot and place */
+    bool lends;  /* WAIT, ROOM: the asker does nothing else meanwhile, so it lends slot and place */
+    bool late;   /* RETURN: at once, beyond the limits: what it waits for ran out of time */
+    bool sleeps; /* who lends goes on by itself, too */
     int64_t deadline_ms; /* Unix ms; INT64_MAX: none */
     void *user;
     /* the answer */

@@ -38,6 +38,8 @@ struct fiber {
     bool fresh;             /* not resumed yet: its function and arguments are on its stack */
     bool ended, closing;    /* as run->ended, for this fiber alone (neap.race, handle:cancel) */
     bool asking;            /* waits for a job or for room in a queue: its job may lend its slot */
+    bool resting;           /* waits for a time or for another fiber */
+    bool sleeping;          /* for a time */
     uint64_t born;          /* tells it from the one that had this place before */
     uint64_t serial;        /* goes up at each wait and each reuse: late answers are dropped */
     struct heap_node timer; /* among the sleepers; key: monotonic ns */
@@ -56,10 +58,11 @@ struct run {
     struct fiber main;
     struct list fibers; /* the main one, then those of neap.async */
     struct list ops;    /* open: what ends with the job */
-    unsigned n_fibers, n_asking;
+    unsigned n_fibers, n_asking, n_resting, n_sleeping;
     struct entry *entry; /* counted; NULL until the task is loaded */
-    bool slotless;       /* all its fibers wait for jobs: it has lent its slot and its place */
+    bool slotless;       /* waits for jobs and does nothing else: it has lent its slot and place */
     bool returning;      /* has asked for them back */
+    bool late;           /* at once, whatever the limits */
     struct list blocked; /* fibers that go on once it has them */
     bool ended;          /* its outcome is settled in `kind`: unwind it */
     bool closing; /* being unwound: its to-be-closed variables run; waits return nil, "killed" */

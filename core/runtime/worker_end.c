@@ -165,6 +165,7 @@ void fiber_unwind(struct worker *w, struct fiber *fiber)
         return;
     ops_stop(run, fiber);
     fiber_recycle(w, fiber);
+    run_rests(run);
 }
 
 void run_settle(struct run *run, int kind)

@@ -32,7 +32,7 @@ static void fiber_init(struct worker *w, struct run *run, struct fiber *fiber)
     fiber->run = run;
     fiber->state = FIBER_READY;
     fiber->fresh = true;
-    fiber->ended = fiber->closing = fiber->asking = false;
+    fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
     fiber->born = ++w->births;
     fiber->op = NULL;
     list_push(&run->fibers, &fiber->link);
@@ -53,7 +53,7 @@ static void keep_free(struct worker *w, struct run *run)
 
 static void run_ready(struct worker *w, struct run *run)
 {
-    run->n_fibers = run->n_asking = 0;
+    run->n_fibers = run->n_asking = run->n_resting = run->n_sleeping = 0;
     list_init(&run->fibers);
     list_init(&run->ops);
     list_init(&run->blocked);

@@ -95,6 +95,7 @@ void fiber_release_plugin(struct worker *w, struct fiber *fiber); /* it is not p
 
 /* worker_wait.c */
 void fiber_make_ready(struct worker *w, struct fiber *fiber);
+void run_rests(struct run *run); /* after a fiber's end: do the others only wait? */
 void fiber_detach(struct worker *w, struct fiber *fiber); /* from whatever it waits for */
 void worker_wake_sleepers(struct worker *w);
 void worker_arm_timer(struct worker *w);

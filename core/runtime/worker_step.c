@@ -118,6 +118,7 @@ static void ended(struct worker *w, struct fiber *fiber)
     ops_stop(run, fiber);
     if (fiber != &run->main) {
         fiber_recycle(w, fiber);
+        run_rests(run);
     } else if (run->n_fibers > 1 || !list_empty(&run->ops)) {
         run->ended = true; /* the outcome stands; what it left behind is unwound */
         run_unwind(w, run);
@@ -179,7 +180,7 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
     run->job = job;
     run->attempt = job->attempt;
     run->ended = run->closing = run->in_args = run->has_result = false;
-    run->slotless = run->returning = false;
+    run->slotless = run->returning = run->late = false;
     run->kind = OUTCOME_FAILED;
     run->after_ms = 0;
     run->result.len = run->log.len = run->line.len = 0;

@@ -11,27 +11,38 @@
 
 /* --- waking ----------------------------------------------------------------------------------- */
 
-static void ask_for_slot(struct run *run);
+static void ask_for_slot(struct run *run, bool late);
 
-/* Its wait is over. */
-void fiber_make_ready(struct worker *w, struct fiber *fiber)
+/* It does not wait any more. */
+static void stir(struct fiber *fiber)
+{
+    fiber->run->n_asking -= fiber->asking;
+    fiber->run->n_resting -= fiber->resting;
+    fiber->run->n_sleeping -= fiber->sleeping;
+    fiber->asking = fiber->resting = fiber->sleeping = false;
+}
+
+static void go_on(struct worker *w, struct fiber *fiber, bool late)
 {
     struct run *run = fiber->run;
     fiber->state = FIBER_READY;
     if (fiber->timer.pos)
         heap_remove(&w->sleepers, &fiber->timer);
-    if (fiber->asking) {
-        fiber->asking = false;
-        run->n_asking--;
-    }
+    stir(fiber);
     if (run->slotless) {
         list_push(&run->blocked, &fiber->place);
-        ask_for_slot(run);
+        ask_for_slot(run, late);
         return;
     }
     fiber->turn.key = -run->job->priority;
     fiber->turn.tie = ++w->wakings;
     heap_push(&w->woken, &fiber->turn);
+}
+
+/* Its wait is over. */
+void fiber_make_ready(struct worker *w, struct fiber *fiber)
+{
+    go_on(w, fiber, false);
 }
 
 void fiber_detach(struct worker *w, struct fiber *fiber)
@@ -43,9 +54,7 @@ void fiber_detach(struct worker *w, struct fiber *fiber)
     if (list_linked(&fiber->place))
         list_remove(&fiber->place);
     fiber_release_plugin(w, fiber);
-    if (fiber->asking)
-        fiber->run->n_asking--;
-    fiber->asking = false;
+    stir(fiber);
     fiber->serial++;
     fiber->state = FIBER_ON;
 }
@@ -61,7 +70,7 @@ void worker_wake_sleepers(struct worker *w)
 {
     for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
         heap_pop(&w->sleepers);
-        fiber_make_ready(w, HEAP_ENTRY(node, struct fiber, timer));
+        go_on(w, HEAP_ENTRY(node, struct fiber, timer), true);
     }
 }
 
@@ -128,6 +137,17 @@ static int cannot_wait(lua_State *L)
     return 2;
 }
 
+/* Waits for nothing but a time or another fiber. */
+static void rest(struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    fiber->resting = true;
+    fiber->sleeping = fiber->timer.pos;
+    run->n_resting++;
+    run->n_sleeping += fiber->sleeping;
+    run_rests(run);
+}
+
 static bool may_wait(lua_State *L)
 {
     return !op_killed(L) && coro_waitable(L);
@@ -147,6 +167,7 @@ int run_sleep(lua_State *L, int64_t ms, lua_CFunction then)
         return cannot_wait(L);
     vm_of(L)->fiber->serial++;
     set_timer(vm_of(L)->fiber, ms);
+    rest(vm_of(L)->fiber);
     return park(L, then);
 }
 
@@ -155,6 +176,7 @@ int run_park_for(lua_State *L, int64_t ms, lua_CFunction then)
     if (!may_wait(L))
         return cannot_wait(L);
     set_timer(vm_of(L)->fiber, ms);
+    rest(vm_of(L)->fiber);
     return park(L, then);
 }
 
@@ -162,6 +184,8 @@ int run_park(lua_State *L, lua_CFunction then)
 {
     if (!may_wait(L))
         return cannot_wait(L);
+    if (!vm_of(L)->fiber->op) /* else for the loop: that is work */
+        rest(vm_of(L)->fiber);
     return park(L, then);
 }
 
@@ -205,8 +229,13 @@ static void post_call(struct fiber *fiber, struct call *call)
     mailbox_post(fiber->run->worker->env->engine, &call->message);
 }
 
-/* A job that does nothing but wait for jobs (or for room in a queue) lends its slot and its place
- * in the queue, or those it waits for might never start. */
+/* A job that waits for jobs (or for room in a queue) and does nothing meanwhile but rest lends its
+ * slot and its place in the queue, or those it waits for might never start. */
+static bool only_waits(const struct run *run)
+{
+    return run->n_asking > 0 && run->n_asking + run->n_resting == run->n_fibers;
+}
+
 static void lend_slot(struct fiber *fiber, struct call *call)
 {
     struct run *run = fiber->run;
@@ -215,7 +244,28 @@ static void lend_slot(struct fiber *fiber, struct call *call)
     call->asker = run->job;
     fiber->asking = true;
     run->n_asking++;
-    call->lends = run->slotless = run->n_asking == run->n_fibers;
+    call->lends = run->slotless = only_waits(run);
+    call->sleeps = run->n_sleeping > 0;
+}
+
+/* Of the job itself, not of one of its fibers. */
+static void post_for(struct run *run, int kind, bool late)
+{
+    struct call *call = call_new(&run->main, kind, run->job->id);
+    call->asker = run->job;
+    call->late = late;
+    call->sleeps = run->n_sleeping > 0;
+    call->serial = run->main.born;
+    mailbox_post(run->worker->env->engine, &call->message);
+}
+
+/* As lend_slot, for the calls that wait already. */
+void run_rests(struct run *run)
+{
+    if (run->slotless || run->ended || !only_waits(run))
+        return;
+    run->slotless = true;
+    post_for(run, ENGINE_CALL_LEND, false);
 }
 
 int run_ask(lua_State *L, struct call *call, lua_CFunction then)
@@ -237,21 +287,19 @@ int run_ask(lua_State *L, struct call *call, lua_CFunction then)
 
 static void have_slot(struct run *run)
 {
-    run->slotless = run->returning = false;
+    run->slotless = run->returning = run->late = false;
     for (struct list *at; (at = list_shift(&run->blocked));)
         fiber_make_ready(run->worker, LIST_ENTRY(at, struct fiber, place));
 }
 
-/* One of its fibers goes on while the call that lent the slot waits. */
-static void ask_for_slot(struct run *run)
+/* One of its fibers goes on while the call that lent the slot waits; late: its time is up. */
+static void ask_for_slot(struct run *run, bool late)
 {
-    if (run->returning)
+    if (run->returning && (run->late || !late))
         return;
     run->returning = true;
-    struct call *call = call_new(&run->main, ENGINE_CALL_RETURN, run->job->id);
-    call->asker = run->job;
-    call->serial = run->main.born;
-    mailbox_post(run->worker->env->engine, &call->message);
+    run->late = late;
+    post_for(run, ENGINE_CALL_RETURN, late);
 }
 
 /* Where it did not give the slot, the answer to the other call does. */
@@ -266,7 +314,7 @@ static void slot_answered(struct call *call)
 void worker_take_answer(struct call *call)
 {
     struct fiber *fiber = call->owner;
-    if (call->message.kind == ENGINE_CALL_RETURN) {
+    if (call->message.kind == ENGINE_CALL_RETURN || call->message.kind == ENGINE_CALL_LEND) {
         slot_answered(call);
         return;
     }
@@ -279,7 +327,7 @@ void worker_take_answer(struct call *call)
     fiber->serial++;
     if (call->gave_slot)
         have_slot(fiber->run);
-    fiber_make_ready(fiber->run->worker, fiber);
+    go_on(fiber->run->worker, fiber, call->rc == NEAP_ETIME);
 }
 
 /* --- leaving for good ------------------------------------------------------------------------- */
