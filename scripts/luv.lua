@@ -38,9 +38,10 @@ local CALLS = {
     accept check_start check_stop fs_event_getpath fs_event_start fs_event_stop fs_poll_getpath
     fs_poll_start fs_poll_stop idle_start idle_stop is_readable is_writable listen pipe_bind
     pipe_chmod pipe_getpeername pipe_getsockname poll_start poll_stop prepare_start prepare_stop
-    read_start read_stop recv_buffer_size ref send_buffer_size shutdown stream_get_write_queue_size tcp_bind
-    tcp_connect tcp_getpeername tcp_getsockname tcp_keepalive tcp_nodelay tcp_simultaneous_accepts
-    tcp_write_queue_size timer_again timer_get_due_in timer_get_repeat timer_set_repeat timer_start
+    read_start read_stop recv_buffer_size ref send_buffer_size shutdown stream_get_write_queue_size
+    tcp_bind tcp_connect tcp_getpeername tcp_getsockname tcp_keepalive tcp_nodelay
+    tcp_simultaneous_accepts tcp_write_queue_size timer_again timer_get_due_in timer_get_repeat
+    timer_set_repeat timer_start
     timer_stop udp_bind udp_connect udp_get_send_queue_count udp_get_send_queue_size udp_getpeername
     udp_getsockname udp_recv_start udp_recv_stop udp_set_broadcast udp_set_membership
     udp_set_multicast_interface udp_set_multicast_loop udp_set_multicast_ttl

@@ -9,6 +9,7 @@
 #include "runtime/entry.h"
 #include "runtime/vm.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +379,7 @@ static bool wholly_strict(const struct source *source, const struct config *conf
 static const char *pool_of(const struct plugin *plugin, const struct config *config)
 {
     const char *pool = NULL;
+    assert(plugin);
     for (size_t i = 0; !pool && i < plugin->n_tasks; i++)
         pool = strict_pool(config, plugin->tasks[i].gate->name);
     return pool;

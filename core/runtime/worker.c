@@ -276,6 +276,8 @@ static void turn(struct worker *w)
     for (int i = 0; i < TURN_STEPS && !w->gave_way && !w->lost && worker_step(w); i++)
         if (w->hoarder)
             worker_kill_hoarder(w);
+    if (!w->lost)
+        worker_run_callbacks(w);
 }
 
 static bool is_done(const struct worker *w)

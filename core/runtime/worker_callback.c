@@ -1,12 +1,32 @@
 /* Code of a job that the loop calls: a callback it gave to luv. It runs on the main state, where
- * nothing can yield: so it cannot wait, it is not preempted, and it has little time. */
+ * nothing can yield: so it cannot wait, it is not preempted, and it has little time. Preemption
+ * must not show: while a preempted fiber keeps the plugin, its callbacks are put off. */
 #include "runtime/worker_state.h"
 
 #include "runtime/interrupt.h"
 #include "runtime/job_main.h"
 #include "runtime/monitor.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
+
 #define CALLBACK_MS 100 /* of CPU time */
+
+struct put_off {
+    struct list link;
+    struct run *run;
+    uint64_t born;        /* of run->main: is it still that job's? */
+    const void *function; /* to tell it from others */
+    int ref;              /* {function, arguments...} */
+    int nargs;
+};
+
+struct put_offs { /* Owner: the worker, from the first one on. */
+    struct list list;
+};
+
+static const char put_offs_key;
 
 /* On top of L: the error, if status says so. */
 static void settle(lua_State *L, struct run *run, int status, bool late)
@@ -29,19 +49,10 @@ static void settle(lua_State *L, struct run *run, int status, bool late)
     run_settle(run, OUTCOME_FAILED);
 }
 
-void run_callback(lua_State *L, struct run *run, int nargs)
+static void call(lua_State *L, struct run *run, int nargs)
 {
     struct worker *w = run->worker;
     const int base = lua_gettop(L) - nargs;
-    uv_stop(&w->loop); /* it may have woken somebody: uv_run must not sleep on */
-    if (atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
-        atomic_store(&w->pulse.idle, false);
-        monitor_rouse(w->env->monitor);
-    }
-    if (w->lost || !lua_checkstack(L, LUA_MINSTACK)) {
-        lua_settop(L, base - 1);
-        return;
-    }
     entry_switch(&w->vm, run->entry);
     lua_pushcfunction(L, vm_traceback);
     lua_insert(L, base);
@@ -56,4 +67,123 @@ void run_callback(lua_State *L, struct run *run, int nargs)
     lua_settop(L, base - 1);
     if (!w->lost && run->ended)
         run_unwind(w, run);
+}
+
+/* --- put off ---------------------------------------------------------------------------------- */
+
+static void close_put_offs(void *thing)
+{
+    struct put_offs *all = thing;
+    for (struct list *at; (at = list_shift(&all->list));)
+        free(LIST_ENTRY(at, struct put_off, link));
+    free(all);
+}
+
+static struct put_offs *put_offs_of(struct worker *w)
+{
+    struct put_offs *all = worker_kept(w, &put_offs_key);
+    if (all)
+        return all;
+    all = mem_zero(1, sizeof *all);
+    list_init(&all->list);
+    worker_keep(w, &put_offs_key, all, close_put_offs);
+    return all;
+}
+
+static int pack(lua_State *L) /* function, arguments ─► reference of a table of them */
+{
+    const int count = lua_gettop(L);
+    lua_createtable(L, count, 0);
+    lua_insert(L, 1);
+    for (int i = count; i > 0; i--)
+        lua_rawseti(L, 1, i);
+    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
+    return 1;
+}
+
+/* What comes again and again without arguments, as that of a timer does, need not come twice. */
+static bool comes_already(const struct put_offs *all, const struct run *run, const void *function)
+{
+    for (const struct list *at = all->list.next; at != &all->list; at = at->next) {
+        const struct put_off *one = LIST_ENTRY(at, const struct put_off, link);
+        if (one->run == run && one->born == run->main.born && one->nargs == 0 &&
+            one->function == function)
+            return true;
+    }
+    return false;
+}
+
+static void put_off(lua_State *L, struct run *run, int nargs)
+{
+    struct worker *w = run->worker;
+    struct put_offs *all = put_offs_of(w);
+    const int base = lua_gettop(L) - nargs;
+    const void *function = lua_topointer(L, base);
+    if (nargs > 0 || !comes_already(all, run, function)) {
+        lua_pushcfunction(L, pack);
+        lua_insert(L, base);
+        if (lua_pcall(L, nargs + 1, 1, 0) == LUA_OK) {
+            struct put_off *one = mem_zero(1, sizeof *one);
+            *one = (struct put_off){.run = run,
+                                    .born = run->main.born,
+                                    .function = function,
+                                    .ref = (int)lua_tointeger(L, -1),
+                                    .nargs = nargs};
+            list_push(&all->list, &one->link);
+        } /* else there is no memory, not even for that: it is as if it had not come */
+    }
+    lua_settop(L, base - 1);
+}
+
+static void make_up_for(lua_State *L, const struct put_off *one)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, one->ref);
+    luaL_unref(L, LUA_REGISTRYINDEX, one->ref);
+    const int table = lua_gettop(L);
+    if (one->run->job && one->run->main.born == one->born && lua_checkstack(L, one->nargs + 16)) {
+        for (int i = 1; i <= one->nargs + 1; i++)
+            lua_rawgeti(L, table, i);
+        call(L, one->run, one->nargs);
+    }
+    lua_settop(L, table - 1);
+}
+
+static bool is_held(const struct put_off *one)
+{
+    return one->run->job && one->run->main.born == one->born && one->run->entry->loaded->holder;
+}
+
+void worker_run_callbacks(struct worker *w)
+{
+    struct put_offs *all = worker_kept(w, &put_offs_key);
+    if (!all)
+        return;
+    for (struct list *at = all->list.next, *next; !w->lost && at != &all->list; at = next) {
+        struct put_off *one = LIST_ENTRY(at, struct put_off, link);
+        next = at->next;
+        if (is_held(one))
+            continue;
+        list_remove(at);
+        make_up_for(w->vm.L, one);
+        free(one);
+    }
+}
+
+void run_callback(lua_State *L, struct run *run, int nargs)
+{
+    struct worker *w = run->worker;
+    const int base = lua_gettop(L) - nargs;
+    uv_stop(&w->loop); /* it may have woken somebody: uv_run must not sleep on */
+    if (atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
+        atomic_store(&w->pulse.idle, false);
+        monitor_rouse(w->env->monitor);
+    }
+    if (w->lost || !lua_checkstack(L, LUA_MINSTACK)) {
+        lua_settop(L, base - 1);
+        return;
+    }
+    if (run->entry->loaded->holder)
+        put_off(L, run, nargs);
+    else
+        call(L, run, nargs);
 }

@@ -111,6 +111,9 @@ void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns);
 void section_leave(struct worker *w); /* sets w->lost if it was abandoned: then return at once */
 void worker_kill_hoarder(struct worker *w);
 
+/* worker_callback.c */
+void worker_run_callbacks(struct worker *w); /* of luv, put off while their plugin was taken */
+
 /* op.c */
 void ops_stop(struct run *run, const struct fiber *fiber); /* all of the job's, with NULL */
 void kept_close(struct worker *w);

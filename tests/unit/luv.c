@@ -202,6 +202,43 @@ static void callbacks_are_their_jobs(void **state)
     executor_close(&x);
 }
 
+/* Another plugin's job makes it give way all the time, but between two waits it sees no callback.
+ */
+static void callbacks_wait_for_a_preempted_job(void **state)
+{
+    static const char lua[] = "local neap, uv = require 'neap', require 'luv'\n"
+                              "return function()\n"
+                              "  local n, seen = 0, 0\n"
+                              "  uv.new_timer():start(0, 1, function() n = n + 1 end)\n"
+                              "  for _ = 1, 15 do\n"
+                              "    local before, began = n, os.clock()\n"
+                              "    while os.clock() - began < 0.02 do assert(n == before) end\n"
+                              "    neap.sleep(0.002)\n"
+                              "    if n > before then seen = seen + 1 end\n"
+                              "  end\n"
+                              "  return seen > 10 or seen\n"
+                              "end\n";
+    struct executor x;
+    char text[256];
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslice = 1ms\n");
+    executor_write(&x, "plugins/t/task.lua", lua);
+    executor_write(
+        &x, "plugins/other/task.lua",
+        "local neap = require 'neap'\n"
+        "return function() for _ = 1, 400 do neap.sleep(0.001) end return 'other' end\n");
+    executor_start(&x, 0);
+    executor_submit(&x, "other.task", NULL);
+    executor_submit(&x, "t.task", NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(executor_next(&x, text, sizeof text).state, NEAP_COMPLETED);
+        if (strcmp(text, "true") != 0 && strcmp(text, "\"other\"") != 0)
+            fail_msg("%s", text);
+    }
+    executor_close(&x);
+}
+
 static atomic_bool came_back;
 
 static int block(lua_State *L)
@@ -288,6 +325,7 @@ int main(void)
         cmocka_unit_test(closes_what_a_job_leaves_open),
         cmocka_unit_test(ends_with_the_executor),
         cmocka_unit_test(callbacks_are_their_jobs),
+        cmocka_unit_test(callbacks_wait_for_a_preempted_job),
         cmocka_unit_test(a_callback_blocks),
         cmocka_unit_test(signals),
     };

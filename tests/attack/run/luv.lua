@@ -281,7 +281,7 @@ harmless("made and closed, again and again", function()
   for _ = 1, 20 do
     for _ = 1, 50 do
       local timer = uv.new_timer()
-      timer:start(0, 0, function() error("closed") end)
+      timer:start(0, 0, function() error("closed") end) -- between two waits no callback runs
       timer:close(function() end)
     end
     neap.sleep(0)
