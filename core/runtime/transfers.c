@@ -57,7 +57,6 @@ static const char kept_key;
 
 static void settle(struct transfers *o);
 static void arm_clock(struct transfers *o);
-static void begin_waiting(struct transfers *o);
 
 /* --- sockets and the timer -------------------------------------------------------------------- */
 
@@ -111,9 +110,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *o
     }
     if (!socket)
         socket = watch(user, fd);
-    const int events =
+    socket->events =
         (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    uv_poll_start(&socket->poll, events, on_poll);
+    uv_poll_start(&socket->poll, socket->events, on_poll);
     return 0;
 }
 
@@ -157,7 +156,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
     resolved(t);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     address->protocol);
-    t->owner->last_fd = fd;
+    t->owner->last_fd = fd < 0 ? t->owner->fd_limit : fd;
     if (fd >= t->owner->fd_limit) {
         close(fd);
         fd = -1;

@@ -57,8 +57,8 @@ void transfer_close(struct transfer *t);
 
 /* Bytes that transfers hold in memory of C: all of a worker's together at most what its Lua state
  * may. False: too many. */
-bool transfers_hold(struct transfers *transfers, size_t bytes);
-void transfers_release(struct transfers *transfers, size_t bytes);
+bool transfers_hold(struct transfers *o, size_t bytes);
+void transfers_release(struct transfers *o, size_t bytes);
 
 /* What to tell the user of an end that is no success. */
 const char *transfer_text(const struct transfer *t);
