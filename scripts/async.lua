@@ -8,16 +8,6 @@ local type, error, xpcall = type, error, xpcall
 local setmetatable = setmetatable
 local pack, unpack = table.pack, table.unpack
 
--- What a handle stands for is out of a task's reach, which could put anything into a field:
--- handle -> {fiber=, born=, results=, waiters=, stray=}.
-local private = setmetatable({}, { __mode = "k" })
-
-local function of(handle, method)
-  local self = private[handle]
-  if not self then error(method .. ": not a handle of neap.async", 3) end
-  return self
-end
-
 local function failure(code, caught)
   local err = core.failure(code, caught.message)
   err.traceback, err.value = caught.traceback, caught.value
@@ -63,6 +53,16 @@ end
 
 -- Adds them to `neap`: once for each plugin, so that plugins share no table.
 function core.add_async(neap)
+  -- What a handle stands for is out of a task's reach, which could put anything into a field:
+  -- handle -> {fiber=, born=, results=, waiters=, stray=}.
+  local private = setmetatable({}, { __mode = "k" })
+
+  local function of(public, method)
+    local self = private[public]
+    if not self then error(method .. ": not a handle of neap.async", 3) end
+    return self
+  end
+
   local handle = {}
 
   -- handle:wait([timeout]) -> true, results... | false, error

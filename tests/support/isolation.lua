@@ -5,7 +5,7 @@ local load_plugin = ...
 local TEXT = [[
 local neap = require "neap"
 local modules = {}
-for _, name in ipairs { "cjson", "lpeg", "lfs", "helper" } do
+for _, name in ipairs { "cjson", "lpeg", "lfs", "luv", "helper" } do
   local ok, module = pcall(require, name)
   if ok then modules[name] = module end
 end
