@@ -39,8 +39,8 @@ static bool being_killed(const struct vm *vm)
     return vm->fiber && vm->fiber->ended && !vm->fiber->closing;
 }
 
-/* As that, in what was called before the kill. Once a kill has raised, what is called is part of what
- * it closes. */
+/* As that, in what was called before the kill. Once a kill has raised, what is called is part of
+ * what it closes. */
 static bool holds_a_kill(const struct vm *vm, bool called_after)
 {
     return being_killed(vm) && (!called_after || vm->doomed);
@@ -97,8 +97,8 @@ void coro_hook_park(lua_State *L)
 
 /* A coroutine that can yield does so, if only to whoever resumed it (step raises from there): after
  * a hook that raised, its to-be-closed variables would run with hooks off, and a loop in one of
- * them could not be ended. Where it raises, what is unwound closes its variables, in the time that is
- * left for that; after that it stays armed: every instruction raises. */
+ * them could not be ended. Where it raises, what is unwound closes its variables, in the time that
+ * is left for that; after that it stays armed: every instruction raises. */
 void coro_hook_quit(lua_State *L)
 {
     struct vm *vm = vm_of(L);
@@ -392,8 +392,8 @@ static int co_close(lua_State *L)
 
 /* --- pcall and xpcall ------------------------------------------------------------------------- */
 
-/* The context of `called`: how many values are below the results, and whether a kill had raised when
- * it began. */
+/* The context of `called`: how many values are below the results, and whether a kill had raised
+ * when it began. */
 enum { BELOW = 3, AFTER = 4 };
 
 /* As the stock ones, but they do not hold a kill. */

@@ -350,10 +350,19 @@ static const char *any_strict_pool(const struct config *config)
     return NULL;
 }
 
+static bool all_strict(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_pools; i++)
+        if (!config->pools[i].strict)
+            return false;
+    return true;
+}
+
+/* May the task be for a standard pool? Its file may name any queue, unless the INI does. */
 static bool trusted_queue(const struct config *config, const char *task)
 {
     const char *queue = config_task_queue(config, task);
-    return !queue || !strict_pool(config, queue);
+    return queue ? !strict_pool(config, queue) : !all_strict(config);
 }
 
 /* Does the INI put every task of it into the queue of a strict pool? */

@@ -38,7 +38,7 @@ struct vm {
     bool doomed;  /* staging is past its deadline: nothing may go on */
     void (*look)(lua_State *L, lua_Debug *ar); /* of staging: at each resume, too, as a new
                                                   coroutine begins to count at 0; or NULL */
-    bool raised; /* a kill could not park: its error unwinds, to-be-closed variables run */
+    bool raised;          /* a kill could not park: its error unwinds, to-be-closed variables run */
     lua_State *raised_in; /* the coroutine whose hook raised last, unless a pcall held that */
     bool parking;         /* a yield of ours is on its way down to the runtime */
     unsigned closing;     /* to-be-closed variables of a kill run: what they call is not killed */

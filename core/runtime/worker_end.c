@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLOSE_NS INT64_C(40000000) /* CPU time for what a kill closes where it raises, and once more */
-#define NUDGE_OUTCOMES 32          /* outcomes left with the engine before it is woken for them */
+#define CLOSE_NS                                                                                   \
+    INT64_C(40000000)     /* CPU time for what a kill closes where it raises, and once more */
+#define NUDGE_OUTCOMES 32 /* outcomes left with the engine before it is woken for them */
 
 /* --- outcomes --------------------------------------------------------------------------------- */
 

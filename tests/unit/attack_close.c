@@ -1,5 +1,5 @@
-/* What a killed job closes: its to-be-closed variables run wherever the kill found it, have an end of
- * their own, and see nothing that would keep them from it. */
+/* What a killed job closes: its to-be-closed variables run wherever the kill found it, have an end
+ * of their own, and see nothing that would keep them from it. */
 #include "../support/executor.h"
 
 #include <setjmp.h>
@@ -132,10 +132,9 @@ static void run_all(bool cancelled)
     assert_string_equal(x.problems, "");
     for (int i = 0; i < CASES; i++) {
         snprintf(text, sizeof text, "\"%s\"", cases[i].way);
-        const uint64_t id =
-            executor_request(&x, (struct neap_request){.task = "t.task",
-                                                       .args = text,
-                                                       .timeout_ms = cancelled ? -1 : 150});
+        const uint64_t id = executor_request(
+            &x, (struct neap_request){
+                    .task = "t.task", .args = text, .timeout_ms = cancelled ? -1 : 150});
         for (int left = 4000; cancelled && !is_running(&x, id); executor_pause(&left))
             ;
         if (cancelled)

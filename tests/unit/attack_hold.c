@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 /* How late an end may be, less the time that our threads were ready to run and the machine ran
- * something else. What is too late is tried again, TRIES times: a page fault, a signal that came just
- * after a look. Sanitizers and valgrind are slow without that. */
+ * something else. What is too late is tried again, TRIES times: a page fault, a signal that came
+ * just after a look. Sanitizers and valgrind are slow without that. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { SLACK_MS = 1500, TRIES = 3 };
 #else
@@ -156,8 +156,8 @@ static uint64_t start(struct executor *x, const struct attack *a, int64_t timeou
     char args[128];
     snprintf(args, sizeof args, "{\"case\":\"%s\"}", a->name);
     return executor_request(
-        x, (struct neap_request){
-               .task = a->task, .args = args, .timeout_ms = timeout_ms, .tag = tag});
+        x,
+        (struct neap_request){.task = a->task, .args = args, .timeout_ms = timeout_ms, .tag = tag});
 }
 
 static void end(struct executor *x, struct neap_outcome *out)
@@ -328,8 +328,8 @@ static void start_all(struct executor *x, const struct attacks *all)
     char args[32];
     for (int i = 0; i < HONEST; i++) {
         snprintf(args, sizeof args, "%d", i);
-        executor_request(x, (struct neap_request){
-                                .task = "honest.task", .args = args, .tag = (uint64_t)i});
+        executor_request(
+            x, (struct neap_request){.task = "honest.task", .args = args, .tag = (uint64_t)i});
         if (i < all->count)
             start(x, &all->at[i], TIMEOUT_MS, (uint64_t)(HONEST + i));
     }

@@ -86,6 +86,19 @@ static void never_leaves(void **state)
     executor_close(&x);
 }
 
+static void never_leaves_where_all_are_strict(void **state)
+{
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nsandbox = strict\n");
+    executor_write(&x, "plugins/a/t.lua",
+                   "if pcall(debug.getinfo, 1) then return print end\nerror('kept in')");
+    executor_start(&x, 0);
+    assert_non_null(strstr(x.problems, "t.lua:2: kept in (pool default is strict)"));
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +106,7 @@ int main(void)
         cmocka_unit_test(loads_where_it_is_for),
         cmocka_unit_test(says_what_the_pool_lacks),
         cmocka_unit_test(never_leaves),
+        cmocka_unit_test(never_leaves_where_all_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,11 +114,10 @@ static int with_finalizer(lua_State *L)
 
 static int open_block(void *lua_state)
 {
-    static const luaL_Reg functions[] = {{"semaphore", by_semaphore}, {"mutex", by_mutex},
-                                         {"usleep", by_usleep},       {"nanosleep", by_nanosleep},
-                                         {"spin", by_spinning},       {"call", then_call},
-                                         {"try", then_try},           {"finalizer", with_finalizer},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"semaphore", by_semaphore}, {"mutex", by_mutex},           {"usleep", by_usleep},
+        {"nanosleep", by_nanosleep}, {"spin", by_spinning},         {"call", then_call},
+        {"try", then_try},           {"finalizer", with_finalizer}, {NULL, NULL}};
     luaL_newlib((lua_State *)lua_state, functions);
     return 1;
 }
@@ -240,10 +239,9 @@ static uint64_t block(const char *way, int64_t timeout_ms)
 {
     char args[64];
     snprintf(args, sizeof args, "\"%s\"", way);
-    return executor_request(&x, (struct neap_request){.task = "t.block",
-                                                      .args = args,
-                                                      .timeout_ms = timeout_ms,
-                                                      .tag = 7});
+    return executor_request(
+        &x,
+        (struct neap_request){.task = "t.block", .args = args, .timeout_ms = timeout_ms, .tag = 7});
 }
 
 static uint64_t stuck(void)
@@ -275,9 +273,9 @@ static const char one_worker[] =
 
 /* --- replaced --------------------------------------------------------------------------------- */
 
-static const char *const ways[] = {"semaphore", "mutex", "usleep",    "nanosleep", "spin",
-                                   "call",      "try",   "print",     "pcall",     "sort",
-                                   "coroutine", "async", "close",     "late_close", "killed_close",
+static const char *const ways[] = {"semaphore", "mutex",    "usleep", "nanosleep",  "spin",
+                                   "call",      "try",      "print",  "pcall",      "sort",
+                                   "coroutine", "async",    "close",  "late_close", "killed_close",
                                    "submitted", "finalizer"};
 enum { WAYS = sizeof ways / sizeof *ways };
 
@@ -302,8 +300,8 @@ static bool ends_in_time(const char *way, bool cancelled)
             if (out.state != (cancelled ? NEAP_CANCELLED : NEAP_DEAD) ||
                 (!cancelled && strcmp(out.code, "timeout") != 0))
                 fail_msg("%s: %s, %s", way, neap_state_name(out.state), out.message);
-            in_time = out.finished_ms - asked_ms <=
-                      (cancelled ? 0 : TIMEOUT_MS) + GRACE_MS + SLACK_MS;
+            in_time =
+                out.finished_ms - asked_ms <= (cancelled ? 0 : TIMEOUT_MS) + GRACE_MS + SLACK_MS;
         } else {
             char *json = neap_to_json(out.result, out.result_len);
             snprintf(text, sizeof text, "%s", json ? json : "");
@@ -402,10 +400,9 @@ static void retried_and_stuck_again(void **state)
     start(one_worker);
     shut();
     const struct neap_retry retry = {2, 0, 0, NEAP_FIXED, 0};
-    executor_request(&x, (struct neap_request){.task = "t.block",
-                                               .args = "\"usleep\"",
-                                               .timeout_ms = 50,
-                                               .retry = &retry});
+    executor_request(
+        &x, (struct neap_request){
+                .task = "t.block", .args = "\"usleep\"", .timeout_ms = 50, .retry = &retry});
     struct neap_outcome out = outcome();
     assert_int_equal(out.state, NEAP_DEAD);
     assert_int_equal(out.attempt, 3);
