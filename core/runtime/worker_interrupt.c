@@ -114,82 +114,6 @@ int worker_call(struct worker *w, lua_CFunction f, void *arg, struct neap_error 
     return rc;
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
-
-static int64_t held_by(const struct worker *w, const struct run *run)
-{
-    if (run != w->vm.run)
-        return run->net_bytes;
-    return run->net_bytes + (int64_t)w->vm.bytes - (int64_t)w->section_bytes;
-}
-
-static struct run *biggest(const struct worker *w)
-{
-    struct run *found = NULL;
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
-        if (!run->ended && (!found || held_by(w, run) > held_by(w, found)))
-            found = run;
-    }
-    return found;
-}
-
-static void blame(struct worker *w, struct run *run)
-{
-    char text[160];
-    snprintf(
-        text, sizeof text,
-        "not enough memory: the worker's state needs more than %zu MiB, and this job holds the "
-        "most, about %lld MiB",
-        w->memory_bytes >> 20, (long long)(held_by(w, run) >> 20));
-    job_main_failed(run, "memory", text,
-                    run == w->vm.run ? vm_traceback_text(w->vm.current) : NULL);
-    run_settle(run, OUTCOME_FAILED);
-}
-
-/* Past the soft limit. Collects; if that does not help, whoever holds the most has to go. */
-static void relieve(struct worker *w, lua_State *L)
-{
-    struct vm *vm = &w->vm;
-    const size_t limit = w->memory_bytes;
-    vm->over = false;
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    vm->soft_bytes = limit;
-    if (vm->bytes <= limit - limit / 8)
-        return;
-    vm->soft_bytes = vm->bytes + limit / 8; /* it is looked at again then */
-    struct run *run = biggest(w);
-    if (run && run == vm->run)
-        blame(w, run);
-    else
-        w->hoarder = run;
-}
-
-static void report_full(struct worker *w)
-{
-    struct worker_note *note = mem_zero(1, sizeof *note);
-    note->message.kind = ENGINE_WORKER_FULL;
-    note->worker = w;
-    mailbox_post(w->env->engine, &note->message);
-    w->reported_full = true;
-}
-
-/* Between two resumes. */
-void worker_kill_hoarder(struct worker *w)
-{
-    struct run *run = w->hoarder;
-    const size_t limit = w->memory_bytes;
-    w->hoarder = NULL;
-    blame(w, run);
-    run_unwind(w, run);
-    if (w->lost)
-        return;
-    lua_gc(w->vm.L, LUA_GCCOLLECT, 0);
-    w->vm.soft_bytes = limit;
-    if (w->vm.bytes > limit - limit / 5 && !w->reported_full)
-        report_full(w); /* no job holds it: what its plugins keep has grown */
-}
-
 /* --- the verdict ------------------------------------------------------------------------------ */
 
 static void settle_asked(struct worker *w, struct run *run, lua_State *L)
@@ -230,7 +154,7 @@ int worker_interrupted(struct vm *vm, lua_State *L)
         return VERDICT_QUIT;
     }
     if (vm->over)
-        relieve(w, L);
+        worker_relieve(w, L);
     if (w->brief || vm->closing)
         return brief_verdict(w);
     if (!run)

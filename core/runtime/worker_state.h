@@ -1,7 +1,7 @@
 /* What the files of the worker share: worker.c (its thread and messages), worker_runs.c (runs,
  * fibers and their coroutines), worker_end.c (how jobs end), worker_step.c (what runs next),
- * worker_wait.c (waiting), worker_interrupt.c (slices, deadlines, memory), op.c. Nobody else
- * includes this. */
+ * worker_wait.c (waiting), worker_interrupt.c (slices, deadlines), worker_memory.c, op.c. Nobody
+ * else includes this. */
 #ifndef RUNTIME_WORKER_STATE_H
 #define RUNTIME_WORKER_STATE_H
 
@@ -109,7 +109,10 @@ void worker_allow(struct worker *w, int64_t cpu_ns);   /* what is brief from now
  * or a callback of the loop (NULL, or the job it belongs to). */
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns);
 void section_leave(struct worker *w); /* sets w->lost if it was abandoned: then return at once */
-void worker_kill_hoarder(struct worker *w);
+
+/* worker_memory.c */
+void worker_relieve(struct worker *w, lua_State *L); /* past the soft limit; from a hook of L */
+void worker_kill_hoarder(struct worker *w);          /* between two resumes */
 
 /* worker_callback.c */
 void worker_run_callbacks(struct worker *w); /* of luv, put off while their plugin was taken */
