@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 
+#define ERROR_TEXT_MAX                                                                             \
+    ((size_t)64 * 1024) /* of the message, and of the traceback: the rest is cut */
+
 struct job *job_new(const void *args, size_t args_len)
 {
     assert(args_len <= UINT32_MAX);
@@ -47,6 +50,8 @@ static char *put_text(char *at, const char *text, size_t len)
 struct job_error *job_error_new(const char *code, int attempt, const char *message,
                                 size_t message_len, const char *traceback, size_t traceback_len)
 {
+    message_len = message_len < ERROR_TEXT_MAX ? message_len : ERROR_TEXT_MAX;
+    traceback_len = traceback_len < ERROR_TEXT_MAX ? traceback_len : ERROR_TEXT_MAX;
     const size_t bytes = message_len + 1 + (traceback ? traceback_len + 1 : 0);
     assert(bytes <= UINT32_MAX);
     struct job_error *error = mem_alloc(sizeof *error + bytes);

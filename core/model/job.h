@@ -99,7 +99,7 @@ struct job *job_new(const void *args, size_t args_len);
 void job_ref(struct job *job);  /* one more owner */
 void job_free(struct job *job); /* gives up one's own; NULL is fine */
 
-/* Copies both texts; traceback may be NULL. */
+/* Copies both texts, up to 64 KiB each; traceback may be NULL. */
 struct job_error *job_error_new(const char *code, int attempt, const char *message,
                                 size_t message_len, const char *traceback, size_t traceback_len);
 struct job_error *job_error_copy(const struct job_error *error);

@@ -64,9 +64,10 @@ struct shared *shared_open(struct shared_set *set, const char *name)
 {
     pthread_mutex_lock(&set->lock);
     struct shared *map = set->maps;
-    while (map && strcmp(map->name, name) != 0)
+    size_t count = 0;
+    for (; map && strcmp(map->name, name) != 0; count++)
         map = map->next;
-    if (!map) {
+    if (!map && count < SHARED_MAPS_MAX) {
         map = mem_zero(1, sizeof *map + strlen(name) + 1);
         strcpy(map->name, name);
         pthread_mutex_init(&map->lock, NULL);

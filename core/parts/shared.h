@@ -13,6 +13,7 @@
 #include "neap.h"
 
 #define SHARED_BYTES_MAX (64 * 1024 * 1024) /* keys and values of one map */
+#define SHARED_MAPS_MAX 1000
 
 struct shared;     /* one map; lives as long as the set */
 struct shared_set; /* all of an executor's */
@@ -27,7 +28,8 @@ struct shared_item { /* what put and add take; nothing in it is kept */
 
 struct shared_set *shared_set_new(void);
 void shared_set_free(struct shared_set *set);
-struct shared *shared_open(struct shared_set *set, const char *name); /* made on first use */
+struct shared *shared_open(struct shared_set *set,
+                           const char *name); /* made on first use; NULL: there are too many */
 
 /* NEAP_EFULL past SHARED_BYTES_MAX, after what has expired was swept. */
 int shared_put(struct shared *map, const struct shared_item *item, int64_t now_ms);

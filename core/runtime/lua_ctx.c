@@ -12,6 +12,9 @@
 
 #define CTX "neap.ctx"
 #define PROGRESS_EVERY_MS 100
+#define PROGRESS_TEXT_MAX 1024 /* bytes; the rest is cut */
+#define CHILDREN_BYTES_MAX                                                                         \
+    (64 << 20) /* of ctx:submit: they wait outside of Lua, which does not count them */
 
 struct ctx {
     struct run *run;
@@ -115,6 +118,12 @@ static int ctx_submit(lua_State *L)
     struct run *run = ctx_self(L, "ctx:submit");
     lua_settop(L, 4);
     struct job *job = lua_job_build(L, 2, 3, 4, "ctx:submit");
+    run->children_bytes += sizeof *job + job->args_len;
+    if (run->children_bytes > CHILDREN_BYTES_MAX) {
+        job_free(job);
+        return luaL_error(L, "ctx:submit: the jobs of one attempt take more than %d MiB",
+                          CHILDREN_BYTES_MAX >> 20);
+    }
     if (!gate_enter(job->gate)) {
         if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) != GATE_BLOCK)
             return lua_job_refused(L, job);
@@ -134,14 +143,15 @@ static int ctx_progress(lua_State *L)
     const char *text = luaL_optstring(L, 3, "");
     const int64_t now_ms = clock_mono_ms();
     luaL_argcheck(L, fraction >= 0 && fraction <= 1, 2, "a fraction from 0 to 1");
-    if (now_ms - run->progress_ms < PROGRESS_EVERY_MS && fraction < 1)
+    if (now_ms - run->progress_ms < PROGRESS_EVERY_MS && (fraction < 1 || run->progress_full))
         return 0;
     run->progress_ms = now_ms;
+    run->progress_full = fraction >= 1;
     struct progress *progress = mem_zero(1, sizeof *progress);
     progress->message.kind = ENGINE_PROGRESS;
     progress->id = run->job->id;
     progress->fraction = fraction;
-    progress->text = mem_text(text);
+    progress->text = mem_format("%.*s", PROGRESS_TEXT_MAX, text);
     mailbox_post(worker_env(run->worker)->engine, &progress->message);
     return 0;
 }

@@ -174,6 +174,8 @@ static int neap_shared(lua_State *L)
     vm_check_acting(L, "neap.shared");
     struct shared **map = lua_newuserdatauv(L, sizeof *map, 0);
     *map = shared_open(worker_env(vm_of(L)->worker)->shared, name);
+    if (!*map)
+        return luaL_error(L, "neap.shared: there are %d maps already", SHARED_MAPS_MAX);
     luaL_setmetatable(L, SHARED);
     return 1;
 }

@@ -75,13 +75,15 @@ struct run {
     int64_t after_ms;
     struct buf result;
     struct job_error *error;
-    unsigned n_stray;     /* failed async functions that nobody has waited for, */
-    char *stray;          /* and the message of the first; owned */
-    struct list children; /* of ctx:submit */
-    struct buf log, line; /* what it printed; the line not ended yet */
+    unsigned n_stray;      /* failed async functions that nobody has waited for, */
+    char *stray;           /* and the message of the first; owned */
+    struct list children;  /* of ctx:submit, */
+    size_t children_bytes; /* and what they take */
+    struct buf log, line;  /* what it printed; the line not ended yet */
     int64_t started_ms, started_ns, wait_us;
     int64_t deadline_ns; /* monotonic; INT64_MAX: none */
     int64_t progress_ms; /* when it was last told; monotonic */
+    bool progress_full;  /* and that it was 1 */
     uint64_t bytes;      /* allocated while it ran */
     int64_t net_bytes;   /* the same less what was freed meanwhile: about what it holds */
     int64_t cpu_ns;
