@@ -1,4 +1,5 @@
--- lua5.4 tools/embed.lua LIST OUT: the files named in LIST, one a line, as one C file.
+-- lua5.4 tools/embed.lua LIST OUT: the files named in LIST, one a line, as one C file. Those of
+-- scripts/ also as bytecode, which loads ten times as fast: every state begins with them.
 local list, out = table.unpack(arg)
 
 -- Octal for what C strings cannot hold; '?' too, for C11 still knows trigraphs.
@@ -26,8 +27,15 @@ for path in io.lines(list) do
     f:close()
     local n = #entries
     bodies[#bodies + 1] = ("static const char file_%d[] =\n%s;\n"):format(n, literal(data))
-    entries[#entries + 1] = ('    {"%s", (const unsigned char *)file_%d, sizeof file_%d - 1},\n')
-      :format(escaped(path), n, n)
+    local code = ", NULL, 0"
+    local name = path:match("^scripts/(.*)")
+    if name then
+      bodies[#bodies + 1] = ("static const char code_%d[] =\n%s;\n")
+        :format(n, literal(string.dump(assert(load(data, "@neap:scripts/" .. name)))))
+      code = (", (const unsigned char *)code_%d, sizeof code_%d - 1"):format(n, n)
+    end
+    entries[#entries + 1] = ('    {"%s", (const unsigned char *)file_%d, sizeof file_%d - 1%s},\n')
+      :format(escaped(path), n, n, code)
   end
 end
 

@@ -149,6 +149,19 @@ static const struct embedded_file *embedded(const char *path)
     return NULL;
 }
 
+/* Where the Lua that built it is not the one that runs, its bytecode is refused, and the text is
+ * there. */
+static int load_embedded(lua_State *L, const struct embedded_file *file, const char *chunk)
+{
+    if (file->code) {
+        const char *code = (const char *)file->code;
+        if (luaL_loadbufferx(L, code, file->code_length, chunk, "b") == LUA_OK)
+            return LUA_OK;
+        lua_pop(L, 1);
+    }
+    return luaL_loadbufferx(L, (const char *)file->data, file->length, chunk, "t");
+}
+
 void vm_load_script(lua_State *L, const char *name)
 {
     const char *dir = getenv("NEAP_SCRIPTS");
@@ -164,7 +177,7 @@ void vm_load_script(lua_State *L, const char *name)
             luaL_error(L, "no script %s in this binary", name);
             return;
         }
-        rc = luaL_loadbufferx(L, (const char *)file->data, file->length, chunk, "t");
+        rc = load_embedded(L, file, chunk);
     }
     if (rc != LUA_OK)
         lua_error(L);
