@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const struct cli_command *cli_command_find(const char *name)
@@ -57,6 +58,8 @@ int cli_status_of(int code)
     }
 }
 
+#define DESCRIPTORS 65536
+
 static int unknown_command(const char *name)
 {
     const char *names[32];
@@ -97,9 +100,21 @@ static void open_standard(void)
             _exit(CLI_INTERNAL);
 }
 
+/* Each waiting request takes a descriptor, and Debian's soft limit is 1024, for the sake of programs
+ * that use select. Not without end: programs that tasks start inherit it, and some close them all. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
     open_standard();
+    raise_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that left is seen by the write that fails */
     signal(SIGCHLD, SIG_DFL); /* started with it ignored, nobody would learn how programs end */
     if (argc < 2) {

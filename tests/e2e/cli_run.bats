@@ -265,3 +265,10 @@ EOF
         is 1
     done
 }
+
+@test "the soft limit of descriptors is raised" {
+    echo 'return function() return require "neap".exec("ulimit -n").stdout end' >limit.lua
+    run -0 bash -c 'ulimit -Sn 256; "$NEAP" run ./limit.lua'
+    [ "$output" -gt 256 ]
+    [ "$output" -le 65536 ]
+}
