@@ -310,7 +310,7 @@ static void *engine_main(void *arg)
     }
     drain_close(e);
     send_answers(e);
-    ghosts_say(e);
+    ghosts_leave(e);
     return NULL;
 }
 

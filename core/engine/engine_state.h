@@ -168,8 +168,8 @@ struct member *member_next(const struct engine *e, const struct member *m);
 /* The monitor says that the worker does not leave that section. */
 void worker_is_stuck(struct engine *e, struct worker *worker, uint64_t section);
 void worker_is_full(struct engine *e, struct worker *worker); /* to be replaced */
-void ghosts_say(struct engine *e); /* at the end: those that are left behind */
-bool ghost_gone(struct engine *e, struct worker *worker); /* it came back; false: no ghost */
+void ghosts_leave(struct engine *e);                          /* at the end: for good */
+bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; false: no ghost */
 
 /* engine_claims.c */
 /* Slots that are free, if positive. What its worker has set aside takes none: it goes back before

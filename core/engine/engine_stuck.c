@@ -75,8 +75,9 @@ static void look_at_count(struct engine *e)
     char text[128];
     if (e->stuck <= (uint64_t)e->config->max_stuck || e->told)
         return;
-    snprintf(text, sizeof text, "%llu workers are stuck in C code, more than max_stuck = %lld",
-             (unsigned long long)e->stuck, (long long)e->config->max_stuck);
+    snprintf(text, sizeof text, "%llu %s stuck in C code, more than max_stuck = %lld",
+             (unsigned long long)e->stuck, e->stuck == 1 ? "worker is" : "workers are",
+             (long long)e->config->max_stuck);
     e->told = true;
     if (e->env.fatal)
         e->env.fatal(e->env.user, text);
@@ -122,11 +123,11 @@ bool ghost_gone(struct engine *e, struct worker *worker)
     return false;
 }
 
-void ghosts_say(struct engine *e)
+void ghosts_leave(struct engine *e)
 {
     unsigned count = 0;
-    for (const struct list *at = e->ghosts.next; at != &e->ghosts; at = at->next)
-        count++;
+    for (struct list *at = e->ghosts.next; at != &e->ghosts; at = at->next, count++)
+        worker_detach(LIST_ENTRY(at, struct member, link)->worker);
     if (count)
         engine_log(e, NEAP_ERROR, NULL,
                    "%u %s stuck in C code left behind, with the memory it may still use", count,

@@ -386,6 +386,11 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     return NEAP_OK;
 }
 
+void worker_detach(struct worker *worker)
+{
+    pthread_detach(worker->thread);
+}
+
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);

@@ -62,6 +62,8 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
                  struct catalogue *catalogue, struct neap_error *err);
 void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for the thread, frees */
 
+void worker_detach(struct worker *worker); /* abandoned, and nobody will join it */
+
 struct line *worker_line(struct worker *worker);
 void worker_wake(struct worker *worker);         /* after line_put: if it sleeps */
 bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */

@@ -148,25 +148,44 @@ static void await_inside(int count)
 
 /* Static: what a close leaves behind for a thread that is still stuck is not lost to LSan. */
 static struct executor x;
+static pthread_mutex_t text_lock = PTHREAD_MUTEX_INITIALIZER;
+static char printed[4096]; /* under it */
 static atomic_int came_back, given_up, left_behind;
-static char fatal[256];
+static char fatal[256]; /* before `is_fatal` */
+static atomic_bool is_fatal;
 
 static void on_log(void *user, const struct neap_log_record *record)
 {
     (void)user;
-    if (record->printed) {
-        strncat(x.printed, record->text, sizeof x.printed - strlen(x.printed) - 2);
-        strcat(x.printed, "\n");
-    }
+    pthread_mutex_lock(&text_lock);
+    if (record->printed)
+        strncat(printed, record->text, sizeof printed - strlen(printed) - 1);
+    pthread_mutex_unlock(&text_lock);
     came_back += strstr(record->text, "came back") != NULL;
     given_up += strstr(record->text, "is stuck in C code") != NULL;
     left_behind += strstr(record->text, "1 thread stuck in C code left behind") != NULL;
+}
+
+static bool has_printed(const char *text)
+{
+    pthread_mutex_lock(&text_lock);
+    const bool found = strstr(printed, text) != NULL;
+    pthread_mutex_unlock(&text_lock);
+    return found;
+}
+
+static void forget_printed(void)
+{
+    pthread_mutex_lock(&text_lock);
+    printed[0] = 0;
+    pthread_mutex_unlock(&text_lock);
 }
 
 static void on_fatal(void *user, const char *text)
 {
     (void)user;
     snprintf(fatal, sizeof fatal, "%s", text);
+    atomic_store(&is_fatal, true);
 }
 
 static const char task_lua[] =
@@ -228,8 +247,9 @@ static void start(const char *ini)
                                          .n_modules = 1,
                                          .on_log = on_log,
                                          .on_fatal = on_fatal};
+    forget_printed();
     came_back = given_up = left_behind = 0;
-    fatal[0] = 0;
+    atomic_store(&is_fatal, false);
     assert_int_equal(neap_open(&x.n, &options, &err), NEAP_OK);
     assert_int_equal(neap_start(x.n, &err), NEAP_OK);
     assert_int_equal(neap_broken(x.n), 0);
@@ -285,9 +305,10 @@ static bool ends_in_time(const char *way, bool cancelled)
     char text[64];
     bool in_time = false;
     shut();
+    forget_printed();
     executor_submit(&x, "u.wait", "1");
-    executor_await_printed(&x, "waits 1");
-    x.printed[0] = 0;
+    for (int left = 4000; !has_printed("waits 1"); executor_pause(&left))
+        ;
     const uint64_t id = block(way, cancelled ? -1 : TIMEOUT_MS);
     await_inside(1);
     const int64_t asked_ms = executor_now_ms();
@@ -333,8 +354,8 @@ static void each_is_replaced(bool cancelled)
         if (!in_time)
             fail_msg("%s: too late", ways[i]);
         assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK);
-        if (strstr(x.printed, "late") || executor_totals(&x).submitted != (uint64_t)times * 5)
-            fail_msg("%s went on: %s", ways[i], x.printed);
+        if (has_printed("late") || executor_totals(&x).submitted != (uint64_t)times * 5)
+            fail_msg("%s went on: %s", ways[i], printed);
         assert_true(atomic_load(&finalized) <= 1);
     }
     executor_close(&x);
@@ -368,7 +389,7 @@ static void not_when_it_comes_back(void **state)
     assert_string_equal(out.code, "timeout");
     neap_outcome_free(&out);
     assert_int_equal(stuck(), 0);
-    assert_null(strstr(x.printed, "late"));
+    assert_false(has_printed("late"));
     executor_close(&x);
 }
 
@@ -380,13 +401,13 @@ static void past_max_stuck_it_is_fatal(void **state)
     start("[neap]\ngrace = 100ms\nmax_stuck = 2\n[pool default]\nworkers = 1\n");
     shut();
     for (int i = 0; i < 3; i++) {
-        assert_string_equal(fatal, "");
+        assert_false(atomic_load(&is_fatal));
         block("usleep", 50);
         struct neap_outcome out = outcome();
         assert_string_equal(out.code, "timeout");
         neap_outcome_free(&out);
     }
-    for (int left = 4000; !fatal[0]; executor_pause(&left))
+    for (int left = 4000; !atomic_load(&is_fatal); executor_pause(&left))
         ;
     assert_string_equal(fatal, "3 workers are stuck in C code, more than max_stuck = 2");
     set_free();
