@@ -140,8 +140,8 @@ each("json of much", function()
   for i = 1, 1000 do t[i] = s end
   return neap.json.encode(t)
 end, "error memory timeout")
-each("a result of 60 MB", function() return ("x"):rep(60 << 20) end, "error timeout")
-each("an error of 30 MB", function() error(("x"):rep(30 << 20)) end, "error timeout")
+each("a result of 20 MB", function() return ("x"):rep(20 << 20) end, "error timeout")
+each("an error of 20 MB", function() error(("x"):rep(20 << 20)) end, "error timeout")
 each("async", function()
   while true do neap.async(function() neap.sleep("1h") end) end
 end)
