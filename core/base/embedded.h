@@ -9,7 +9,8 @@ struct embedded_file {
     const char *path;          /* "scripts/x.lua" */
     const unsigned char *data; /* followed by a NUL that length does not count */
     size_t length;             /* bytes */
-    const unsigned char *code; /* of scripts/: the same as bytecode of the Lua that built it; or NULL */
+    const unsigned char
+        *code; /* of scripts/: the same as bytecode of the Lua that built it; or NULL */
     size_t code_length;
 };
 

@@ -100,8 +100,9 @@ static void open_standard(void)
             _exit(CLI_INTERNAL);
 }
 
-/* Each waiting request takes a descriptor, and Debian's soft limit is 1024, for the sake of programs
- * that use select. Not without end: programs that tasks start inherit it, and some close them all. */
+/* Each waiting request takes a descriptor, and Debian's soft limit is 1024, for the sake of
+ * programs that use select. Not without end: programs that tasks start inherit it, and some close
+ * them all. */
 static void raise_descriptors(void)
 {
     struct rlimit limit;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define NODES_MAX 50000 /* looked into for one job, or for what is nobody's: some 10 ms */
+#define LEVELS_MAX 1000 /* of calls: to find one Lua counts from the innermost each time */
 
 /* About what Lua 5.4 takes on a machine of 64 bits, of malloc's rounding a part. */
 enum {
@@ -157,8 +158,10 @@ static void look_into_coroutine(struct holdings *h, lua_State *co)
         h->full = true;
         return;
     }
-    for (int level = 0; !h->full && lua_getstack(co, level, &ar); level++)
+    for (int level = 0; !h->full && lua_getstack(co, level, &ar); level++) {
         look_into_call(h, co, &ar, level == 0);
+        h->full |= level == LEVELS_MAX;
+    }
 }
 
 static void walk(struct holdings *h)

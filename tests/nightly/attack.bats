@@ -42,7 +42,11 @@ return function()
     local job = neap.submit(task, { case = name },
       { timeout = math.random(50, 300) / 1000, retry = 0 })
     jobs[i] = { name = name, job = job }
-    if math.random(4) == 1 then job:cancel() end
+    local cancelled = math.random(4) == 1
+    local f = io.open("started", "a")
+    f:write(job.id, " ", task, " ", name, cancelled and " (cancelled)" or "", "\n")
+    f:close()
+    if cancelled then job:cancel() end
   end
   for _, one in ipairs(jobs) do
     if one.job:wait() then error(one.name .. " ended well") end
@@ -85,7 +89,10 @@ EOF
     echo "seed $seed; kB, descriptors, threads: first, at half, last:"
     sed -n "1p;$(($(wc -l <samples) / 2))p;\$p" samples
     run ! grep '"task":"soak\.\|"task":"honest\.' err
-    run ! grep "stuck in C" err
+    if grep "stuck in C" err; then # which one
+        sed -n 's/.*is stuck in C code.*"job":"\([^"]*\)".*/\1/p' err | grep -F -f - started
+        return 1
+    fi
     # the highest of the last third is not much above the highest of the second
     awk -v rows="$(wc -l <samples)" '
         { third = NR * 3 > rows * 2 ? 3 : NR * 3 > rows ? 2 : 1 }

@@ -55,6 +55,10 @@ static const char task_lua[] =
     "function ways.hoards_in_async()\n"
     "  neap.async(ways.hoards):wait()\n"
     "end\n"
+    "function ways.recurses()\n"
+    "  local function deep() return 1 + deep() end\n"
+    "  while true do pcall(deep) neap.sleep(0.001) end\n"
+    "end\n"
     "function ways.makes_garbage()\n" /* much in its time, and holds nothing of it */
     "  for i = 1, " GARBAGE " do\n"
     "    local s = mib(1) .. i\n"
@@ -132,8 +136,12 @@ static void hoarder_among(const char *hoarder, const char *other, int others)
 
 static void the_hoarder_dies(void **state)
 {
-    static const char *const hoarders[] = {"hoards", "hoards_small_things", "hoards_in_coroutines",
-                                           "hoards_in_closures", "hoards_in_async"};
+    static const char *const hoarders[] = {"hoards",
+                                           "hoards_small_things",
+                                           "hoards_in_coroutines",
+                                           "hoards_in_closures",
+                                           "hoards_in_async",
+                                           "recurses"};
     static const char *const others[] = {"makes_garbage", "has_made_garbage", "has_little"};
     (void)state;
     start(one);
