@@ -136,8 +136,10 @@ static void list_cases(struct executor *x, const char *plugin, struct attacks *a
         fail_msg("%s: %s", plugin, outcome.message);
     assert_int_equal(codec_decode(L, outcome.result, outcome.result_len, NULL), NEAP_OK);
     neap_outcome_free(&outcome);
+    const bool some = getenv("NEAP_SHORT") && !getenv("NEAP_ATTACK"); /* one of four */
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; lua_pop(L, 1), i++)
-        take_case(L, task, all);
+        if (!some || i % 4 == 1)
+            take_case(L, task, all);
     lua_close(L);
 }
 
