@@ -31,11 +31,15 @@ struct pulse {
     _Atomic int priority;        /* of it */
     _Atomic int64_t patience_ns; /* so long it is left alone: the slice, or more (set_slice) */
     atomic_bool brief; /* it ends at its deadline whatever is asked: an unwinding, a callback */
+    char apart[64];    /* what is written at each resume is not in a cache line with what the engine
+                          reads for each job */
     atomic_bool idle;  /* sleeps with nothing to run */
+    _Atomic size_t n_blocked;     /* jobs out of the line that have not started */
     _Atomic uint64_t preemptions; /* slices that ended before their job did or waited */
     /* Asked by the engine. */
     _Atomic uint64_t cancel; /* that job is to stop */
     atomic_bool stop;        /* whatever runs is to stop: a drain is over */
+    atomic_bool share;       /* those that have not started are to come back */
     atomic_bool urgent;      /* something of a higher priority has come */
     /* By who signals, read by the handler: the state it is meant for. */
     _Atomic uint64_t meant;

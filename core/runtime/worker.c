@@ -61,12 +61,12 @@ uint64_t worker_preemptions(const struct worker *worker)
 
 size_t worker_blocked(const struct worker *worker)
 {
-    return atomic_load_explicit(&worker->n_blocked, memory_order_relaxed);
+    return atomic_load_explicit(&worker->pulse.n_blocked, memory_order_relaxed);
 }
 
 void worker_share(struct worker *worker)
 {
-    atomic_store_explicit(&worker->share, true, memory_order_relaxed);
+    atomic_store_explicit(&worker->pulse.share, true, memory_order_relaxed);
 }
 
 void worker_stop_job(struct worker *worker, uint64_t id)
@@ -270,7 +270,7 @@ static void turn(struct worker *w)
 {
     worker_wake_sleepers(w);
     worker_kill_late(w);
-    if (atomic_load_explicit(&w->share, memory_order_relaxed))
+    if (atomic_load_explicit(&w->pulse.share, memory_order_relaxed))
         worker_give_back_all(w);
     w->gave_way = false;
     for (int i = 0; i < TURN_STEPS && !w->gave_way && !w->lost && worker_step(w); i++)

@@ -214,7 +214,7 @@ void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task)
 
 static void give_back(struct worker *w, struct job *job)
 {
-    atomic_fetch_sub_explicit(&w->n_blocked, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&w->pulse.n_blocked, 1, memory_order_relaxed);
     job->message.kind = ENGINE_GIVEN_BACK;
     mailbox_leave(w->env->engine, &job->message);
 }
@@ -230,7 +230,7 @@ void worker_give_back(struct worker *w, struct list *jobs)
 
 void worker_give_back_all(struct worker *w)
 {
-    atomic_store_explicit(&w->share, false, memory_order_relaxed);
+    atomic_store_explicit(&w->pulse.share, false, memory_order_relaxed);
     for (struct list *at = w->entries.loaded.next; at != &w->entries.loaded; at = at->next)
         worker_give_back(w, &LIST_ENTRY(at, struct loaded, link)->blocked_jobs);
 }

@@ -18,8 +18,8 @@
 
 struct kept;
 
-/* Owner: its own thread. The engine touches `line`, `mailbox`, `wake`, `pulse`, `n_blocked` and
- * `share`, which are made for that. */
+/* Owner: its own thread. The engine touches `line`, `mailbox`, `wake` and `pulse`,
+ * which are made for that. */
 struct worker {
     const struct worker_env *env;
     size_t memory_bytes; /* soft limit of its state; 0: none */
@@ -41,8 +41,6 @@ struct worker {
     struct heap deadlines;        /* runs that wait, by monotonic ns */
     struct heap woken;            /* fibers by priority, then in order of waking */
     struct heap preempted;        /* fibers by priority, then since when */
-    _Atomic size_t n_blocked;     /* jobs out of the line that have not started */
-    atomic_bool share;            /* the engine wants those back: another worker could run them */
     int64_t now_ns;               /* monotonic, after the last resume, or at the turn's beginning */
     int64_t unix_ahead_ns;        /* of the clock of the day, at the turn's beginning */
     int64_t cpu_ns, uncounted_ns; /* this thread's CPU time when it was last read; short resumes

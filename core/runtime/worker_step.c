@@ -245,7 +245,7 @@ static bool run_job(struct worker *w, int priority)
         return false;
     struct loaded *loaded = loaded_of(w, job);
     if (loaded && loaded->holder) {
-        atomic_fetch_add_explicit(&w->n_blocked, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->pulse.n_blocked, 1, memory_order_relaxed);
         list_push(&loaded->blocked_jobs, &job->message.link);
         return true;
     }
