@@ -102,7 +102,7 @@ local neap = {}
 ---@field queue string
 ---@field attempt integer 1 for the first.
 ---@field generation integer The version of the plugin that runs this attempt.
----@field deadline? number
+---@field deadline? number Unix time at which this attempt is stopped; nil: never.
 ---@field config table The checked settings of the task.
 ---@field state any What `setup` returned.
 ---@field dir string The plugin's directory.
@@ -201,8 +201,34 @@ function neap.signal() end
 ---@return "full"|"dropped"|"closed"? why
 function neap.submit(task, args, options) end
 
----Waits for all jobs. Results and errors stand at the places of their jobs.
----@param jobs neap.Job[]
+---A function that runs beside its caller, in the same job.
+---@class neap.Handle
+local handle = {}
+
+---Waits for its end. A timeout leaves it running.
+---@param timeout? neap.Duration
+---@return boolean ok
+---@return any ... its results, or the error: a neap.Error with `value`, what was raised
+function handle:wait(timeout) end
+
+---Stops it; its to-be-closed variables run.
+function handle:cancel() end
+
+---Runs f(...) beside the caller, once that waits. It ends with its job.
+---@param f fun(...): ...
+---@param ... any
+---@return neap.Handle
+function neap.async(f, ...) end
+
+---The first that ends; the other functions and handles are cancelled, jobs are not.
+---@param list (neap.Handle|neap.Job|fun(): ...)[]
+---@return integer place
+---@return boolean ok
+---@return any ... its results, or the error
+function neap.race(list) end
+
+---Waits for all. Results and errors stand at the places of their jobs.
+---@param jobs (neap.Job|neap.Handle)[]
 ---@return table<integer, neap.Value> results
 ---@return table<integer, neap.Error>? errors nil: none failed.
 function neap.all(jobs) end
