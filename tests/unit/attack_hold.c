@@ -398,6 +398,86 @@ static void none_outlives_a_drain(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* --- code that is not run's ------------------------------------------------------------------- */
+
+static const struct {
+    const char *path, *text;
+} others[] = {
+    {"plugins/setup/task.lua",
+     "return { setup = function() while true do pcall(error) end end, run = print }"},
+    {"plugins/setup/sound.lua", "return function() return 'sound' end"},
+    {"plugins/dead/task.lua", "return { on_dead = function() while true do pcall(error) end end,\n"
+                              "  run = function() error('x') end }"},
+    {"plugins/dead/sound.lua", "return function() return 'sound' end"},
+    {"plugins/teardown/task.lua",
+     "return { teardown = function() while true do pcall(error) end end, run = print }"},
+    {"plugins/teardown/sound.lua", "return function() return 'sound' end"},
+    {"plugins/helper/task.lua", "return function() pcall(require, 'helper') end"},
+    {"plugins/helper/lib/helper.lua", "while os.getenv('NEAP_TEST_LOOPS') do pcall(error) end"},
+    {"plugins/helper/sound.lua", "return function() return 'sound' end"},
+    {"plugins/top/task.lua",
+     "while os.getenv('NEAP_TEST_LOOPS') do pcall(error) end return print"},
+    {"plugins/top/nested.lua", "return function() end"},
+};
+
+static void write_others(struct executor *x)
+{
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        executor_write(x, others[i].path, others[i].text);
+}
+
+static void ends_with(struct executor *x, const char *task, int state, const char *code)
+{
+    struct neap_outcome out;
+    const int64_t before_ms = starved_ms();
+    executor_request(x, (struct neap_request){.task = task, .timeout_ms = TIMEOUT_MS});
+    end(x, &out);
+    const int64_t took_ms = out.finished_ms - out.started_ms - (starved_ms() - before_ms);
+    if (out.state != state || (code && (!out.code || strcmp(out.code, code) != 0)) ||
+        took_ms > TIMEOUT_MS + slack_ms() * TRIES)
+        fail_msg("%s: %s, code %s, after %d ms: %s", task, neap_state_name(out.state),
+                 out.code ? out.code : "none", (int)took_ms, out.message ? out.message : "");
+    neap_outcome_free(&out);
+}
+
+/* Setup, on_dead, teardown, a helper and a top level that loop once they are in a worker. */
+static void other_code_ends(void **state)
+{
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    write_tree(&x, 1);
+    write_others(&x);
+    executor_start(&x, 0);
+    assert_string_equal(x.problems, "");
+    setenv("NEAP_TEST_LOOPS", "1", 1);
+    ends_with(&x, "setup.task", NEAP_DEAD, "timeout");
+    ends_with(&x, "setup.task", NEAP_DEAD, "timeout");
+    assert_string_equal(executor_run(&x, "setup.sound", NULL), "\"sound\"");
+    ends_with(&x, "dead.task", NEAP_DEAD, "error");
+    assert_string_equal(executor_run(&x, "dead.sound", NULL), "\"sound\"");
+    assert_int_equal(neap_wait_idle(x.n, 20000), NEAP_OK); /* on_dead has its end, too */
+    ends_with(&x, "helper.task", NEAP_DEAD, "timeout");
+    assert_string_equal(executor_run(&x, "helper.sound", NULL), "\"sound\"");
+    ends_with(&x, "top.task", NEAP_DEAD, "timeout");
+    ends_with(&x, "top.nested", NEAP_DEAD, "timeout");
+    unsetenv("NEAP_TEST_LOOPS");
+    ends_with(&x, "top.nested", NEAP_COMPLETED, NULL);
+    ends_with(&x, "teardown.task", NEAP_COMPLETED, NULL);
+    for (int i = 0; i < 3; i++) { /* its old version is torn down beside others' jobs */
+        executor_write(&x, "plugins/teardown/sound.lua",
+                       i % 2 ? "return function() return 'sound' end"
+                             : "return function() return 'new' end");
+        assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
+        assert_string_equal(executor_run(&x, "setup.sound", NULL), "\"sound\"");
+        assert_string_equal(executor_run(&x, "teardown.sound", NULL),
+                            i % 2 ? "\"sound\"" : "\"new\"");
+        ends_with(&x, "teardown.task", NEAP_COMPLETED, NULL);
+    }
+    assert_none_stuck(&x);
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +485,7 @@ int main(void)
         cmocka_unit_test(each_cancelled),
         cmocka_unit_test(all_at_once),
         cmocka_unit_test(none_outlives_a_drain),
+        cmocka_unit_test(other_code_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
