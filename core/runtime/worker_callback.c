@@ -1,12 +1,15 @@
 /* Code of a job that the loop calls: a callback it gave to luv. It runs on the main state, where
  * nothing can yield: so it cannot wait, it is not preempted, and it has little time. Preemption
- * must not show: while a preempted fiber keeps the plugin, its callbacks are put off. */
+ * must not show: while a preempted fiber keeps the plugin, its callbacks are put off. So are those
+ * that come after others have taken a slice in the same turn of the loop: libuv runs a timer that
+ * another one's callback has started for now in that same turn, which need not ever end. */
 #include "runtime/worker_state.h"
 
 #include "runtime/interrupt.h"
 #include "runtime/job_main.h"
 #include "runtime/monitor.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -113,13 +116,13 @@ static bool comes_already(const struct put_offs *all, const struct run *run, con
     return false;
 }
 
-static void put_off(lua_State *L, struct run *run, int nargs)
+static void put_off(lua_State *L, struct run *run, int nargs, bool once)
 {
     struct worker *w = run->worker;
     struct put_offs *all = put_offs_of(w);
     const int base = lua_gettop(L) - nargs;
     const void *function = lua_topointer(L, base);
-    if (nargs > 0 || !comes_already(all, run, function)) {
+    if (nargs > 0 || !once || !comes_already(all, run, function)) {
         lua_pushcfunction(L, pack);
         lua_insert(L, base);
         if (lua_pcall(L, nargs + 1, 1, 0) == LUA_OK) {
@@ -182,8 +185,13 @@ void run_callback(lua_State *L, struct run *run, int nargs)
         lua_settop(L, base - 1);
         return;
     }
-    if (run->entry->loaded->holder)
-        put_off(L, run, nargs);
-    else
+    if (run->entry->loaded->holder) {
+        put_off(L, run, nargs, true);
+    } else if (w->callbacks_ns > w->pulse.slice_ns) {
+        put_off(L, run, nargs, false);
+    } else {
+        const int64_t before_ns = clock_mono_ns();
         call(L, run, nargs);
+        w->callbacks_ns += clock_mono_ns() - before_ns;
+    }
 }

@@ -45,6 +45,7 @@ struct worker {
     int64_t unix_ahead_ns;        /* of the clock of the day, at the turn's beginning */
     int64_t cpu_ns, uncounted_ns; /* this thread's CPU time when it was last read; short resumes
                                      since */
+    int64_t callbacks_ns;         /* taken by callbacks in this turn of the loop */
     uint64_t wakings, outcomes, births;
     unsigned woken_in_a_row;    /* resumes since a job of the line was started */
     uint64_t section_allocated; /* vm.allocated_bytes and */

@@ -415,8 +415,7 @@ static const struct {
     {"plugins/helper/task.lua", "return function() pcall(require, 'helper') end"},
     {"plugins/helper/lib/helper.lua", "while os.getenv('NEAP_TEST_LOOPS') do pcall(error) end"},
     {"plugins/helper/sound.lua", "return function() return 'sound' end"},
-    {"plugins/top/task.lua",
-     "while os.getenv('NEAP_TEST_LOOPS') do pcall(error) end return print"},
+    {"plugins/top/task.lua", "while os.getenv('NEAP_TEST_LOOPS') do pcall(error) end return print"},
     {"plugins/top/nested.lua", "return function() end"},
 };
 
@@ -481,10 +480,8 @@ static void other_code_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_alone),
-        cmocka_unit_test(each_cancelled),
-        cmocka_unit_test(all_at_once),
-        cmocka_unit_test(none_outlives_a_drain),
+        cmocka_unit_test(each_alone),      cmocka_unit_test(each_cancelled),
+        cmocka_unit_test(all_at_once),     cmocka_unit_test(none_outlives_a_drain),
         cmocka_unit_test(other_code_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

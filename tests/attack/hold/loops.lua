@@ -308,4 +308,49 @@ each("async in async", function()
 end)
 each("asking", function() while true do pcall(neap.stats) end end)
 
+-- --- callbacks of luv --------------------------------------------------------------------------
+
+local function every_ms(f)
+  return function()
+    local uv = require "luv"
+    uv.new_timer():start(0, 1, f)
+    neap.sleep("1h")
+  end
+end
+case("a callback", "dead", "timeout error", every_ms(loop))
+case("a callback that catches", "dead", "timeout error", every_ms(function() calls(loop) end))
+case("a callback with coroutines", "dead", "timeout error", every_ms(function()
+  while true do pcall(coroutine.wrap(function() calls(loop) end)) end
+end))
+case("a callback with __close", "dead", "timeout error", every_ms(function()
+  local _ <close> = closing(loop)
+  loop()
+end))
+case("a timer that starts itself", "dead", "timeout", function()
+  local t = require "luv".new_timer()
+  local function again() t:start(0, 0, again) end
+  again()
+  neap.sleep("1h")
+end)
+case("timers that take each other's time", "dead", "timeout", function()
+  local uv = require "luv"
+  local function busy()
+    local until_ns = uv.hrtime() + 3000000
+    while uv.hrtime() < until_ns do uv.update_time() end
+  end
+  uv.new_timer():start(0, 1, busy)
+  uv.new_timer():start(0, 1, function() busy() end)
+  neap.sleep("1h")
+end)
+case("callbacks without end", "dead", "timeout error", function()
+  local uv = require "luv"
+  local function again()
+    local t = uv.new_timer()
+    t:start(0, 0, again)
+    t:start(0, 0, function() again() again() end)
+  end
+  again()
+  neap.sleep("1h")
+end)
+
 return case.task
