@@ -204,6 +204,37 @@ static void two_that_compute_share(void **state)
     executor_close(&x);
 }
 
+/* Over hundreds of slices a lesser one does not run at all; an equal one does. */
+static void lesser_ones_get_nothing(void **state)
+{
+    struct executor x;
+    char text[64];
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslice = 1ms\n");
+    executor_write(&x, "plugins/l/spin.lua",
+                   "local neap = require('neap')\n"
+                   "return function() local n = neap.shared('n') print 'spins' while true do "
+                   "n:incr('turns') end end");
+    executor_write(&x, "plugins/h/work.lua",
+                   "local neap = require('neap')\n"
+                   "return function() local n = neap.shared('n')\n"
+                   "  local before, t = n:get('turns'), os.clock()\n"
+                   "  while os.clock() - t < 0.3 do end\n"
+                   "  return n:get('turns') - before end");
+    executor_start(&x, 0);
+    const uint64_t id = spin(&x, "l.spin", "spins", -10);
+    executor_request(&x,
+                     (struct neap_request){.task = "h.work", .priority_set = 1, .priority = 10});
+    executor_expect(&x, "0");
+    executor_request(&x,
+                     (struct neap_request){.task = "h.work", .priority_set = 1, .priority = -10});
+    executor_next(&x, text, sizeof text);
+    assert_true(atoi(text) > 1000);
+    stop(&x, id);
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +242,7 @@ int main(void)
         cmocka_unit_test(lesser_ones_and_the_same_plugin_do_not),
         cmocka_unit_test(others_get_past_many),
         cmocka_unit_test(nothing_is_lost_on_cancel_and_drain),
+        cmocka_unit_test(lesser_ones_get_nothing),
         cmocka_unit_test(two_that_compute_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
