@@ -1,6 +1,6 @@
 -- Code that wants more than there is: memory, jobs, fibers, text. `codes`: how its attempt may end,
 -- killed for its memory, at its deadline, or refused. Driver: tests/unit/attack_hold.c.
--- luacheck: ignore 212 331 542
+-- luacheck: ignore 212 241 331 542
 local cases = require "cases"
 local neap = require "neap"
 local case = cases.new()
@@ -108,7 +108,9 @@ each("concat of the same", function()
   for i = 1, 10000 do t[i] = s end
   return #table.concat(t)
 end, "memory timeout")
-each("pack", function() return table.pack(("x"):rep(1 << 20):byte(1, -1)) end, "error timeout")
+each("pack", function()
+  return table.pack(("x"):rep(1 << 20):byte(1, -1))
+end, "error timeout")
 each("unpack", function() return table.unpack({}, 1, 1 << 24) end, "error")
 each("move", function() return table.move({}, 1, math.maxinteger, 2) end, "error timeout")
 each("load of endless text that is kept", function()
@@ -183,7 +185,8 @@ each("shared maps", function()
 end, "error timeout")
 each("jobs", function()
   while true do
-    local ok, why = neap.submit("floods.task", { case = "a table" }, { queue = "narrow", delay = "1h" })
+    local ok, why = neap.submit("floods.task", { case = "a table" },
+      { queue = "narrow", delay = "1h" })
     if not ok then error(why) end
   end
 end, "error timeout")

@@ -1,6 +1,6 @@
 -- Code that does not end by itself. `codes`: how its attempt may end, killed at its deadline.
 -- Driver: tests/unit/attack_hold.c.
--- luacheck: ignore 212 542 561 (arguments not used; empty and long bodies)
+-- luacheck: ignore 212 512 542 561 (arguments not used; loops that end at once, empty bodies)
 local cases = require "cases"
 local neap = require "neap"
 local case = cases.new()
@@ -142,7 +142,9 @@ each("resuming the dead", function()
   local co = coroutine.create(function() end)
   while true do coroutine.resume(co) end
 end)
-each("wrapping", function() while true do coroutine.wrap(function() coroutine.yield() end)() end end)
+each("wrapping", function()
+  while true do coroutine.wrap(function() coroutine.yield() end)() end
+end)
 each("wrapping errors", function() while true do pcall(coroutine.wrap(error)) end end)
 each("a generator", function()
   for _ in coroutine.wrap(function() while true do coroutine.yield(1) end end) do end
@@ -170,9 +172,12 @@ end)
 -- --- inside of C -------------------------------------------------------------------------------
 
 each("a comparator", function() table.sort({ 3, 2, 1 }, loop) end)
-each("a comparator that catches", function() table.sort({ 3, 2, 1 }, function() calls(loop) end) end)
-each("sorting", function() while true do table.sort({ 3, 2, 1 }, function(a, b) return a < b end) end
-  end)
+each("a comparator that catches", function()
+  table.sort({ 3, 2, 1 }, function() calls(loop) end)
+end)
+each("sorting", function()
+  while true do table.sort({ 3, 2, 1 }, function(a, b) return a < b end) end
+end)
 each("sorting what cannot be sorted", function()
   while true do pcall(table.sort, { 3, 1, 2, 5, 4 }, function() return true end) end
 end)
@@ -200,6 +205,18 @@ case("load of endless text", "dead", "timeout memory", function()
 end)
 case("load of an endless line", "dead", "timeout memory", function()
   load(function() return "x = x + 1 " end)
+end)
+each("load in a comparator", function()
+  table.sort({ 3, 2, 1 }, function() while true do load(loop) end end)
+end)
+each("a text that loops in a comparator", function()
+  local t = setmetatable({}, { __tostring = loop })
+  table.sort({ 3, 2, 1 }, function()
+    while true do
+      neap.log.info("x", { t = t })
+      pcall(error, t)
+    end
+  end)
 end)
 each("loading", function() while true do load("return 1")() end end)
 each("concat", function()
