@@ -92,7 +92,9 @@ each("stacks", function()
     t[#t](10000)
   end
 end)
-each("gsub", function() return #("x"):rep(1 << 16):gsub("x", ("y"):rep(1 << 16)) end, "memory timeout")
+each("gsub", function()
+  return #("x"):rep(1 << 16):gsub("x", ("y"):rep(1 << 16))
+end, "memory timeout")
 each("format", function() return ("%s"):rep(99):format(table.unpack((function()
   local t = {}
   for i = 1, 99 do t[i] = ("x"):rep(1 << 20) end
