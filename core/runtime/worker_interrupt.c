@@ -25,6 +25,8 @@ static void begin(struct worker *w, struct run *run)
     w->section_allocated = w->vm.allocated_bytes;
     w->section_bytes = w->vm.bytes;
     w->vm.limited = true;
+    if (w->vm.over) /* what the last section allocated at its very end */
+        interrupt_arm(&w->vm);
 }
 
 /* Interrupts take at most a tenth of the time, also of a deep recursion, where each is slow. */
