@@ -107,6 +107,7 @@ void run_finish(struct worker *w, struct run *run)
     run->error = NULL;
     run->job = NULL;
     run_recycle(w, run);
+    worker_watch_memory(w);
     post_outcome(w, outcome);
     if (entry)
         entry_release(&w->entries, &w->vm, entry, w->catalogue);

@@ -127,6 +127,13 @@ void worker_relieve(struct worker *w, lua_State *L)
         w->hoarder = run;
 }
 
+/* A job has ended, perhaps the one that was to go: the limit is the limit again. */
+void worker_watch_memory(struct worker *w)
+{
+    if (!w->reported_full)
+        w->vm.soft_bytes = w->memory_bytes;
+}
+
 /* Between two resumes. */
 void worker_kill_hoarder(struct worker *w)
 {

@@ -111,7 +111,8 @@ void section_leave(struct worker *w); /* sets w->lost if it was abandoned: then 
 
 /* worker_memory.c */
 void worker_relieve(struct worker *w, lua_State *L); /* past the soft limit; from a hook of L */
-void worker_kill_hoarder(struct worker *w);          /* between two resumes */
+void worker_watch_memory(struct worker *w);
+void worker_kill_hoarder(struct worker *w); /* between two resumes */
 
 /* worker_callback.c */
 void worker_run_callbacks(struct worker *w); /* of luv, put off while their plugin was taken */

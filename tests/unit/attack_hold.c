@@ -41,7 +41,8 @@ struct attacks {
 
 static int slack_ms(void)
 {
-    return getenv("NEAP_SLOW") ? SLACK_MS * atoi(getenv("NEAP_SLOW")) : SLACK_MS;
+    const char *slow = getenv("NEAP_SLOW");
+    return slow ? SLACK_MS * atoi(slow) : SLACK_MS;
 }
 
 /* For how long threads of this process have been kept waiting for a CPU. */
@@ -333,7 +334,7 @@ static void start_all(struct executor *x, const struct attacks *all)
         executor_request(
             x, (struct neap_request){.task = "honest.task", .args = args, .tag = (uint64_t)i});
         if (i < all->count)
-            start(x, &all->at[i], TIMEOUT_MS, (uint64_t)(HONEST + i));
+            start(x, &all->at[i], TIMEOUT_MS, (uint64_t)HONEST + (uint64_t)i);
     }
 }
 
