@@ -115,7 +115,7 @@ case("all of neap in a callback", "completed", "tried", function()
   local function try(f, depth)
     if type(f) == "function" then
       pcall(f)
-      pcall(f, "x")
+      pcall(f, "/none/x")
       pcall(f, {})
       pcall(f, function() end)
       pcall(f, { function() end })
