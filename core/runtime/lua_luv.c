@@ -80,7 +80,10 @@ struct owner {
     struct op op;
     struct run *run; /* NULL: it has ended */
     struct world *world;
+    unsigned handles; /* open */
 };
+
+#define HANDLES_MAX 10000 /* of a job: others wait while they are closed at its end */
 
 /* Keys: of the registry, a table {[run] = owner}; luv's function `close`; the module. Of
  * worker_keep: the world. */
@@ -366,15 +369,25 @@ static lua_CFunction luv_function(lua_State *L)
 
 static int keep_handle(lua_State *L) /* 1: handle, 2: what to keep of it */
 {
-    push_owner(L);
+    struct owner *owner = push_owner(L);
     lua_pushvalue(L, 2);
     set_handle(L, 3, 1);
+    owner->handles++;
     return 0;
+}
+
+static void check_room(lua_State *L)
+{
+    const struct owner *owner = push_owner(L);
+    if (owner->handles >= HANDLES_MAX)
+        luaL_error(L, "luv: a job has at most %d open handles", HANDLES_MAX);
+    lua_pop(L, 1);
 }
 
 static int make_handle(lua_State *L, int how)
 {
     int fd = -1;
+    check_room(L);
     if (how & HOW_DESCRIPTOR && (fd = duplicate(L)) < 0)
         return fail(L, UV_EBADF);
     const int count = luv_function(L)(L);
@@ -418,10 +431,11 @@ static int close_by_hand(lua_State *L)
         return results;
     if (fd >= 0)
         close(fd);
-    push_owner(L);
+    struct owner *owner = push_owner(L);
     lua_pushnil(L);
     set_handle(L, lua_gettop(L) - 1, 1);
     lua_pop(L, 1);
+    owner->handles--;
     return results;
 }
 

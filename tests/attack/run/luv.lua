@@ -207,6 +207,15 @@ harmless("closed handles", function()
     pcall(handle.send, handle)
   end
 end)
+harmless("many handles", function()
+  local last
+  for _ = 1, 10000 do last = uv.new_timer() end
+  local ok, e = pcall(uv.new_timer)
+  assert(not ok and e:find("at most 10000 open handles", 1, true), e)
+  last:close()
+  uv.new_timer()
+  assert(not pcall(uv.new_tcp))
+end)
 harmless("odd arguments", function()
   local odd = {
     true, 0, -1, 0 / 0, 1e308, math.mininteger, "", "/none/x", ("/none"):rep(2000), {}, { {} },
