@@ -13,8 +13,12 @@
 
 static const char task_lua[] =
     "local neap = require 'neap'\n"
-    "local function loop() while true do end end\n"
-    "local ran\n"
+    "local ran, current\n"
+    "local function loop()\n"
+    "  if current then print('loops in ' .. current) end\n" /* once */
+    "  current = nil\n"
+    "  while true do end\n"
+    "end\n"
     "local function closing(name)\n"
     "  return setmetatable({}, { __close = function()\n"
     "    local t = {}\n"
@@ -88,7 +92,7 @@ static const char task_lua[] =
     "}\n"
     "return function(way)\n"
     "  if type(way) ~= 'string' then return table.concat(ran, ' ') end\n"
-    "  ran = {}\n"
+    "  ran, current = {}, way\n"
     "  ways[way]()\n"
     "end\n";
 
@@ -111,15 +115,6 @@ static const struct {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-static bool is_running(struct executor *x, uint64_t id)
-{
-    struct neap_job job;
-    assert_int_equal(neap_get(x->n, id, &job, NULL), NEAP_OK);
-    const int state = job.state;
-    neap_job_free(&job);
-    return state == NEAP_RUNNING;
-}
-
 static void run_all(bool cancelled)
 {
     struct executor x;
@@ -135,10 +130,11 @@ static void run_all(bool cancelled)
         const uint64_t id = executor_request(
             &x, (struct neap_request){
                     .task = "t.task", .args = text, .timeout_ms = cancelled ? -1 : 150});
-        for (int left = 4000; cancelled && !is_running(&x, id); executor_pause(&left))
-            ;
-        if (cancelled)
+        snprintf(want, sizeof want, "loops in %s", cases[i].way);
+        if (cancelled) {
+            executor_await_printed(&x, want);
             assert_int_equal(neap_cancel(x.n, id, NULL), NEAP_OK);
+        }
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
         if (out.state != (cancelled ? NEAP_CANCELLED : NEAP_DEAD)) {
             print_error("%s: state %d, %s\n", cases[i].way, out.state, text);
