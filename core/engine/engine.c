@@ -394,7 +394,7 @@ struct mailbox *engine_mailbox(struct engine *engine)
     return &engine->mailbox;
 }
 
-/* After its thread: nobody but hosts and the loader can have sent it. */
+/* After its thread: hosts and the loader can have sent it, and a worker that was left behind. */
 static void drop_message(struct message *message)
 {
     switch (message->kind) {
@@ -407,6 +407,7 @@ static void drop_message(struct message *message)
         break;
     case ENGINE_STOP:
     case ENGINE_WORKER_STUCK:
+    case ENGINE_WORKER_GONE:
         free(message);
         break;
     default: {

@@ -257,7 +257,7 @@ void entries_close(struct entries *entries, struct vm *vm)
     entries_sweep(entries, vm, NULL);
     assert(list_empty(&entries->loaded));
     free(entries->by_name);
-    *entries = (struct entries){0};
+    entries_init(entries);
 }
 
 void entries_abandon(struct entries *entries, struct vm *vm)
@@ -265,7 +265,7 @@ void entries_abandon(struct entries *entries, struct vm *vm)
     for (struct list *at; (at = list_shift(&entries->loaded));)
         loaded_free(LIST_ENTRY(at, struct loaded, link), vm->L);
     free(entries->by_name);
-    *entries = (struct entries){0};
+    entries_init(entries);
 }
 
 void entry_switch(struct vm *vm, const struct entry *entry)

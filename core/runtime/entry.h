@@ -42,7 +42,7 @@ struct entries {
 };
 
 void entries_init(struct entries *entries);
-void entries_close(struct entries *entries, struct vm *vm); /* runs teardowns */
+void entries_close(struct entries *entries, struct vm *vm); /* runs teardowns; it is empty then */
 /* Without teardowns, whoever still uses what: of a state that is given up. */
 void entries_abandon(struct entries *entries, struct vm *vm);
 

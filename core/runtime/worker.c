@@ -275,7 +275,7 @@ static void turn(struct worker *w)
         worker_give_back_all(w);
     w->gave_way = false;
     for (int i = 0; i < TURN_STEPS && !w->gave_way && !w->lost && worker_step(w); i++)
-        if (w->hoarder)
+        if (w->hoarder && !w->lost)
             worker_kill_hoarder(w);
     if (!w->lost)
         worker_run_callbacks(w);
@@ -314,10 +314,8 @@ static void *worker_main(void *arg)
         give_up(w);
     else
         entries_close(&w->entries, &w->vm); /* runs teardowns: here, they hold up nobody else */
-    if (!w->lost) {
-        entries_init(&w->entries);
+    if (!w->lost) /* in one of those, either */
         monitor_unwatch(w->env->monitor, &w->pulse);
-    }
     interrupt_thread(NULL, NULL);
     kept_close(w);
     uv_run(&w->loop, UV_RUN_NOWAIT);

@@ -434,6 +434,33 @@ static void retried_and_stuck_again(void **state)
     executor_close(&x);
 }
 
+/* In the teardown of a worker that ends: there is nobody to hand anything to. */
+static void in_a_last_teardown(void **state)
+{
+    (void)state;
+    start("[neap]\ngrace = 200ms\nmax_stuck = 1000\n[pool default]\nworkers = 2\n");
+    executor_write(&x, "plugins/v/last.lua",
+                   "local neap, block = require 'neap', require 'block'\n"
+                   "return { run = function() neap.sleep(0.2) end, teardown = block.usleep }");
+    assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
+    for (int i = 0; i < 2; i++) /* one in each worker */
+        executor_submit(&x, "v.last", NULL);
+    for (int i = 0; i < 2; i++) {
+        struct neap_outcome out = outcome();
+        assert_int_equal(out.state, NEAP_COMPLETED);
+        neap_outcome_free(&out);
+    }
+    shut();
+    executor_reload(&x, one_worker);
+    await_inside(1);
+    for (int left = 4000; stuck() < 1; executor_pause(&left))
+        ;
+    set_free();
+    await_back(1);
+    assert_string_equal(executor_run(&x, "u.ok", NULL), "\"ok\"");
+    executor_close(&x);
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static void drained_with_one(void **state)
@@ -470,6 +497,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_its_deadline),         cmocka_unit_test(when_cancelled),
         cmocka_unit_test(not_when_it_comes_back),  cmocka_unit_test(past_max_stuck_it_is_fatal),
+        cmocka_unit_test(in_a_last_teardown),
         cmocka_unit_test(retried_and_stuck_again), cmocka_unit_test(drained_with_one),
         cmocka_unit_test(closed_with_one),
     };
