@@ -48,7 +48,6 @@ struct fiber {
     lua_CFunction then;     /* what goes on after the wait */
     struct call *answer;    /* of the engine; owned */
     struct op *op;          /* what it waits for, or has waited for */
-    unsigned asked; /* calls the engine has not answered yet; the fiber stays until they are back */
 };
 
 struct run {

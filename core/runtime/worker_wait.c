@@ -225,7 +225,6 @@ void call_free(struct call *call)
 static void post_call(struct fiber *fiber, struct call *call)
 {
     call->serial = fiber->serial;
-    fiber->asked++;
     mailbox_post(fiber->run->worker->env->engine, &call->message);
 }
 
@@ -318,7 +317,6 @@ void worker_take_answer(struct call *call)
         slot_answered(call);
         return;
     }
-    fiber->asked--;
     if (!fiber->run || fiber->serial != call->serial) {
         call_free(call);
         return;
