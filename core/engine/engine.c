@@ -3,13 +3,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "engine/engine_state.h"
 #include "model/json.h"
 #include "runtime/interrupt.h"
 #include "runtime/monitor.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,11 +378,7 @@ int engine_start(struct engine *engine, struct neap_error *err)
         rc = pools_start(engine, err);
     if (rc)
         return rc; /* engine_free stops the workers that did start */
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int failed = pthread_create(&engine->thread, NULL, engine_main, engine);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    const int failed = thread_start(&engine->thread, 0, engine_main, engine);
     if (failed)
         return error_set(err, NEAP_EIO, "cannot start the engine's thread: %s", strerror(failed));
     engine->started = true;

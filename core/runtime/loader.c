@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "runtime/loader_versions.h"
 #include "runtime/loader_watch.h"
 
@@ -167,16 +167,6 @@ static void *loader_main(void *arg)
     return NULL;
 }
 
-static int start_thread(struct loader *l)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* a new thread inherits it: signals are the host's */
-    int rc = pthread_create(&l->thread, NULL, loader_main, l);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
 int loader_start(struct loader *l, bool watch, struct neap_error *err)
 {
     int rc = uv_loop_init(&l->loop);
@@ -191,7 +181,7 @@ int loader_start(struct loader *l, bool watch, struct neap_error *err)
     uv_timer_init(&l->loop, &l->rescan_timer);
     l->wake.data = l->look_timer.data = l->rescan_timer.data = l;
     l->watch = watch;
-    rc = start_thread(l);
+    rc = thread_start(&l->thread, 0, loader_main, l);
     if (rc) {
         uv_close((uv_handle_t *)&l->wake, NULL);
         uv_close((uv_handle_t *)&l->look_timer, NULL);

@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "runtime/interrupt.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -148,7 +148,6 @@ int monitor_start(struct monitor **out, int64_t grace_ns, void *user,
 {
     struct monitor *m = mem_zero(1, sizeof *m);
     pthread_condattr_t attr;
-    sigset_t all, old;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&m->lock, NULL);
@@ -159,10 +158,7 @@ int monitor_start(struct monitor **out, int64_t grace_ns, void *user,
     m->grace_ns = grace_ns;
     m->user = user;
     m->stuck = stuck;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int failed = pthread_create(&m->thread, NULL, monitor_main, m);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    const int failed = thread_start(&m->thread, 0, monitor_main, m);
     if (failed) {
         pthread_cond_destroy(&m->roused);
         pthread_mutex_destroy(&m->lock);

@@ -3,18 +3,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "model/config.h"
 #include "runtime/coro.h"
 #include "runtime/interrupt.h"
 #include "runtime/monitor.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TURN_STEPS 64               /* resumes between two looks at the loop and the mailbox */
-#define IDLE_STEP_BYTES (64 * 1024) /* allocated since the collector's last step when idle */
-#define STACK_BYTES (8 * 1024 * 1024)
+#define TURN_STEPS 64                 /* resumes between two looks at the loop and the mailbox */
+#define IDLE_STEP_BYTES (64 * 1024)   /* allocated since the collector's last step when idle */
+#define STACK_BYTES (8 * 1024 * 1024) /* whatever the host's limit is */
 
 /* --- what others may ask ---------------------------------------------------------------------- */
 
@@ -314,7 +314,7 @@ static void *worker_main(void *arg)
         give_up(w);
     else
         entries_close(&w->entries, &w->vm); /* runs teardowns: here, they hold up nobody else */
-    if (!w->lost) /* in one of those, either */
+    if (!w->lost)                           /* in one of those, either */
         monitor_unwatch(w->env->monitor, &w->pulse);
     interrupt_thread(NULL, NULL);
     kept_close(w);
@@ -324,20 +324,6 @@ static void *worker_main(void *arg)
     note->worker = w;
     mailbox_post(w->env->engine, &note->message);
     return NULL;
-}
-
-static int start_thread(struct worker *w)
-{
-    sigset_t all, old;
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES); /* whatever the host's limit is */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* the thread inherits it: signals are the host's */
-    const int failed = pthread_create(&w->thread, &attr, worker_main, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
-    return failed;
 }
 
 static void set_limits(struct worker *w, const struct config_pool *pool)
@@ -374,7 +360,7 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     uv_async_init(&w->loop, &w->wake, on_wake);
     uv_timer_init(&w->loop, &w->timer);
     mailbox_init(&w->mailbox, poke, w);
-    const int failed = start_thread(w);
+    const int failed = thread_start(&w->thread, STACK_BYTES, worker_main, w);
     if (failed) {
         release(w);
         mailbox_close(&w->mailbox);

@@ -495,11 +495,10 @@ static void closed_with_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_its_deadline),         cmocka_unit_test(when_cancelled),
-        cmocka_unit_test(not_when_it_comes_back),  cmocka_unit_test(past_max_stuck_it_is_fatal),
-        cmocka_unit_test(in_a_last_teardown),
-        cmocka_unit_test(retried_and_stuck_again), cmocka_unit_test(drained_with_one),
-        cmocka_unit_test(closed_with_one),
+        cmocka_unit_test(at_its_deadline),        cmocka_unit_test(when_cancelled),
+        cmocka_unit_test(not_when_it_comes_back), cmocka_unit_test(past_max_stuck_it_is_fatal),
+        cmocka_unit_test(in_a_last_teardown),     cmocka_unit_test(retried_and_stuck_again),
+        cmocka_unit_test(drained_with_one),       cmocka_unit_test(closed_with_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
