@@ -125,6 +125,14 @@ static int core_wake(lua_State *L)
     return 0;
 }
 
+int lua_failed(lua_State *L, const char *message, const char *code)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, message);
+    lua_pushstring(L, code);
+    return 3;
+}
+
 void lua_core_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction index,
                     lua_CFunction text)
 {

@@ -44,6 +44,9 @@ int lua_job_refused(lua_State *L, struct job *job);
 /* Pushes the handle of a job. */
 void lua_job_push(lua_State *L, uint64_t id);
 
+/* Pushes nil, message, code, what I/O gives in place of a value; returns 3. */
+int lua_failed(lua_State *L, const char *message, const char *code);
+
 /* Pushes what tasks see of a failed job: {code=, message=, traceback=, attempt=}, as text its
  * message. `error` may be NULL: no more is known than code and message. */
 void lua_error_push(lua_State *L, const char *code, const char *message,

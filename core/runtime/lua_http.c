@@ -137,14 +137,6 @@ static void check_options(lua_State *L, struct request *r, bool *json)
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-static int failed(lua_State *L, const char *message, const char *code)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, message);
-    lua_pushstring(L, code);
-    return 3;
-}
-
 /* response:json() -> value | nil, message */
 static int response_json(lua_State *L)
 {
@@ -207,7 +199,7 @@ static int answered(lua_State *L)
     const char *message, *word = http_failure(h, &message);
     int count = 1;
     if (word)
-        count = failed(L, message, word);
+        count = lua_failed(L, message, word);
     else
         push_response(L, h);
     http_free(h);
@@ -248,10 +240,10 @@ static int perform(lua_State *L, struct request *r, const char *url, size_t url_
     if (!op_may_wait(L, r->who))
         return 2;
     if (!good_url(url, url_len))
-        return failed(L, "the URL does not begin with http:// or https://", "url");
+        return lua_failed(L, "the URL does not begin with http:// or https://", "url");
     struct transfers *transfers = transfers_of(vm_of(L)->worker, &err);
     if (!transfers)
-        return failed(L, err.message, "unavailable");
+        return lua_failed(L, err.message, "unavailable");
     struct http *h = http_new(transfers);
     add_headers(L, r, h, json);
     r->o.own_type |= json;

@@ -328,14 +328,6 @@ static struct smtp *written(struct transfers *transfers, const struct letter *le
     return s;
 }
 
-static int failed(lua_State *L, const char *message, const char *code)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, message);
-    lua_pushstring(L, code);
-    return 3;
-}
-
 static int free_box(lua_State *L)
 {
     struct smtp **box = luaL_testudata(L, 1, BOX);
@@ -358,7 +350,7 @@ static int sent(lua_State *L)
     int count = 1;
     const char *message, *word = smtp_failure(s, &message);
     if (word) {
-        count = failed(L, message, word);
+        count = lua_failed(L, message, word);
     } else {
         lua_createtable(L, 0, 1);
         lua_pushstring(L, s->id);
@@ -401,16 +393,16 @@ static int mail_send(lua_State *L)
         return 2;
     check_files(L, &letter);
     if (!letter.problem && letter.bytes > BYTES_MAX)
-        return failed(L, "the mail is larger than 64 MiB", "too_large");
+        return lua_failed(L, "the mail is larger than 64 MiB", "too_large");
     if (letter.problem)
-        return failed(L, lua_tostring(L, PROBLEM), letter.problem);
+        return lua_failed(L, lua_tostring(L, PROBLEM), letter.problem);
     struct transfers *transfers = transfers_of(vm_of(L)->worker, &err);
     if (!transfers)
-        return failed(L, err.message, "unavailable");
+        return lua_failed(L, err.message, "unavailable");
     name_it(&letter);
     struct smtp *s = written(transfers, &letter);
     if (!s)
-        return failed(L, "this worker's mails are larger than its memory may be", "too_large");
+        return lua_failed(L, "this worker's mails are larger than its memory may be", "too_large");
     op_open(L, &s->op, stop);
     smtp_start(s, &letter.o);
     return op_wait(L, &s->op, sent);
