@@ -31,7 +31,10 @@ if f then
 end
 
 for output, command in pairs(old) do
-  if now[output] ~= command then os.remove("build/" .. output) end
+  if now[output] ~= command then
+    os.remove("build/" .. output)
+    os.remove("build/" .. output:gsub("%.o$", ".d")) -- names a source that may have moved
+  end
 end
 
 local function write(path, text)

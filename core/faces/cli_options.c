@@ -136,7 +136,7 @@ int cli_args_parse(struct cli_args *out, const struct cli_command *command, int 
     bool options = true;
     int rc = CLI_OK;
     *out = (struct cli_args){.command = command};
-    out->operands = mem_zero(command->most + 1, sizeof *out->operands);
+    out->operands = mem_zero((size_t)argc + 1, sizeof *out->operands);
     while (rc == CLI_OK && !out->help && line.at < argc) {
         const char *text = argv[line.at++];
         if (command->tail && strcmp(text, ":::") == 0) {

@@ -16,7 +16,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
-#include "runtime/curl.h"
+#include "base/curl.h"
 
 struct transfers;
 struct worker;

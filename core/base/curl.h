@@ -1,7 +1,7 @@
 /* libcurl, opened on first use: linking it would make every start five times as long. What we call
  * of it is a table of function pointers with the names of the functions. */
-#ifndef RUNTIME_CURL_H
-#define RUNTIME_CURL_H
+#ifndef BASE_CURL_H
+#define BASE_CURL_H
 
 #include <curl/curl.h>
 
@@ -30,6 +30,9 @@ struct curl { /* constant once open */
     CURLMcode (*multi_socket_action)(CURLM *multi, curl_socket_t s, int events, int *running);
     CURLMcode (*multi_assign)(CURLM *multi, curl_socket_t s, void *of_socket);
     CURLMsg *(*multi_info_read)(CURLM *multi, int *left);
+    CURLMcode (*multi_perform)(CURLM *multi, int *running);
+    CURLMcode (*multi_poll)(CURLM *multi, struct curl_waitfd fds[], unsigned count, int timeout_ms,
+                            int *ready);
 };
 
 /* Any thread, any number of times. NEAP_EIO: it is not installed, or too old. The library stays in

@@ -1,4 +1,4 @@
-#include "runtime/curl.h"
+#include "base/curl.h"
 
 #include "base/error.h"
 
@@ -25,7 +25,8 @@ static const struct symbol symbols[] = {
     SYMBOL(easy_strerror),    SYMBOL(slist_append),        SYMBOL(slist_free_all),
     SYMBOL(multi_init),       SYMBOL(multi_cleanup),       SYMBOL(multi_setopt),
     SYMBOL(multi_add_handle), SYMBOL(multi_remove_handle), SYMBOL(multi_socket_action),
-    SYMBOL(multi_assign),     SYMBOL(multi_info_read),
+    SYMBOL(multi_assign),     SYMBOL(multi_info_read),     SYMBOL(multi_perform),
+    SYMBOL(multi_poll),
 };
 
 static int find_symbols(struct curl *curl, void *library, struct neap_error *err)
