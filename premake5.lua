@@ -209,11 +209,11 @@ if #sources("tests/support/*.c") > 0 then
   support = { "test-support" }
 end
 
-for _, f in ipairs(sources("tests/unit/*.c", "tests/store/*.c")) do
+for _, f in ipairs(sources("tests/unit/*.c", "tests/store/*.c", "tests/fault/*.c")) do
   program("unit-" .. path.getbasename(f), { f }, support)
     includedirs { "tests/support" }
     output("unit", path.getbasename(f))
-    links { "cmocka" }
+    links { "cmocka", "sqlite3" }
 end
 
 if #sources("tests/fuzz/*.c") > 0 then
