@@ -49,7 +49,11 @@ enum neap_code {
     NEAP_EIO = -6,       /* the system refused: file, memory of a script, thread */
     NEAP_ETIME = -7,     /* nothing happened in the time given */
     NEAP_EINTERNAL = -8, /* a bug in neap */
-    NEAP_EAGAIN = -9, /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
+    NEAP_EAGAIN = -9,  /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
+    NEAP_ENOSPC = -10, /* the store has no room: refused for now */
+    NEAP_ESTALE = -11, /* it is another attempt by now */
+    NEAP_ECONFLICT = -12, /* the state of the job or thing does not allow it; a key used for another
+                             request */
 };
 
 struct neap_error {
@@ -275,6 +279,78 @@ NEAP_API void neap_stats_free(struct neap_stats *stats);
  * When it returns NEAP_OK all starts are by the new one. Reloads on several threads go one by one.
  */
 NEAP_API int neap_reload(neap *n, struct neap_error *err);
+
+/* Questions and orders about jobs, queues, schedules and workers. Answers are documents in JSON;
+ * docs/documents.md says what is in them. Durations and times in params are text as in the INI. */
+enum neap_what {
+    NEAP_ASK_JOB,  /* id: the whole document of a job */
+    NEAP_ASK_WAIT, /* id, timeout_ms: its document once it has ended; NEAP_ETIME: as it is by then
+                    */
+    NEAP_ASK_JOBS, /* filter terms, limit, cursor, order=newest|oldest, wide=yes:
+                      {"jobs":[...],"next":cursor|null} */
+    NEAP_ASK_LOG,  /* id; offset. What it printed from there on, also in a running attempt:
+                      {"text","offset","next","ended"}. timeout_ms: waits so long for more */
+    NEAP_ASK_EXPLAIN, /* id: {"id","state","why","reasons":[...]}: why it does not run */
+    NEAP_ASK_CANCEL,  /* id: its document after that, as for the next three */
+    NEAP_ASK_RETRY,   /* id: one that has ended runs again; one that is due later is due now */
+    NEAP_ASK_DELETE,  /* id: forgets one that has ended: {"id","deleted":true} */
+    NEAP_ASK_EDIT,    /* id; priority, due (a time, a duration from now, or now) */
+    NEAP_ASK_BULK,    /* name: cancel, retry, delete or edit; filter terms or all=yes, dry_run=yes;
+                         {"matched","changed","skipped","dry_run"}. With edit priority=3 and due
+                         are what to set; the filter's is then written priority==3 or priority=>3 */
+    NEAP_ASK_QUEUES,
+    NEAP_ASK_QUEUE,        /* name */
+    NEAP_ASK_QUEUE_PAUSE,  /* name; it lasts over restarts, until resumed */
+    NEAP_ASK_QUEUE_RESUME, /* name */
+    NEAP_ASK_QUEUE_LIMITS, /* name; concurrency, rate, capacity: beat the configuration, also after
+                              a restart; "default" takes that away */
+    NEAP_ASK_TASKS,
+    NEAP_ASK_TASK, /* name */
+    NEAP_ASK_SCHEDULES,
+    NEAP_ASK_SCHEDULE,        /* name */
+    NEAP_ASK_SCHEDULE_RUN,    /* name: now, whatever its times are */
+    NEAP_ASK_SCHEDULE_PAUSE,  /* name; it lasts over restarts */
+    NEAP_ASK_SCHEDULE_RESUME, /* name */
+    NEAP_ASK_WORKERS,
+    NEAP_ASK_STATS,
+    NEAP_ASK_METRICS, /* Prometheus text, version 0.0.4 */
+    NEAP_ASK_STACK,   /* id, or 0 for all running jobs: Lua tracebacks of where they are */
+    NEAP_ASK_BACKUP,  /* name: path of a file that does not exist */
+};
+
+struct neap_param {
+    const char *name, *value;
+};
+
+struct neap_ask {
+    size_t size; /* sizeof(struct neap_ask) */
+    int what;    /* enum neap_what */
+    uint64_t id;
+    const char *name;
+    const struct neap_param *params; /* unknown names and bad values are NEAP_EINVAL */
+    size_t n_params;
+    int64_t timeout_ms; /* of WAIT and LOG; -1: for ever */
+};
+
+/* Valid only during the call. */
+struct neap_reply {
+    int code;         /* enum neap_code */
+    const char *text; /* the document, ends in NUL; NULL on an error */
+    size_t len;
+    const char *message; /* of an error; NULL: none */
+    const char *param;   /* the name of the params entry that is wrong, or NULL */
+};
+typedef void neap_reply_fn(void *user, const struct neap_reply *reply);
+
+/* Asks without waiting. `done` is called exactly once where this returns NEAP_OK, on the engine's
+ * thread or on the caller's before it returns; it must return soon and not call into the executor.
+ * Codes in the reply: NEAP_ENOENT: no such job, queue, task or schedule; NEAP_ECONFLICT: its state
+ * does not allow it (the job has ended, it runs); NEAP_EINVAL: a parameter; NEAP_ETIME: WAIT, with
+ * the document as it is; NEAP_ECLOSED: closing, or intake has ended; NEAP_EIO.
+ * An error is returned, and `done` not called, only before neap_start, once neap_close has begun,
+ * and for an ask of another size. */
+NEAP_API int neap_ask(neap *n, const struct neap_ask *ask, void *user, neap_reply_fn *done,
+                      struct neap_error *err);
 
 /* Ends intake and starts, for good; lets running jobs finish (and on_dead run) for at most
  * `timeout_ms` (negative: as configured), then stops the rest. Jobs that wait for jobs which will

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/engine_ask.h"
 #include "engine/engine_info.h"
 
 #include <stdlib.h>
@@ -77,6 +78,10 @@ void calls_ended(struct engine *e, const struct job *job, int state)
     waiters_take(e->waiters, job->id, &calls);
     for (struct list *at; (at = list_shift(&calls));) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
+        if (call->message.kind == ENGINE_CALL_ASK) {
+            ask_ended(e, ask_of(call), job, state);
+            continue;
+        }
         fill_result(call, job, state);
         call_answer(e, call, NEAP_OK);
     }
@@ -86,7 +91,7 @@ void calls_forget(struct engine *e, struct call *call)
 {
     if (!list_linked(&call->waiting))
         return;
-    if (call->message.kind == ENGINE_CALL_WAIT) {
+    if (call->message.kind == ENGINE_CALL_WAIT || call->message.kind == ENGINE_CALL_ASK) {
         waiters_remove(e->waiters, call);
         return;
     }
@@ -146,7 +151,10 @@ void calls_expire(struct engine *e)
         struct call *call = HEAP_ENTRY(node, struct call, timer);
         heap_pop(&e->timers);
         calls_forget(e, call);
-        call_answer(e, call, NEAP_ETIME);
+        if (call->message.kind == ENGINE_CALL_ASK)
+            ask_late(e, ask_of(call));
+        else
+            call_answer(e, call, NEAP_ETIME);
     }
 }
 
@@ -256,6 +264,9 @@ void call_take(struct engine *e, struct call *call)
         break;
     case ENGINE_CALL_DRAIN:
         drain_begin(e, call);
+        break;
+    case ENGINE_CALL_ASK:
+        ask_take(e, ask_of(call));
         break;
     default:
         call_config(e, call);

@@ -14,8 +14,7 @@ int info_state(const struct job *job)
     return job->state;
 }
 
-/* Why a job in line cannot run, or NULL. */
-static const char *held_by(struct engine *e, const struct job *job)
+const char *info_held(struct engine *e, const struct job *job)
 {
     const struct queue *q = queue_of(e, job->gate);
     if (job->claim || job_has_ended(job))
@@ -53,7 +52,7 @@ void info_fill(struct engine *e, const struct job *job, struct neap_job *out)
         .attempt = job->attempt,
         .submitted_ms = job->submitted_ms,
         .due_ms = job->where == JOB_DUE ? job->due.key : 0,
-        .held = held_by(e, job),
+        .held = info_held(e, job),
         .progress = job->claim ? job->claim->progress : -1,
     };
     memcpy(out->task, job->task->text, strlen(job->task->text) + 1);

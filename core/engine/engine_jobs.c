@@ -228,7 +228,7 @@ static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
     job_free(job);
 }
 
-static bool is_end(int state)
+bool state_is_end(int state)
 {
     return state == NEAP_COMPLETED || state == NEAP_DEAD || state == NEAP_CANCELLED;
 }
@@ -238,7 +238,7 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
 {
     const struct retry policy = policy_of(e, job);
     struct life life = job_next(job, o->kind, o->after_ms, &policy, e->now_ms, engine_random(e));
-    if (job->claim->cancelled && !is_end(life.state))
+    if (job->claim->cancelled && !state_is_end(life.state))
         life = (struct life){.state = NEAP_CANCELLED, .attempt = job->attempt};
     return life;
 }
@@ -261,7 +261,7 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     else if (life.state == NEAP_CANCELLED)
         count_out(e, job, life.state);
     job->attempt = life.attempt;
-    if (is_end(life.state))
+    if (state_is_end(life.state))
         end_job(e, job, life.state, o);
     else
         again(e, job, &life, o);
@@ -269,7 +269,7 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
 
 static void hold_if_waiting(struct engine *e, struct job *job)
 {
-    if (job && !is_end(job->state) && !catalogue_task(e->catalogue, job->task))
+    if (job && !state_is_end(job->state) && !catalogue_task(e->catalogue, job->task))
         job_hold(e, job);
 }
 
@@ -314,7 +314,7 @@ void job_given_back(struct engine *e, struct job *job)
 
 bool job_has_ended(const struct job *job)
 {
-    return is_end(job->state);
+    return state_is_end(job->state);
 }
 
 int job_cancel(struct engine *e, uint64_t id)

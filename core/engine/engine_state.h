@@ -199,6 +199,7 @@ void job_given_back(struct engine *e, struct job *job); /* by a worker; it has n
 int job_cancel(struct engine *e, uint64_t id);
 void job_cancel_waiting(struct engine *e, struct job *job); /* it is in line or on hold */
 bool job_has_ended(const struct job *job);
+bool state_is_end(int state); /* completed, dead or cancelled */
 
 /* engine_waiting.c */
 void expiry_watch(struct engine *e, const struct job *job);

@@ -1,0 +1,114 @@
+/* Questions of neap_ask about single jobs, and the way of all of them. */
+#include "engine/engine_ask.h"
+
+#include "base/error.h"
+#include "engine/engine_doc.h"
+#include "engine/engine_info.h"
+#include "model/doc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void ask_answer(struct engine *e, struct ask *ask, int rc)
+{
+    call_answer(e, &ask->call, rc);
+}
+
+void ask_refuse(struct engine *e, struct ask *ask, int rc, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(ask->message, sizeof ask->message, format, args);
+    va_end(args);
+    ask->call.reply.len = 0;
+    ask_answer(e, ask, rc);
+}
+
+struct job *ask_job(struct engine *e, struct ask *ask)
+{
+    struct job *job = e->ops->get(e->store, ask->call.id);
+    char id[NEAP_ID_CHARS + 1];
+    if (job)
+        return job;
+    neap_id_text(ask->call.id, id);
+    ask_refuse(e, ask, NEAP_ENOENT, "no such job: %s", id);
+    return NULL;
+}
+
+static void answer_with(struct engine *e, struct ask *ask, const struct job *job, int rc)
+{
+    doc_job(e, job, info_state(job), true, &ask->call.reply);
+    ask_answer(e, ask, rc);
+}
+
+static void ask_about_job(struct engine *e, struct ask *ask)
+{
+    const struct job *job = ask_job(e, ask);
+    if (job)
+        answer_with(e, ask, job, NEAP_OK);
+}
+
+/* --- waiting ------------------------------------------------------------------------------------
+ */
+
+static void ask_wait(struct engine *e, struct ask *ask)
+{
+    const struct job *job = ask_job(e, ask);
+    if (!job)
+        return;
+    if (job_has_ended(job)) {
+        answer_with(e, ask, job, NEAP_OK);
+    } else {
+        waiters_add(e->waiters, &ask->call);
+        call_park(e, &ask->call);
+    }
+}
+
+void ask_ended(struct engine *e, struct ask *ask, const struct job *job, int state)
+{
+    doc_job(e, job, state, true, &ask->call.reply);
+    ask_answer(e, ask, NEAP_OK);
+}
+
+void ask_late(struct engine *e, struct ask *ask)
+{
+    const struct job *job = ask_job(e, ask);
+    if (job)
+        answer_with(e, ask, job, NEAP_ETIME);
+}
+
+/* --- orders -------------------------------------------------------------------------------------
+ */
+
+static void ask_cancel(struct engine *e, struct ask *ask)
+{
+    struct job *job = ask_job(e, ask);
+    if (!job)
+        return;
+    if (job_has_ended(job)) {
+        ask_refuse(e, ask, NEAP_ECONFLICT, "it has ended: %s", neap_state_name(job->state));
+        return;
+    }
+    e->ops->pin(e->store, job); /* its document is to be read once more */
+    job_cancel(e, ask->call.id);
+    answer_with(e, ask, job, NEAP_OK);
+    e->ops->unpin(e->store, job);
+}
+
+void ask_take(struct engine *e, struct ask *ask)
+{
+    switch (ask->what) {
+    case NEAP_ASK_JOB:
+        ask_about_job(e, ask);
+        break;
+    case NEAP_ASK_WAIT:
+        ask_wait(e, ask);
+        break;
+    case NEAP_ASK_CANCEL:
+        ask_cancel(e, ask);
+        break;
+    default:
+        ask_stats(e, ask);
+        break;
+    }
+}

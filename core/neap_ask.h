@@ -1,0 +1,11 @@
+/* Checking what neap_ask is asked; on the caller's thread. */
+#ifndef NEAP_ASK_H
+#define NEAP_ASK_H
+
+#include "engine/ask.h"
+
+/* Fills `ask` from the request. False: ask->message (and ask->param) says what is wrong. */
+bool ask_read(struct ask *ask, const struct neap_ask *request);
+void ask_free(struct ask *ask);
+
+#endif
