@@ -198,7 +198,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         return rc;
     const struct engine_env env = {
         .worker = &n->worker,
-        .store = &store_memory,
+        .url = options->flags & NEAP_MEMORY ? "memory" : n->config->store_url,
         .signal = options->signal,
         .user = n,
         .deliver = on_deliver,
@@ -215,7 +215,7 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
     if (!options || options->size != sizeof *options)
         return error_set(err, NEAP_EINVAL, "options.size is not that of this libneap (%s)",
                          NEAP_VERSION);
-    if (options->flags & ~(unsigned)NEAP_SERVICE)
+    if (options->flags & ~(unsigned)(NEAP_SERVICE | NEAP_MEMORY))
         return error_set(err, NEAP_EINVAL, "options.flags: %#x is unknown", options->flags);
     const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)

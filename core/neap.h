@@ -51,9 +51,9 @@ enum neap_code {
     NEAP_EINTERNAL = -8, /* a bug in neap */
     NEAP_EAGAIN = -9,  /* NEAP_NOWAIT was set and the full queue would have made the caller wait */
     NEAP_ENOSPC = -10, /* the store has no room: refused for now */
-    NEAP_ESTALE = -11, /* it is another attempt by now */
-    NEAP_ECONFLICT = -12, /* the state of the job or thing does not allow it; a key used for another
-                             request */
+    NEAP_ESTALE = -11, /* it is about an attempt that is not the job's any more */
+    NEAP_ECONFLICT = -12, /* the state of the job or thing does not allow it; or a key
+                             was used for another request */
 };
 
 struct neap_error {
@@ -95,6 +95,7 @@ struct neap_log_record {
 enum neap_flags {
     /* A daemon's defaults: a watch on plugins, 20 retries, a timeout of 1 h. Else none of them. */
     NEAP_SERVICE = 1,
+    NEAP_MEMORY = 2, /* the memory store, whatever [store] says */
 };
 
 struct neap_module { /* see neap_preload */
@@ -170,6 +171,19 @@ struct neap_retry {
 };
 enum neap_backoff { NEAP_EXPONENTIAL, NEAP_LINEAR, NEAP_FIXED };
 
+/* Where a job with the same key is there already, none is made: the submission's id is that job's.
+ * The key is made of the task, the queue aside, and of arguments or a text. */
+struct neap_unique {
+    const char *key;       /* this text instead of arguments; NULL: arguments */
+    const char *const *by; /* names of the arguments that count */
+    size_t n_by;           /* 0: all arguments */
+    int64_t within_ms;     /* only a job submitted so recently is in the way; 0: however long ago */
+    unsigned states;       /* bit n: one in enum neap_state n is; 0: all that have not ended */
+    int exact;             /* not 0: it must be the same request, else NEAP_ECONFLICT */
+};
+enum neap_after_failed { NEAP_AFTER_CANCEL, NEAP_AFTER_RUN };
+#define NEAP_AFTER_MAX 100000
+
 struct neap_request {
     const char *task;
     const void *args;               /* copied; NULL: no arguments */
@@ -183,14 +197,37 @@ struct neap_request {
     int64_t timeout_ms;             /* of each attempt; 0: the task's, -1: none */
     uint64_t tag;                   /* the caller's own number, comes back in the outcome */
     unsigned flags;
+    const struct neap_unique *unique; /* NULL: any number of the same */
+    const uint64_t *after; /* jobs that must have ended first: it is pending until then */
+    size_t n_after;
+    int after_failed; /* enum neap_after_failed: it is cancelled too, or runs, where one of them is
+                         dead or cancelled */
 };
 
-/* Submits a job. NEAP_OK: it is accepted and `*id` (may be NULL) is set; with when_full = drop and
- * a full queue `*id` is 0. Where a queue with when_full = block is full it waits its turn for room.
- * NEAP_ENOENT: no such task or queue; NEAP_EINVAL: something else in the request; NEAP_EFULL,
- * NEAP_EAGAIN: the queue; NEAP_ECLOSED: after neap_drain or while closing, also where it waited. */
+/* Submits a job. NEAP_OK: it is accepted, stored where the store is durable, and `*id` (may be
+ * NULL) is set; with when_full = drop and a full queue `*id` is 0. Where a queue with when_full =
+ * block is full it waits its turn for room. NEAP_ENOENT: no such task, queue, or job in `after`;
+ * NEAP_EINVAL: something else in the request; NEAP_EFULL, NEAP_EAGAIN: the queue; NEAP_ENOSPC: the
+ * disk; NEAP_ECONFLICT: see neap_unique; NEAP_ECLOSED: after neap_drain or while closing, also
+ * where it waited. */
 NEAP_API int neap_submit(neap *n, const struct neap_request *request, uint64_t *id,
                          struct neap_error *err);
+
+/* The answer to a submission; valid only during the call. */
+struct neap_submitted {
+    int code;            /* enum neap_code, as neap_submit returns */
+    uint64_t id;         /* 0: dropped */
+    int duplicate;       /* `id` is of the job that was there already (neap_unique) */
+    const char *message; /* why not; NULL with NEAP_OK */
+};
+typedef void neap_submitted_fn(void *user, const struct neap_submitted *answer);
+
+/* Submits without waiting for the answer. What is wrong with the request itself is returned at
+ * once; after NEAP_OK `done` is called once, on the caller's thread before this returns or on one
+ * of neap's; it must return soon and not call into the executor. room_ms: how long it may wait for
+ * room, then NEAP_EFULL; -1: for ever. */
+NEAP_API int neap_submit_start(neap *n, const struct neap_request *request, int64_t room_ms,
+                               void *user, neap_submitted_fn *done, struct neap_error *err);
 
 struct neap_outcome {
     uint64_t id, tag;

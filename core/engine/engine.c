@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "engine/engine_state.h"
 #include "model/json.h"
+#include "parts/running.h"
 #include "runtime/interrupt.h"
 #include "runtime/monitor.h"
 
@@ -17,13 +18,24 @@
 
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
-static const struct store_limits KEEP = {
-    .completed = 100000,
-    .dead = 100000,
-    .bytes = 64 * 1024 * 1024,
-    .completed_ms = INT64_C(24) * 60 * 60 * 1000,
-    .dead_ms = INT64_C(30) * 24 * 60 * 60 * 1000,
-};
+#define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
+
+static struct store_limits limits_of(const struct config *config)
+{
+    return (struct store_limits){
+        .completed = config->keep_completed.count,
+        .dead = config->keep_dead.count,
+        .bytes = KEEP_BYTES,
+        .completed_ms = config->keep_completed.age_ms,
+        .dead_ms = config->keep_dead.age_ms,
+    };
+}
+
+void engine_set_limits(struct engine *e)
+{
+    const struct store_limits limits = limits_of(e->config);
+    e->ops->limit(e->store, &limits);
+}
 
 static bool logs(const struct engine *e, int level)
 {
@@ -203,10 +215,12 @@ static void run_schedules(struct engine *e)
 /* Outcomes first: who is told that all jobs have ended finds them there. */
 static void send_answers(struct engine *e)
 {
-    if (!list_empty(&e->deliveries))
+    if (!list_empty(&e->deliveries) && !e->failed)
         e->env.deliver(e->env.user, &e->deliveries);
     for (struct list *at; (at = list_shift(&e->answers));) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
+        if (e->failed && call->rc == NEAP_OK)
+            call->rc = NEAP_EIO; /* nobody knows what of it is on the disk */
         call->done(call);
     }
 }
@@ -218,18 +232,6 @@ static void join_gone(struct engine *e)
         pools_gone(e, note->worker);
         free(note);
     }
-}
-
-static void commit(struct engine *e)
-{
-    struct neap_error err = {0, "the store failed"};
-    if (e->ops->commit(e->store, &err) != NEAP_OK)
-        e->failed = true;
-    if (!e->failed || e->told)
-        return;
-    e->told = true;
-    if (e->env.fatal)
-        e->env.fatal(e->env.user, err.message);
 }
 
 static void turn(struct engine *e)
@@ -249,9 +251,12 @@ static void turn(struct engine *e)
     jobs_expire(e);
     queues_turn(e);
     drain_turn(e);
-    calls_expire(e); /* after what answers them: a wait of no time may succeed */
-    dispatch(e);
-    commit(e);
+    calls_expire(e);  /* after what answers them: a wait of no time may succeed */
+    engine_commit(e); /* before anything of it starts */
+    if (!e->failed) {
+        dispatch(e);
+        engine_commit(e);
+    }
     send_answers(e);
     join_gone(e);
     e->ops->prune(e->store, e->now_ms);
@@ -267,8 +272,7 @@ static int64_t next_due_ns(const struct engine *e)
 {
     int64_t due_ms =
         least(index_next_due_ms(e->ops->index(e->store)), schedules_next_ms(&e->schedules));
-    if (heap_min(&e->expiries))
-        due_ms = least(due_ms, heap_min(&e->expiries)->key);
+    due_ms = least(due_ms, e->ops->next_expiry_ms(e->store));
     if (due_ms == INT64_MAX)
         return INT64_MAX;
     const int64_t now_ns = clock_read_ns(CLOCK_REALTIME);
@@ -283,6 +287,8 @@ static int64_t next_ns(const struct engine *e)
     int64_t timer_ms = heap_min(&e->timers) ? heap_min(&e->timers)->key : INT64_MAX;
     if (!list_empty(&e->drain_calls))
         timer_ms = least(timer_ms, e->drain_until_ms);
+    if (e->full)
+        timer_ms = least(timer_ms, e->full_look_ms);
     if (timer_ms < INT64_MAX / 1000000)
         next = least(next, timer_ms * 1000000);
     if (pools_busy(e))
@@ -314,6 +320,39 @@ static void *engine_main(void *arg)
     return NULL;
 }
 
+static void log_store(void *user, int level, const char *text)
+{
+    engine_log(user, level, NULL, "store: %s", text);
+}
+
+/* The crash table comes after the store, which keeps other processes out. */
+static int open_store(struct engine *e, struct neap_error *err)
+{
+    const char *path = strncmp(e->env.url, "sqlite:", 7) == 0 ? e->env.url + 7 : NULL;
+    const struct store_env env = {.path = path,
+                                  .limits = limits_of(e->config),
+                                  .window = (size_t)e->config->window,
+                                  .names = e->env.worker->names,
+                                  .gates = e->env.worker->gates,
+                                  .now_ms = e->now_ms,
+                                  .user = e,
+                                  .log = log_store};
+    if (path)
+        return error_set(err, NEAP_EIO, "%s: the sqlite store is not there yet", path);
+    e->ops = &store_memory;
+    int rc = e->ops->open(&e->store, &env, err);
+    if (rc || !e->ops->durable)
+        return rc;
+    char *running = mem_format("%s-running", path);
+    rc = running_open(&e->running, running, err);
+    free(running);
+    if (rc)
+        e->ops->close(e->store);
+    else
+        e->env.worker->running = e->running;
+    return rc;
+}
+
 int engine_new(struct engine **out, const struct engine_env *env, struct config *config,
                struct catalogue *catalogue, struct neap_error *err)
 {
@@ -321,8 +360,9 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
         return error_set(err, NEAP_ECONFIG, "%zu pools, more than %d", config->n_pools, POOLS_MAX);
     struct engine *e = mem_zero(1, sizeof *e);
     e->env = *env;
-    e->ops = env->store;
-    const int rc = e->ops->open(&e->store, "", &KEEP, err);
+    e->now_ms = clock_unix_ms();
+    e->config = config;
+    int rc = open_store(e, err);
     if (rc) {
         free(e);
         return rc;
@@ -339,12 +379,17 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     list_init(&e->answers);
     list_init(&e->gone);
     list_init(&e->ghosts);
-    e->now_ms = clock_unix_ms();
     e->mono_ms = e->started_ms = clock_mono_ms();
     e->random = (uint64_t)clock_mono_ns() | 1;
     pools_init(e);
     queues_follow(e);
     schedules_follow(&e->schedules, e->config, e->now_ms);
+    engine_recover(e);
+    if (e->failed) {
+        rc = error_set(err, NEAP_EIO, "the store failed at its first commit");
+        engine_free(e);
+        return rc;
+    }
     *out = e;
     return NEAP_OK;
 }
@@ -383,6 +428,11 @@ int engine_start(struct engine *engine, struct neap_error *err)
         return error_set(err, NEAP_EIO, "cannot start the engine's thread: %s", strerror(failed));
     engine->started = true;
     return NEAP_OK;
+}
+
+bool engine_is_durable(const struct engine *engine)
+{
+    return engine->ops->durable;
 }
 
 struct mailbox *engine_mailbox(struct engine *engine)
@@ -461,19 +511,18 @@ void engine_free(struct engine *engine)
     engine_rest(e);
     for (struct list *at; (at = list_shift(&e->deliveries));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
-    for (struct heap_node *node; (node = heap_pop(&e->expiries));)
-        free(HEAP_ENTRY(node, struct expiry, node));
     pools_close(e);
     waiters_free(e->waiters);
     queues_close(e);
     schedules_close(&e->schedules);
     e->ops->close(e->store);
+    running_close(e->running);
     heap_close(&e->timers);
-    heap_close(&e->expiries);
     catalogue_unref(e->catalogue);
     config_unref(e->config);
     mailbox_close(&e->mailbox);
-    free(e->held);
+    free(e->placed);
+    free(e->ended);
     free(e->tasks);
     free(e);
 }

@@ -23,8 +23,8 @@ void delivery_free(struct delivery *delivery);
 
 struct engine_env {
     struct worker_env *worker; /* its `engine` is set by engine_new */
-    const struct store_ops *store;
-    int signal; /* that interrupts workers; 0: SIGURG */
+    const char *url;           /* of the store: "memory" or "sqlite:PATH" */
+    int signal;                /* that interrupts workers; 0: SIGURG */
     void *user;
     void (*deliver)(void *user, struct list *deliveries); /* takes them over; the engine's thread */
     void (*fatal)(void *user, const char *text);          /* the engine's thread; may be NULL */
@@ -35,6 +35,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
                struct neap_error *err); /* takes references of its own */
 int engine_start(struct engine *engine, struct neap_error *err);
 struct mailbox *engine_mailbox(struct engine *engine); /* any thread */
+bool engine_is_durable(const struct engine *engine);
 /* Are there threads that are stuck in C and have not come back? Then what they use must stay: not
  * before engine_stop. */
 bool engine_is_haunted(const struct engine *engine);

@@ -164,8 +164,8 @@ void calls_expire(struct engine *e)
 static void call_room(struct engine *e, struct call *call)
 {
     struct queue *q = queue_of(e, call->job->gate);
-    if (!call->asker && e->draining) {
-        call_answer(e, call, NEAP_ECLOSED);
+    if (!call->asker && (e->draining || e->full)) {
+        call_answer(e, call, e->draining ? NEAP_ECLOSED : NEAP_ENOSPC);
         return;
     }
     atomic_fetch_add(&q->gate->blocked, 1); /* before the last look: who leaves now nudges */
@@ -216,6 +216,7 @@ static void call_config(struct engine *e, struct call *call)
     queues_follow(e);
     pools_resize(e);
     schedules_follow(&e->schedules, config, e->now_ms);
+    engine_set_limits(e);
     config_unref(old);
     call_answer(e, call, NEAP_OK);
 }
@@ -234,6 +235,9 @@ void call_take(struct engine *e, struct call *call)
         break;
     case ENGINE_CALL_ROOM:
         call_room(e, call);
+        break;
+    case ENGINE_CALL_SUBMIT:
+        submit_call(e, call);
         break;
     case ENGINE_CALL_STATE:
         call_state(e, call);

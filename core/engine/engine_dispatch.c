@@ -104,7 +104,7 @@ static bool may_run(struct engine *e, struct job *job)
         return true;
     e->ops->give_back(e->store, job, e->now_ms);
     if (expired)
-        job_cancel_waiting(e, job);
+        job_end_waiting(e, job, NEAP_CANCELLED);
     else
         job_hold(e, job);
     return false;

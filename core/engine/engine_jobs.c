@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/job_past.h"
 #include "model/life.h"
 #include "model/metrics.h"
 
@@ -12,33 +13,6 @@
 #include <string.h>
 
 #define JOB_LOG_MAX (64 * 1024)
-
-/* --- in --------------------------------------------------------------------------------------- */
-
-void job_accept(struct engine *e, struct job *job)
-{
-    struct neap_error err;
-    struct job *parent = job->parent ? e->ops->get(e->store, job->parent) : NULL;
-    struct queue *q = queue_of(e, job->gate);
-    struct task_row *task = task_row(e, job->task);
-    job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
-    if (e->ops->put(e->store, job, e->now_ms, &err)) {
-        e->failed = true;
-        engine_log(e, NEAP_ERROR, job, "store: %s", err.message);
-        gate_leave(job->gate);
-        job_free(job);
-        return;
-    }
-    e->total.submitted++;
-    q->counters.submitted++;
-    task->counters.submitted++;
-    e->live++;
-    q->live++;
-    task->live++;
-    expiry_watch(e, job);
-    if (parent && parent->claim)
-        claim_add_child(e, parent->claim, job);
-}
 
 /* --- out -------------------------------------------------------------------------------------- */
 
@@ -99,11 +73,12 @@ static bool tell(struct engine *e, struct job *job, int state, const struct outc
     return false;
 }
 
-static void run_on_dead(struct engine *e, const struct job *job)
+void run_on_dead(struct engine *e, struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
     const struct queue *q = queue_of(e, job->gate);
-    if (!info || !info->has_on_dead || !q->pools || e->drain_stopped || e->stopping)
+    job->owes_on_dead = info && info->has_on_dead && q->pools; /* if this process does not run it */
+    if (!job->owes_on_dead || e->drain_stopped || e->stopping || e->recovering)
         return;
     struct job *last = job_new(job->args, job->args_len);
     last->id = job->id;
@@ -122,9 +97,10 @@ static void run_on_dead(struct engine *e, const struct job *job)
     e->on_dead_runs++;
 }
 
+/* The store has it as ended: may be told, and the pointer may be gone. */
 static void end_job(struct engine *e, struct job *job, int state, struct outcome *outcome)
 {
-    struct neap_error err;
+    const uint64_t id = job->id;
     if (state == NEAP_COMPLETED) {
         job->result = outcome->result;
         job->result_len = outcome->result_len;
@@ -140,17 +116,14 @@ static void end_job(struct engine *e, struct job *job, int state, struct outcome
         run_on_dead(e, job);
     }
     const bool keep = tell(e, job, state, outcome);
-    if (e->ops->finish(e->store, job, state, keep, e->now_ms, &err))
-        e->failed = true;
+    e->ops->finish(e->store, job, outcome->token, state, keep, e->now_ms);
+    parent_ended(e, id, state);
 }
 
 static void again(struct engine *e, struct job *job, const struct life *life,
                   const struct outcome *outcome)
 {
-    struct neap_error err;
     gate_force(job->gate);
-    if (job->expires_ms && job->expires_ms <= e->now_ms)
-        expiry_watch(e, job); /* it passed while the job ran */
     if (outcome->kind == OUTCOME_HANDED_BACK) {
         e->ops->give_back(e->store, job, e->now_ms);
         return;
@@ -162,8 +135,7 @@ static void again(struct engine *e, struct job *job, const struct life *life,
         engine_log_failure(e, NEAP_WARN, job, outcome->generation, what);
     }
     job->due.key = life->due_ms;
-    if (e->ops->finish(e->store, job, life->state, true, e->now_ms, &err))
-        e->failed = true;
+    e->ops->finish(e->store, job, outcome->token, life->state, true, e->now_ms);
 }
 
 static void keep_log(struct job *job, struct outcome *outcome)
@@ -177,6 +149,17 @@ static void keep_log(struct job *job, struct outcome *outcome)
         memmove(log.data, log.data + over, log.len - over);
     job->log_len = (uint32_t)(log.len - over);
     job->log = mem_grow(log.data, job->log_len, 1);
+}
+
+static void keep_figures(struct job *job, const struct outcome *o)
+{
+    if (!o->started_ms)
+        return;
+    job->started_ms = o->started_ms;
+    job->run_ms = (uint32_t)(o->run_us / 1000);
+    job->cpu_ms = (uint32_t)(o->cpu_us / 1000);
+    job->bytes = o->bytes;
+    job->generation = o->generation;
 }
 
 static void count(struct engine *e, const struct job *job, const struct outcome *o, int state)
@@ -225,6 +208,9 @@ static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
     e->on_dead_runs--;
+    struct job *dead = e->ops->get(e->store, job->id);
+    if (dead && (o->kind != OUTCOME_HANDED_BACK || o->no_task))
+        e->ops->paid(e->store, dead);
     job_free(job);
 }
 
@@ -249,11 +235,13 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     calls_asker_ended(e, job->claim);
     claim_free(e, job->claim);
     if (o->error) {
+        job_past_add(job, o->error, o->started_ms, o->run_us / 1000);
         free(job->error);
         job->error = o->error;
         o->error = NULL;
     }
     keep_log(job, o);
+    keep_figures(job, o);
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
     if (o->started_ms)
@@ -273,16 +261,12 @@ static void hold_if_waiting(struct engine *e, struct job *job)
         job_hold(e, job);
 }
 
-void job_outcome(struct engine *e, struct outcome *outcome)
+static void free_outcome(struct outcome *outcome)
 {
-    struct job *job = outcome->job;
-    if (job->flags & JOB_ON_DEAD) {
-        on_dead_ended(e, job, outcome);
-    } else {
-        const uint64_t id = job->id;
-        attempt_ended(e, job, outcome); /* the job may be gone */
-        if (outcome->no_task)
-            hold_if_waiting(e, e->ops->get(e->store, id));
+    for (struct list *at; (at = list_shift(&outcome->children));) {
+        struct job *child = LIST_ENTRY(at, struct job, message.link);
+        gate_leave(child->gate);
+        job_free(child);
     }
     free(outcome->result);
     free(outcome->error);
@@ -290,18 +274,36 @@ void job_outcome(struct engine *e, struct outcome *outcome)
     free(outcome);
 }
 
+void job_outcome(struct engine *e, struct outcome *outcome)
+{
+    struct job *job = outcome->job;
+    if (!job->claim || job->token != outcome->token) {
+        engine_log(e, NEAP_WARN, job, "an outcome came late and is refused");
+    } else if (job->flags & JOB_ON_DEAD) {
+        on_dead_ended(e, job, outcome);
+    } else {
+        const uint64_t id = job->id;
+        attempt_ended(e, job, outcome); /* the job may be gone */
+        if (outcome->no_task)
+            hold_if_waiting(e, e->ops->get(e->store, id));
+    }
+    free_outcome(outcome);
+}
+
 /* --- cancelled ----------------------------------------------------------------------------------
  */
 
-void job_cancel_waiting(struct engine *e, struct job *job)
+void job_end_waiting(struct engine *e, struct job *job, int state)
 {
-    struct neap_error err;
+    const uint64_t id = job->id;
     if (gate_leave(job->gate))
         mailbox_nudge(&e->mailbox); /* this turn may be past the queues */
-    count_out(e, job, NEAP_CANCELLED);
-    const bool keep = tell(e, job, NEAP_CANCELLED, NULL);
-    if (e->ops->cancel(e->store, job, keep, e->now_ms, &err))
-        e->failed = true;
+    count_out(e, job, state);
+    if (state == NEAP_DEAD)
+        run_on_dead(e, job);
+    const bool keep = tell(e, job, state, NULL);
+    e->ops->end(e->store, job, state, keep, e->now_ms);
+    parent_ended(e, id, state);
 }
 
 void job_given_back(struct engine *e, struct job *job)
@@ -309,7 +311,7 @@ void job_given_back(struct engine *e, struct job *job)
     const bool cancelled = job->claim->cancelled;
     claim_give_back(e, job);
     if (cancelled)
-        job_cancel_waiting(e, job);
+        job_end_waiting(e, job, NEAP_CANCELLED);
 }
 
 bool job_has_ended(const struct job *job)
@@ -333,7 +335,7 @@ int job_cancel(struct engine *e, uint64_t id)
         worker_note(m->worker, WORKER_CANCEL, id);
         worker_stop_job(m->worker, id);
     } else {
-        job_cancel_waiting(e, job);
+        job_end_waiting(e, job, NEAP_CANCELLED);
     }
     return NEAP_OK;
 }

@@ -94,7 +94,7 @@ void queues_follow(struct engine *e)
         q->limits = (struct config_queue *)config_queue_find(e->config, q->gate->name);
         q->pools = pools_of(e, q->gate->name);
         rate_set(&q->rate, q->limits ? q->limits->rate_interval_ns : 0, clock_mono_ns());
-        index_queue(index, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
+        e->ops->set_ageing(e->store, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
         index_serve(index, (unsigned)i, q->pools);
         queue_refresh(e, q);
     }
@@ -121,9 +121,7 @@ static void fill_room(struct engine *e, struct queue *q)
             return;
         list_remove(at);
         atomic_fetch_sub(&q->gate->blocked, 1);
-        job_accept(e, call->job);
-        call->job = NULL;
-        call_answer(e, call, NEAP_OK);
+        submit_call(e, call);
     }
 }
 

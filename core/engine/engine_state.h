@@ -84,8 +84,9 @@ struct claim {
     char *progress_text;
 };
 
-struct expiry {
-    struct heap_node node; /* key: Unix ms; tie: the job's id */
+struct ended {
+    uint64_t id;
+    int state;
 };
 
 struct task_row {
@@ -98,7 +99,7 @@ struct engine {
     struct engine_env env;
     struct mailbox mailbox;
     pthread_t thread;
-    bool started, stopping, draining;
+    bool started, stopping, draining, recovering;
     bool stopped; /* its thread has ended: written by the thread that closes */
     const struct store_ops *ops;
     struct store *store;
@@ -110,15 +111,17 @@ struct engine {
     size_t n_pools;
     struct waiters *waiters;
     struct heap timers; /* calls with a deadline; monotonic ms */
-    struct heap expiries;
     struct schedules schedules;
-    uint64_t *held; /* ids of jobs whose task is gone: on hold in the store */
-    size_t n_held, cap_held;
     struct list idle_calls, drain_calls;
     int64_t drain_until_ms; /* monotonic */
     bool drain_stopped, drain_hurt, drained;
     struct list deliveries;
     struct list answers; /* calls to answer once the turn is committed */
+    uint64_t *placed;    /* jobs that hosts put in this turn: a full disk refuses them */
+    size_t n_placed, cap_placed;
+    struct ended *ended; /* while jobs are told that one they wait for has ended */
+    size_t n_ended, cap_ended;
+    struct running *running; /* the crash table of a durable store, or NULL */
     struct neap_counters total;
     struct task_row *tasks; /* by task_name index */
     size_t n_tasks;
@@ -133,6 +136,8 @@ struct engine {
     uint64_t ties;               /* makes keys of heaps unique */
     int64_t now_ms, latest_ms;   /* wall clock of this turn; the latest ever */
     int64_t mono_ms, started_ms; /* for all that is a duration */
+    bool full;                   /* the disk is: nothing more from hosts */
+    int64_t full_look_ms;        /* monotonic: when to see whether it still is */
     bool failed, told;           /* the store failed; and the host knows */
 };
 
@@ -192,17 +197,26 @@ void dispatch_recall_all(struct engine *e);
 void dispatch_recall(struct engine *e, struct member *m);    /* its line goes back to the store */
 void dispatch_take_back(struct engine *e, struct member *m); /* and what it has set aside, soon */
 
+/* engine_submit.c */
+void job_accept(struct engine *e, struct job *job); /* submitted, nobody asks what became of it */
+void submit_call(struct engine *e, struct call *call);       /* its job, which has its place */
+void parent_ended(struct engine *e, uint64_t id, int state); /* for those that wait for it */
+
+/* engine_commit.c */
+void engine_commit(struct engine *e);
+void engine_recover(struct engine *e); /* at the open: what an earlier process left */
+
 /* engine_jobs.c */
-void job_accept(struct engine *e, struct job *job); /* submitted: into the store */
 void job_outcome(struct engine *e, struct outcome *outcome);
 void job_given_back(struct engine *e, struct job *job); /* by a worker; it has not started */
 int job_cancel(struct engine *e, uint64_t id);
-void job_cancel_waiting(struct engine *e, struct job *job); /* it is in line or on hold */
+/* It is in line, pending or on hold; `state`: cancelled or dead. */
+void job_end_waiting(struct engine *e, struct job *job, int state);
+void run_on_dead(struct engine *e, struct job *job); /* it is dead, if its task has one */
 bool job_has_ended(const struct job *job);
 bool state_is_end(int state); /* completed, dead or cancelled */
 
 /* engine_waiting.c */
-void expiry_watch(struct engine *e, const struct job *job);
 void jobs_expire(struct engine *e);
 void job_hold(struct engine *e, struct job *job); /* in line: its task is gone */
 void jobs_unhold(struct engine *e);               /* after a new catalogue */
@@ -235,6 +249,7 @@ engine_log(struct engine *e, int level, const struct job *job, const char *forma
  */
 void engine_log_failure(struct engine *e, int level, const struct job *job, unsigned generation,
                         const char *what);
-double engine_random(struct engine *e); /* 0..1 */
+double engine_random(struct engine *e);   /* 0..1 */
+void engine_set_limits(struct engine *e); /* those of the config in force, to the store */
 
 #endif

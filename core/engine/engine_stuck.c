@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "parts/running.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ static struct outcome *outcome_for(struct job *job, int kind)
     struct outcome *outcome = mem_zero(1, sizeof *outcome);
     list_init(&outcome->children);
     outcome->job = job;
+    outcome->token = job->token;
     outcome->kind = kind;
     return outcome;
 }
@@ -46,6 +48,8 @@ static void take_claims(struct engine *e, struct member *m, uint64_t culprit)
             continue;
         }
         job_ref(job); /* the thread may look at it once more */
+        if (e->running)
+            running_end(e->running, job->running_slot);
         if (job->id == culprit)
             end_culprit(e, job);
         else

@@ -5,43 +5,7 @@
 
 #include <stdlib.h>
 
-#define EXPIRIES_SPARE                                                                             \
-    1024 /* how many of jobs that ended are kept at most, besides as many as live */
-
-/* --- expiry
- * --------------------------------------------------------------------------------------- */
-
-static bool can_expire(const struct engine *e, const struct heap_node *node)
-{
-    const struct job *job = e->ops->get(e->store, node->tie);
-    return job && !job_has_ended(job);
-}
-
-/* Entries of jobs that ended in time stay behind; this drops them now and then. */
-static void sweep(struct engine *e)
-{
-    struct heap old = e->expiries;
-    e->expiries = (struct heap){0};
-    for (struct heap_node *node; (node = heap_pop(&old));) {
-        if (can_expire(e, node))
-            heap_push(&e->expiries, node);
-        else
-            free(HEAP_ENTRY(node, struct expiry, node));
-    }
-    heap_close(&old);
-}
-
-void expiry_watch(struct engine *e, const struct job *job)
-{
-    if (!job->expires_ms)
-        return;
-    if (e->expiries.len > EXPIRIES_SPARE + 2 * e->live)
-        sweep(e);
-    struct expiry *expiry = mem_zero(1, sizeof *expiry);
-    expiry->node.key = job->expires_ms;
-    expiry->node.tie = job->id;
-    heap_push(&e->expiries, &expiry->node);
-}
+#define EXPIRED_STEP 64
 
 static void expire(struct engine *e, uint64_t id)
 {
@@ -51,44 +15,49 @@ static void expire(struct engine *e, uint64_t id)
     if (job->claim && !atomic_load_explicit(&job->started, memory_order_acquire))
         dispatch_recall(e, job->claim->member);
     if (!job->claim)
-        job_cancel_waiting(e, job);
+        job_end_waiting(e, job, NEAP_CANCELLED);
 }
 
 void jobs_expire(struct engine *e)
 {
-    for (struct heap_node *node; (node = heap_min(&e->expiries)) && node->key <= e->now_ms;) {
-        const uint64_t id = node->tie;
-        heap_pop(&e->expiries);
-        free(HEAP_ENTRY(node, struct expiry, node));
-        expire(e, id);
+    uint64_t ids[EXPIRED_STEP];
+    size_t count = EXPIRED_STEP;
+    while (count == EXPIRED_STEP && e->ops->next_expiry_ms(e->store) <= e->now_ms) {
+        count = e->ops->expired(e->store, e->now_ms, ids, EXPIRED_STEP);
+        for (size_t i = 0; i < count; i++)
+            expire(e, ids[i]);
     }
 }
 
-/* --- held
- * ----------------------------------------------------------------------------------------- */
-
 void job_hold(struct engine *e, struct job *job)
 {
-    if (e->n_held == e->cap_held) {
-        e->cap_held = e->cap_held ? e->cap_held * 2 : 16;
-        e->held = mem_grow(e->held, e->cap_held, sizeof *e->held);
-    }
-    e->held[e->n_held++] = job->id;
-    e->ops->hold(e->store, job);
     engine_log(e, NEAP_WARN, job, "held: no such task");
+    e->ops->hold(e->store, job);
+}
+
+struct held_tasks {
+    const struct engine *engine;
+    const struct task_name **back;
+    size_t count;
+};
+
+static void look_at_held(void *user, const struct task_name *task)
+{
+    struct held_tasks *held = user;
+    if (!catalogue_task(held->engine->catalogue, task))
+        return;
+    for (size_t i = 0; i < held->count; i++)
+        if (held->back[i] == task)
+            return;
+    held->back = mem_grow(held->back, held->count + 1, sizeof *held->back);
+    held->back[held->count++] = task;
 }
 
 void jobs_unhold(struct engine *e)
 {
-    size_t left = 0;
-    for (size_t i = 0; i < e->n_held; i++) {
-        struct job *job = e->ops->get(e->store, e->held[i]);
-        if (!job || job->where != JOB_HELD)
-            continue;
-        if (catalogue_task(e->catalogue, job->task))
-            e->ops->unhold(e->store, job, e->now_ms);
-        else
-            e->held[left++] = e->held[i];
-    }
-    e->n_held = left;
+    struct held_tasks held = {.engine = e};
+    e->ops->each_held(e->store, &held, look_at_held);
+    for (size_t i = 0; i < held.count; i++)
+        e->ops->unhold(e->store, held.back[i], e->now_ms);
+    free(held.back);
 }

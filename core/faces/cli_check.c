@@ -33,7 +33,7 @@ static int report(struct check *c)
 int cli_check(const struct cli_args *args)
 {
     struct check c = {0};
-    const struct session_plan plan = {.flags = NEAP_SERVICE,
+    const struct session_plan plan = {.flags = NEAP_SERVICE | NEAP_MEMORY,
                                       .system_config = true,
                                       .operand = args->n_operands ? args->operands[0] : NULL,
                                       .on_problem = print_problem};

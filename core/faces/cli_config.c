@@ -15,7 +15,7 @@ int cli_config(const struct cli_args *args)
 {
     struct session s;
     struct output out;
-    const struct session_plan plan = {.flags = NEAP_SERVICE, .system_config = true};
+    const struct session_plan plan = {.flags = NEAP_SERVICE | NEAP_MEMORY, .system_config = true};
     output_open(&out, NULL);
     const int status = session_open(&s, args, &plan);
     if (status == CLI_OK)

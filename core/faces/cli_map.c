@@ -305,7 +305,8 @@ int cli_map(const struct cli_args *args)
         return status;
     output_open(&m.output, &m.signals);
     stopper_init(&m.stopper);
-    const struct session_plan plan = {.log = true, .operand = args->operands[0]};
+    const struct session_plan plan = {
+        .flags = NEAP_MEMORY, .log = true, .operand = args->operands[0]};
     status = session_open(&m.session, args, &plan);
     if (status == CLI_OK)
         status = execute(&m);

@@ -261,7 +261,8 @@ int cli_run(const struct cli_args *args)
     r.rows = cli_value(args, "output") != NULL;
     output_open(&r.output, &r.signals);
     stopper_init(&r.stopper);
-    const struct session_plan plan = {.log = true, .operand = args->operands[0]};
+    const struct session_plan plan = {
+        .flags = NEAP_MEMORY, .log = true, .operand = args->operands[0]};
     int status = session_open(&r.session, args, &plan);
     if (status == CLI_OK)
         status = execute(&r);

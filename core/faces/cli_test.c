@@ -123,7 +123,7 @@ static int run_specs(struct test *t, const struct cli_args *args)
 int cli_test(const struct cli_args *args)
 {
     struct test t = {.tap = cli_value(args, "output") != NULL};
-    const struct session_plan plan = {.flags = 0};
+    const struct session_plan plan = {.flags = NEAP_MEMORY};
     output_open(&t.output, NULL);
     int status = session_open(&t.session, args, &plan);
     if (status == CLI_OK)

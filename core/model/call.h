@@ -22,6 +22,7 @@ enum engine_message {
     ENGINE_CALL_WAIT,    /* until job `id` has ended; deadline_ms. A job that asks gives up its slot
                             meanwhile */
     ENGINE_CALL_ROOM,    /* until its queue takes `job`, which is then submitted */
+    ENGINE_CALL_SUBMIT,  /* `job`, which has its place in its queue */
     ENGINE_CALL_STATE,   /* of job `id` */
     ENGINE_CALL_GET,     /* more of it, for hosts: user is a struct neap_job */
     ENGINE_CALL_LOG,     /* what it printed, into `reply` */
@@ -44,7 +45,7 @@ enum engine_message {
 struct call {
     struct message message;
     uint64_t id;
-    struct job *job;   /* ROOM: the job to submit, the engine's once answered NEAP_OK */
+    struct job *job;   /* ROOM, SUBMIT: the job, the engine's unless the answer leaves it here */
     struct job *asker; /* the running job that asks, or NULL */
     bool lends;  /* WAIT, ROOM: the asker does nothing else meanwhile, so it lends slot and place */
     bool late;   /* RETURN: at once, beyond the limits: what it waits for ran out of time */
@@ -52,7 +53,9 @@ struct call {
     int64_t deadline_ms; /* Unix ms; INT64_MAX: none */
     void *user;
     /* the answer */
-    int rc; /* enum neap_code; WAIT: NEAP_OK, NEAP_ENOENT, NEAP_ETIME */
+    int rc; /* enum neap_code; WAIT: NEAP_OK, NEAP_ENOENT, NEAP_ETIME. ROOM, SUBMIT: `id` is that of
+               the job, or of its duplicate; if refused `reply` says why, a text with its NUL */
+    bool duplicate; /* ROOM, SUBMIT: the job was there already */
     int state;
     struct buf reply; /* WAIT: the result; STATS */
     bool has_result;
@@ -80,7 +83,8 @@ struct progress {
 struct outcome {
     struct message message;
     struct job *job;
-    int kind; /* enum outcome_kind */
+    uint32_t token; /* of the claim that it is the outcome of */
+    int kind;       /* enum outcome_kind */
     int64_t after_ms;
     void *result; /* MessagePack; NULL: nil; passes to the engine */
     uint32_t result_len;

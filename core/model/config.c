@@ -62,6 +62,7 @@ static void free_records(struct config *config)
     free(config->tasks);
     free(config->schedules);
     strings_free(config->plugins);
+    free(config->store_url);
 }
 
 struct config *config_ref(struct config *config)

@@ -63,14 +63,22 @@ struct config_schedule {
     char *origin; /* FILE:LINE */
 };
 
+struct config_keep { /* of jobs that have ended */
+    int64_t age_ms;  /* 0: any */
+    int64_t count;   /* 0: any number; -1: none is kept */
+};
+
 struct config {
     char **plugins;   /* directories as to be opened, NULL-terminated; empty: none configured */
     bool plugins_set; /* somebody named them: a missing one is an error */
     int64_t drain_ms;
     bool watch;
-    int64_t max_children;      /* running at once, of neap.exec; `auto` is resolved */
-    int64_t grace_ms;          /* by which code may outlive its end before its worker is replaced */
-    int64_t max_stuck;         /* workers that may be replaced so before the process gives up */
+    int64_t max_children; /* running at once, of neap.exec; `auto` is resolved */
+    int64_t grace_ms;     /* by which code may outlive its end before its worker is replaced */
+    int64_t max_stuck;    /* workers that may be replaced so before the process gives up */
+    char *store_url;      /* "memory" or "sqlite:PATH", as to be opened */
+    struct config_keep keep_completed, keep_dead;
+    int64_t window;            /* jobs of a queue in memory, where the store is durable */
     int log_level;             /* enum neap_level */
     int log_format;            /* enum config_log_format */
     struct config_pool *pools; /* at least one: [pool default] stands where none is given */

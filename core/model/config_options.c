@@ -237,6 +237,38 @@ static const struct option schedule_options[] = {
      .help = "The job's arguments. ` ;` would start a comment: write `\\u003b` for a semicolon."},
 };
 
+static const struct option store_options[] = {
+    {.key = "url",
+     .type = OPTION_STORE,
+     .flags = OPTION_RESTART,
+     .fallback = "memory",
+     FIELD(struct config, store_url),
+     .help =
+         "Where jobs live: `sqlite:PATH` is one file that survives crashes (beside it PATH-wal, "
+         "PATH-running and PATH-ballast), `memory` forgets all at the end. `run` and `map` "
+         "always use memory."},
+    {.key = "keep_completed",
+     .type = OPTION_KEEP,
+     .fallback = "24h, 100000",
+     FIELD(struct config, keep_completed),
+     .help = "How long, and how many, jobs that completed or were cancelled are remembered, with "
+             "result and log."},
+    {.key = "keep_dead",
+     .type = OPTION_KEEP,
+     .fallback = "30d, 100000",
+     FIELD(struct config, keep_dead),
+     .help = "Likewise for dead jobs."},
+    {.key = "window",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_RESTART,
+     .fallback = "10000",
+     .min = 4,
+     .max = 10000000,
+     FIELD(struct config, window),
+     .help = "Jobs of one queue, and delayed ones, that are held in memory. What waits behind them "
+             "is read from the file when its turn comes near."},
+};
+
 static const struct option log_options[] = {
     {.key = "level",
      .type = OPTION_CHOICE,
@@ -288,6 +320,10 @@ const struct section_kind section_kinds[SECTIONS] = {
      OPTIONS(schedule_options),
      .record_size = sizeof(struct config_schedule),
      .help = "A job that `neap serve` submits on time."},
+    {.name = "store",
+     .number = SECTION_STORE,
+     OPTIONS(store_options),
+     .help = "Where jobs live, and what is remembered of them."},
     {.name = "log",
      .number = SECTION_LOG,
      OPTIONS(log_options),

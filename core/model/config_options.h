@@ -23,7 +23,9 @@ enum option_type {
     OPTION_QUEUES,
     OPTION_QUEUE,
     OPTION_TASK,
-    OPTION_CRON, /* from here on in struct config_schedule or config_task, by name */
+    OPTION_STORE, /* char *: "memory" or "sqlite:PATH"; relative to the file */
+    OPTION_KEEP,  /* struct config_keep: how long, how many */
+    OPTION_CRON,  /* from here on in struct config_schedule or config_task, by name */
     OPTION_ZONE,
     OPTION_JSON,
     OPTION_CONFIG,
@@ -52,9 +54,10 @@ enum section_number {
     SECTION_QUEUE,
     SECTION_TASK,
     SECTION_SCHEDULE,
+    SECTION_STORE,
     SECTION_LOG
 };
-#define SECTIONS 6
+#define SECTIONS 7
 
 struct section_kind {
     const char *name, *argument; /* "NAME" or "PATTERN"; NULL: there is one such section */

@@ -105,6 +105,9 @@ static bool same_field(const struct option *option, const void *a, const void *b
     if (option->type == OPTION_PATHS)
         return same_list(*(char ***)(void *)((char *)a + option->offset),
                          *(char ***)(void *)((char *)b + option->offset));
+    if (option->type == OPTION_STORE)
+        return strcmp(*(char *const *)(const void *)((const char *)a + option->offset),
+                      *(char *const *)(const void *)((const char *)b + option->offset)) == 0;
     return value_integer(option, a, 0) == value_integer(option, b, 0);
 }
 

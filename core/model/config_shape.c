@@ -31,6 +31,9 @@ static const char *const shapes[] = {
     [OPTION_QUEUES] = "names of queues, or *",
     [OPTION_QUEUE] = "the name of a queue (letters, digits, _ and -, at most 40)",
     [OPTION_TASK] = "the name of a task (such as mail.send; at most 40 bytes)",
+    [OPTION_STORE] = "memory or sqlite:PATH",
+    [OPTION_KEEP] =
+        "a duration and a number (such as 24h, 100000); either may be none, 0 keeps none",
     [OPTION_CRON] = "a cron expression",
     [OPTION_ZONE] = "a time zone",
     [OPTION_JSON] = "JSON",

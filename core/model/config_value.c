@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "model/config.h"
 #include "model/config_file.h"
+#include "model/config_store.h"
 #include "model/json.h"
 
 #include <math.h>
@@ -439,6 +440,10 @@ bool value_store(const struct value_env *env, const struct option *option, void 
     case OPTION_QUEUE:
     case OPTION_TASK:
         return store_text(option, record, text, why);
+    case OPTION_STORE:
+        return config_store_url(env, option, record, text, why);
+    case OPTION_KEEP:
+        return config_store_keep(option, record, text, why);
     case OPTION_CRON:
         return store_cron(record, text, why);
     case OPTION_ZONE:

@@ -16,6 +16,14 @@ uint64_t id_next(struct id_source *source, int64_t now_ms)
     return next;
 }
 
+void id_after(struct id_source *source, uint64_t id)
+{
+    uint64_t last = atomic_load_explicit(&source->last, memory_order_relaxed);
+    while (last < id && !atomic_compare_exchange_weak_explicit(
+                            &source->last, &last, id, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 /* Crockford's: no I, L, O, U. Ascending in ASCII, so texts sort as their numbers do. */
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

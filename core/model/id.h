@@ -14,4 +14,7 @@ struct id_source {
 /* Any thread. Greater than every id taken before it, also when the clock steps back. */
 uint64_t id_next(struct id_source *source, int64_t now_ms);
 
+/* Ids from now on are greater than this one. */
+void id_after(struct id_source *source, uint64_t id);
+
 #endif

@@ -33,6 +33,9 @@ void job_free(struct job *job)
                  atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1))
         return;
     free(job->retry);
+    free(job->unique);
+    free(job->after);
+    free(job->past);
     free(job->error);
     free(job->result);
     free(job->log);
@@ -75,5 +78,28 @@ struct job_error *job_error_copy(const struct job_error *error)
 size_t job_extra_bytes(const struct job *job)
 {
     const size_t error = job->error ? sizeof *job->error + job->error->text_bytes : 0;
-    return (size_t)job->args_len + job->result_len + job->log_len + error;
+    return (size_t)job->args_len + job->result_len + job->log_len + job->past_len + error;
+}
+
+struct job_after *job_after_new(const uint64_t *ids, size_t count, int on_failure)
+{
+    assert(count <= JOB_AFTER_MAX);
+    struct job_after *after = mem_alloc(sizeof *after + count * sizeof *ids);
+    *after = (struct job_after){.count = (uint32_t)count, .on_failure = (uint8_t)on_failure};
+    memcpy(after->ids, ids, count * sizeof *ids);
+    return after;
+}
+
+void job_reset(struct job *job)
+{
+    free(job->result);
+    free(job->error);
+    job->result = NULL;
+    job->error = NULL;
+    job->result_len = 0;
+    job->attempt = 0;
+    job->crashes = 0;
+    job->owes_on_dead = false;
+    job->finished_ms = job->started_ms = 0;
+    job->due.key = 0;
 }

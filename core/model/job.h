@@ -29,6 +29,25 @@ struct retry {
 };
 #define RETRY_UNSET ((struct retry){-1, -1, -1, -1, -1})
 
+#define JOB_KEY_BYTES 16
+
+/* What may be there only once. */
+struct job_unique {
+    unsigned char key[JOB_KEY_BYTES];
+    uint8_t states; /* bit n: a job with this key in enum neap_state n is in the way of a new one */
+    bool exact;     /* and must then be the same request (an Idempotency-Key) */
+    int64_t within_ms; /* only so long after its submission; 0: always */
+};
+
+/* The jobs that must have ended first. One allocation. */
+struct job_after {
+    uint32_t count;     /* of ids */
+    uint32_t waiting;   /* of them have not ended: the engine's to change */
+    uint8_t on_failure; /* enum after_policy: where one is dead or cancelled */
+    uint64_t ids[];
+};
+enum after_policy { AFTER_CANCEL, AFTER_RUN };
+
 /* What ended an attempt badly. One allocation, freed with free(). */
 struct job_error {
     const char *code;                /* error args timeout memory stuck crash; static text */
@@ -48,7 +67,8 @@ enum job_where {
     JOB_DUE,     /* in the index: `due` in the heap of due times */
     JOB_LINED,   /* in the index: `place` in a FIFO */
     JOB_SORTED,  /* in the index: `due` in a queue's heap */
-    JOB_HELD,    /* in the store, in no line */
+    JOB_HELD,    /* in the store, in no line: its task is gone */
+    JOB_WAITS,   /* in the store, in no line: pending */
     JOB_KEPT,    /* in the store, ended: `place` in a retention list */
     JOB_PINNED,  /* in the store, ended, readable while pinned, to be kept after */
     JOB_LEAVING, /* in the store, ended, readable while pinned, to be forgotten after */
@@ -63,16 +83,20 @@ struct job {
     struct gate *gate;                /* its queue */
     int64_t submitted_ms, expires_ms; /* expires 0: never */
     struct retry *retry;              /* submit's own policy, or NULL; owned */
+    struct job_unique *unique;        /* NULL: not unique; owned */
+    struct job_after *after;          /* NULL: waits for nobody; owned */
     int64_t timeout_ms;               /* submit's own; 0: none, -1: the task's */
     uint32_t args_len;                /* 0: no arguments */
     /* Set by the engine before a claim. */
     uint32_t attempt;        /* 1 for the first */
     int64_t available_ms;    /* since when it could run; 0: the store sets it at put */
+    uint32_t token;          /* how often it was claimed: tells this claim from a stale one */
     struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
     int8_t rank;             /* priority as aged by then: its order in a worker's line */
     /* Fixed at submit, again. */
     int8_t priority;
     uint8_t flags;
+    uint32_t running_slot; /* in the crash table, while it runs; its worker's */
     /* Shared: the worker says "started", the engine reads it for the job's state. */
     atomic_bool started;
     /* The engine's alone from here. */
@@ -90,6 +114,15 @@ struct job {
     char *log;              /* the last 64 KiB that the attempts printed; owned, or NULL */
     uint32_t result_len, log_len;
     int64_t finished_ms;
+    uint8_t crashes;   /* of the process, while it ran */
+    bool owes_on_dead; /* it is dead, and on_dead has not run to its end */
+    bool dirty;        /* a durable store's: noted for its next commit */
+    /* Of the last attempt that ended. */
+    int64_t started_ms; /* 0: none */
+    uint32_t run_ms, cpu_ms, generation;
+    uint64_t bytes;
+    void *past; /* attempts that failed (job_past.h): MessagePack; owned, or NULL */
+    uint32_t past_len;
     unsigned char args[];
 };
 
@@ -103,6 +136,12 @@ void job_free(struct job *job); /* gives up one's own; NULL is fine */
 struct job_error *job_error_new(const char *code, int attempt, const char *message,
                                 size_t message_len, const char *traceback, size_t traceback_len);
 struct job_error *job_error_copy(const struct job_error *error);
+
+/* As it was submitted: no attempts, no result, no error. */
+void job_reset(struct job *job);
+
+#define JOB_AFTER_MAX 100000 /* jobs that one may wait for */
+struct job_after *job_after_new(const uint64_t *ids, size_t count, int on_failure);
 
 /* Bytes it holds besides the record itself: arguments, result, log and error. */
 size_t job_extra_bytes(const struct job *job);

@@ -127,6 +127,11 @@ bool gate_enter(struct gate *gate)
     return false;
 }
 
+void gate_restore(struct gate *gate, int64_t count)
+{
+    atomic_fetch_add(&gate->waiting, count);
+}
+
 void gate_force(struct gate *gate)
 {
     atomic_fetch_add(&gate->waiting, 1);

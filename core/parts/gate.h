@@ -39,7 +39,8 @@ unsigned gates_count(struct gates *gates);
  *
  * A submitter that waits for room must count itself in `blocked` first and try gate_enter once more
  * before it sleeps: so either it sees the place, or gate_leave sees it. */
-bool gate_enter(struct gate *gate); /* takes a place; false: full, nothing taken */
+bool gate_enter(struct gate *gate);                  /* takes a place; false: full, nothing taken */
+void gate_restore(struct gate *gate, int64_t count); /* so many wait since an earlier process */
 void gate_force(struct gate *gate); /* takes one whatever the capacity (retries, hand-backs) */
 /* A job is turned away: counts it. True: as dropped, for the queue's policy says so; false: as
  * rejected. */

@@ -92,45 +92,54 @@ void job_table_each(const struct job_table *table, void (*each)(struct job *job)
     }
 }
 
-/* The scan keeps the least `max` ids seen so far in a heap with the greatest on top. */
+/* The scan keeps the first `max` jobs seen so far in a heap with the last of them on top. Newest
+ * first, the rank of an id is its complement. */
 
-static void sift_down(struct job **heap, size_t len, struct job *job)
+static uint64_t rank_of(const struct job *job, uint64_t flip)
+{
+    return job->id ^ flip;
+}
+
+static void sift_down(struct job **heap, size_t len, struct job *job, uint64_t flip)
 {
     size_t at = 0;
     for (size_t child; (child = 2 * at + 1) < len; at = child) {
-        if (child + 1 < len && heap[child + 1]->id > heap[child]->id)
+        if (child + 1 < len && rank_of(heap[child + 1], flip) > rank_of(heap[child], flip))
             child++;
-        if (heap[child]->id <= job->id)
+        if (rank_of(heap[child], flip) <= rank_of(job, flip))
             break;
         heap[at] = heap[child];
     }
     heap[at] = job;
 }
 
-static void sift_up(struct job **heap, size_t at, struct job *job)
+static void sift_up(struct job **heap, size_t at, struct job *job, uint64_t flip)
 {
-    for (; at && heap[(at - 1) / 2]->id < job->id; at = (at - 1) / 2)
+    for (; at && rank_of(heap[(at - 1) / 2], flip) < rank_of(job, flip); at = (at - 1) / 2)
         heap[at] = heap[(at - 1) / 2];
     heap[at] = job;
 }
 
-size_t job_table_scan(const struct job_table *table, uint64_t after, struct job **out, size_t max)
+size_t job_table_scan(const struct job_table *table, const struct job_scan *scan, struct job **out,
+                      size_t max)
 {
+    const uint64_t flip = scan->newest_first ? UINT64_MAX : 0;
+    const uint64_t after = scan->after ? scan->after ^ flip : 0;
     size_t len = 0;
     for (size_t i = 0; max && i < table->n_buckets; i++) {
         for (struct job *job = table->buckets[i]; job; job = job->next_by_id) {
-            if (job->id <= after)
+            if (rank_of(job, flip) <= after || (scan->wanted && !scan->wanted(scan->user, job)))
                 continue;
             if (len < max)
-                sift_up(out, len++, job);
-            else if (job->id < out[0]->id)
-                sift_down(out, len, job);
+                sift_up(out, len++, job, flip);
+            else if (rank_of(job, flip) < rank_of(out[0], flip))
+                sift_down(out, len, job, flip);
         }
     }
-    for (size_t left = len; left > 1; left--) { /* the greatest to the end */
-        struct job *greatest = out[0];
-        sift_down(out, left - 1, out[left - 1]);
-        out[left - 1] = greatest;
+    for (size_t left = len; left > 1; left--) { /* the last to the end */
+        struct job *last = out[0];
+        sift_down(out, left - 1, out[left - 1], flip);
+        out[left - 1] = last;
     }
     return len;
 }

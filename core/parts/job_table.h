@@ -3,6 +3,7 @@
 #ifndef PARTS_JOB_TABLE_H
 #define PARTS_JOB_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,15 @@ void job_table_add(struct job_table *table, struct job *job); /* its id must be 
 void job_table_remove(struct job_table *table, struct job *job);
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 
-/* Jobs in order of id after `after`, at most `max`, into `out`; returns how many. Looks at all. */
-size_t job_table_scan(const struct job_table *table, uint64_t after, struct job **out, size_t max);
+struct job_scan {
+    uint64_t after;    /* begins behind this id; 0: at the first */
+    bool newest_first; /* in descending order of ids */
+    bool (*wanted)(const void *user, const struct job *job); /* NULL: all are */
+    const void *user;
+};
+/* Jobs in order of id, at most `max`, into `out`; returns how many. Looks at all. */
+size_t job_table_scan(const struct job_table *table, const struct job_scan *scan, struct job **out,
+                      size_t max);
 
 /* Each job once, in no order; `each` may free it. */
 void job_table_each(const struct job_table *table, void (*each)(struct job *job));

@@ -1,19 +1,26 @@
-/* Jobs in memory: the index is the line, a table finds them by id, two lists keep what has ended.
- */
+/* Jobs in memory: the index is the line, a table finds them by id, lists keep what is on hold and
+ * what has ended. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "parts/edges.h"
 #include "parts/index.h"
 #include "parts/job_table.h"
+#include "parts/notes.h"
 #include "parts/store.h"
+#include "parts/uniques.h"
 
 /* Jobs of one kind of end, the oldest first. */
 struct kept {
     struct list jobs;
-    size_t count, max;
-    int64_t max_ms;
+    int64_t count, max, max_ms;
 };
+
+struct expiry {            /* of a job that may have ended since */
+    struct heap_node node; /* key: Unix ms; tie: the job's id */
+};
+#define EXPIRIES_SPARE 1024 /* of jobs that ended, besides as many as there are jobs */
 
 /* Owner: the engine. */
 struct store {
@@ -22,7 +29,12 @@ struct store {
     size_t counts[NEAP_STATES];   /* claimed jobs as running */
     struct kept completed, dead;  /* cancelled ones are among the completed */
     size_t kept_bytes, max_bytes; /* of both */
-    int64_t now_ms;               /* the latest time seen */
+    struct list held;
+    struct edges edges;
+    struct uniques uniques;
+    struct notes notes;
+    struct heap expiries;
+    int64_t now_ms; /* the latest time seen */
 };
 
 static void see_time(struct store *s, int64_t now_ms)
@@ -58,6 +70,8 @@ static struct kept *kept_of(struct store *s, const struct job *job)
 
 static void forget(struct store *s, struct job *job)
 {
+    if (job->unique)
+        uniques_orphan(&s->uniques, job, s->now_ms);
     job_table_remove(&s->jobs, job);
     s->counts[counted_as(job)]--;
     job_free(job);
@@ -83,7 +97,7 @@ static struct job *over_limit(const struct kept *kept, int64_t now_ms)
     struct job *job = oldest_of(kept);
     if (!job)
         return NULL;
-    const bool many = kept->max && kept->count > kept->max;
+    const bool many = kept->max && kept->count > (kept->max > 0 ? kept->max : 0);
     const bool old = kept->max_ms && now_ms - job->finished_ms >= kept->max_ms;
     return many || old ? job : NULL;
 }
@@ -124,10 +138,11 @@ static void keep_ended(struct store *s, struct job *job)
     forget_some(s, 2, job); /* faster than they come, a little at a time */
 }
 
-static void end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
+static void end_job(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
 {
     assert(job->where == JOB_NOWHERE);
     set_state(s, job, state, false);
+    keep = keep && kept_of(s, job)->max >= 0;
     job->finished_ms = now_ms;
     if (job->pins)
         job->where = keep ? JOB_PINNED : JOB_LEAVING;
@@ -144,11 +159,43 @@ static void on_promoted(void *user, struct job *job)
     set_state(user, job, NEAP_AVAILABLE, false);
 }
 
+static bool can_expire(const struct store *s, const struct heap_node *node)
+{
+    const struct job *job = job_table_find(&s->jobs, node->tie);
+    return job && !has_ended(job);
+}
+
+/* Entries of jobs that ended in time stay behind; this drops them now and then. */
+static void sweep_expiries(struct store *s)
+{
+    struct heap old = s->expiries;
+    s->expiries = (struct heap){0};
+    for (struct heap_node *node; (node = heap_pop(&old));) {
+        if (can_expire(s, node))
+            heap_push(&s->expiries, node);
+        else
+            free(HEAP_ENTRY(node, struct expiry, node));
+    }
+    heap_close(&old);
+}
+
+static void watch_expiry(struct store *s, const struct job *job)
+{
+    if (s->expiries.len > EXPIRIES_SPARE + 2 * s->jobs.count)
+        sweep_expiries(s);
+    struct expiry *expiry = mem_zero(1, sizeof *expiry);
+    expiry->node.key = job->expires_ms;
+    expiry->node.tie = job->id;
+    heap_push(&s->expiries, &expiry->node);
+}
+
 /* Into the index, with the state that due.key asks for. */
 static void line_up(struct store *s, struct job *job, int state, int64_t now_ms)
 {
     const bool later = job->due.key > now_ms;
     const int delayed = state == NEAP_RETRYABLE ? NEAP_RETRYABLE : NEAP_SCHEDULED;
+    if (job->expires_ms && job->expires_ms <= now_ms)
+        watch_expiry(s, job); /* it passed while the job ran */
     set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
     index_put(s->index, job, now_ms);
 }
@@ -156,58 +203,96 @@ static void line_up(struct store *s, struct job *job, int state, int64_t now_ms)
 static void leave_line(struct store *s, struct job *job)
 {
     if (job->where == JOB_HELD)
+        list_remove(&job->place);
+    if (job->where == JOB_HELD || job->where == JOB_WAITS)
         job->where = JOB_NOWHERE;
     else if (!job->claimed)
         index_remove(s->index, job);
 }
 
-/* The functions of the table. */
+/* The functions of the table: jobs in line. */
 
-static int memory_open(struct store **out, const char *url, const struct store_limits *limits,
-                       struct neap_error *err)
+static void limit_kept(struct store *s, const struct store_limits *limits)
 {
-    (void)url;
+    s->completed.max = limits->completed;
+    s->completed.max_ms = limits->completed_ms;
+    s->dead.max = limits->dead;
+    s->dead.max_ms = limits->dead_ms;
+    s->max_bytes = limits->bytes;
+}
+
+static int open_memory(struct store **out, const struct store_env *env, struct neap_error *err)
+{
     (void)err;
-    const struct store_limits none = {0}, *l = limits ? limits : &none;
     struct store *s = mem_zero(1, sizeof *s);
     job_table_init(&s->jobs);
     s->index = index_new();
     index_watch(s->index, on_promoted, s);
     list_init(&s->completed.jobs);
     list_init(&s->dead.jobs);
-    s->completed.max = l->completed;
-    s->completed.max_ms = l->completed_ms;
-    s->dead.max = l->dead;
-    s->dead.max_ms = l->dead_ms;
-    s->max_bytes = l->bytes;
+    list_init(&s->held);
+    limit_kept(s, &env->limits);
     *out = s;
     return NEAP_OK;
 }
 
-static void memory_close(struct store *s)
+static void close_memory(struct store *s)
 {
     if (!s)
         return;
     index_free(s->index);
     job_table_each(&s->jobs, job_free);
     job_table_close(&s->jobs);
+    edges_close(&s->edges);
+    uniques_close(&s->uniques);
+    notes_close(&s->notes);
+    for (struct heap_node *node; (node = heap_pop(&s->expiries));)
+        free(HEAP_ENTRY(node, struct expiry, node));
+    heap_close(&s->expiries);
     free(s);
 }
 
-static int memory_put(struct store *s, struct job *job, int64_t now_ms, struct neap_error *err)
+static void wait_for_parents(struct store *s, struct job *job)
 {
-    (void)err;
+    for (uint32_t i = 0; i < job->after->count; i++) {
+        const struct job *parent = job_table_find(&s->jobs, job->after->ids[i]);
+        if (parent && !has_ended(parent))
+            edges_add(&s->edges, parent->id, job->id);
+    }
+    set_state(s, job, NEAP_PENDING, false);
+    job->where = JOB_WAITS;
+}
+
+static void put(struct store *s, struct job *job, int64_t now_ms)
+{
     assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
     see_time(s, now_ms);
     if (!job->available_ms)
         job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
     job_table_add(&s->jobs, job);
     s->counts[counted_as(job)]++;
-    line_up(s, job, job->state, now_ms);
-    return NEAP_OK;
+    if (job->unique)
+        uniques_put(&s->uniques, job);
+    if (job->expires_ms > now_ms) /* else line_up sees it */
+        watch_expiry(s, job);
+    if (job->after && job->after->waiting)
+        wait_for_parents(s, job);
+    else
+        line_up(s, job, job->state, now_ms);
 }
 
-static struct job *memory_claim(struct store *s, unsigned pool, int64_t now_ms)
+static void withdraw(struct store *s, struct job *job)
+{
+    assert(!job->claimed && !has_ended(job));
+    leave_line(s, job);
+    if (job->unique)
+        uniques_remove(&s->uniques, job);
+    job_table_remove(&s->jobs, job);
+    s->counts[counted_as(job)]--;
+    job_free(job);
+}
+
+static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
 {
     see_time(s, now_ms);
     index_promote(s->index, now_ms);
@@ -215,75 +300,130 @@ static struct job *memory_claim(struct store *s, unsigned pool, int64_t now_ms)
     if (!job)
         return NULL;
     set_state(s, job, NEAP_AVAILABLE, true);
+    job->token++;
     atomic_store_explicit(&job->started, false, memory_order_relaxed); /* no worker has it yet */
     return job;
 }
 
-static const struct job *memory_peek(struct store *s, unsigned pool, int64_t now_ms)
+static const struct job *peek(struct store *s, unsigned pool, int64_t now_ms)
 {
     index_promote(s->index, now_ms);
     return index_peek(s->index, pool, now_ms);
 }
 
-static void memory_give_back(struct store *s, struct job *job, int64_t now_ms)
+static void give_back(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->claimed);
     job->due.key = 0;
     line_up(s, job, NEAP_AVAILABLE, now_ms);
 }
 
-static void memory_hold(struct store *s, struct job *job)
+static void hold(struct store *s, struct job *job)
 {
     assert(!has_ended(job) && job->where != JOB_HELD);
     leave_line(s, job);
     set_state(s, job, job->state, false);
     job->where = JOB_HELD;
+    list_push(&s->held, &job->place);
 }
 
-static void memory_unhold(struct store *s, struct job *job, int64_t now_ms)
+static void unhold(struct store *s, const struct task_name *task, int64_t now_ms)
 {
-    assert(job->where == JOB_HELD);
-    job->where = JOB_NOWHERE;
-    if (job->due.key > 0 && job->due.key <= now_ms)
-        job->available_ms = job->due.key; /* it became due meanwhile */
-    line_up(s, job, job->state, now_ms);
+    for (struct list *at = s->held.next, *next; at != &s->held; at = next) {
+        struct job *job = LIST_ENTRY(at, struct job, place);
+        next = at->next;
+        if (job->task != task)
+            continue;
+        list_remove(at);
+        job->where = JOB_NOWHERE;
+        if (job->due.key > 0 && job->due.key <= now_ms)
+            job->available_ms = job->due.key; /* it became due meanwhile */
+        line_up(s, job, job->state, now_ms);
+    }
 }
 
-static int memory_finish(struct store *s, struct job *job, int state, bool keep, int64_t now_ms,
-                         struct neap_error *err)
+static void each_held(struct store *s, void *user,
+                      void (*each)(void *user, const struct task_name *task))
 {
-    (void)err;
-    assert(job->claimed);
+    const struct task_name *last = NULL; /* they come in runs; a task may be told more than once */
+    for (const struct list *at = s->held.next; at != &s->held; at = at->next) {
+        const struct job *job = LIST_ENTRY(at, struct job, place);
+        if (job->task != last)
+            each(user, job->task);
+        last = job->task;
+    }
+}
+
+static int finish(struct store *s, struct job *job, uint32_t token, int state, bool keep,
+                  int64_t now_ms)
+{
+    if (!job->claimed || job->token != token)
+        return NEAP_ESTALE;
     see_time(s, now_ms);
-    switch (state) {
-    case NEAP_COMPLETED:
-    case NEAP_DEAD:
-    case NEAP_CANCELLED:
-        end(s, job, state, keep, now_ms);
-        break;
-    case NEAP_RETRYABLE:
-    case NEAP_SCHEDULED:
+    if (state == NEAP_RETRYABLE || state == NEAP_SCHEDULED) {
         job->available_ms = now_ms; /* due by now: behind what waits already */
         line_up(s, job, state, now_ms);
-        break;
-    default:
-        assert(state == NEAP_RUNNING);
+    } else {
+        end_job(s, job, state, keep, now_ms);
     }
     return NEAP_OK;
 }
 
-static int memory_cancel(struct store *s, struct job *job, bool keep, int64_t now_ms,
-                         struct neap_error *err)
+static void end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
 {
-    (void)err;
     assert(!job->claimed && !has_ended(job));
     see_time(s, now_ms);
     leave_line(s, job);
-    end(s, job, NEAP_CANCELLED, keep, now_ms);
-    return NEAP_OK;
+    end_job(s, job, state, keep, now_ms);
 }
 
-static void memory_pin(struct store *s, struct job *job)
+static void edit(struct store *s, struct job *job, int priority, int64_t due_ms, int64_t now_ms)
+{
+    assert(!job->claimed && !has_ended(job));
+    const bool lined = job->where != JOB_HELD && job->where != JOB_WAITS;
+    if (lined)
+        index_remove(s->index, job);
+    job->priority = (int8_t)priority;
+    job->due.key = due_ms;
+    if (lined)
+        line_up(s, job, job->state, now_ms);
+}
+
+static void release(struct store *s, struct job *job, int64_t now_ms)
+{
+    assert(job->where == JOB_WAITS);
+    job->where = JOB_NOWHERE;
+    job->available_ms = now_ms;
+    line_up(s, job, NEAP_SCHEDULED, now_ms);
+}
+
+/* The functions of the table: jobs that have ended. */
+
+static void revive(struct store *s, struct job *job, int64_t now_ms)
+{
+    assert(has_ended(job));
+    if (job->where == JOB_KEPT)
+        unkeep(s, job);
+    job->where = JOB_NOWHERE;
+    job_reset(job);
+    job->available_ms = now_ms;
+    line_up(s, job, NEAP_AVAILABLE, now_ms);
+}
+
+static void forget_ended(struct store *s, struct job *job)
+{
+    assert(job->where == JOB_KEPT);
+    unkeep(s, job);
+    forget(s, job);
+}
+
+static void changed(struct store *s, struct job *job)
+{
+    (void)s;
+    (void)job;
+}
+
+static void pin(struct store *s, struct job *job)
 {
     assert(job->pins < UINT16_MAX);
     if (job->pins++ == 0 && job->where == JOB_KEPT) {
@@ -292,7 +432,7 @@ static void memory_pin(struct store *s, struct job *job)
     }
 }
 
-static void memory_unpin(struct store *s, struct job *job)
+static void unpin(struct store *s, struct job *job)
 {
     assert(job->pins > 0);
     if (--job->pins > 0 || !has_ended(job))
@@ -303,59 +443,192 @@ static void memory_unpin(struct store *s, struct job *job)
         forget(s, job);
 }
 
-static int memory_commit(struct store *s, struct neap_error *err)
+static bool prune(struct store *s, int64_t now_ms)
+{
+    see_time(s, now_ms);
+    uniques_expire(&s->uniques, s->now_ms);
+    return forget_some(s, STORE_PRUNE_STEP, NULL) == STORE_PRUNE_STEP && next_to_go(s);
+}
+
+/* The functions of the table: what else is known. */
+
+static size_t take_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
+{
+    return edges_take(&s->edges, parent, out, max);
+}
+
+static uint64_t find_unique(struct store *s, const unsigned char key[JOB_KEY_BYTES], int64_t *at_ms)
+{
+    return uniques_find(&s->uniques, key, at_ms);
+}
+
+static size_t owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
+{
+    (void)s; /* nothing is left of an earlier process */
+    (void)after;
+    (void)out;
+    (void)max;
+    return 0;
+}
+
+static void paid(struct store *s, struct job *job)
+{
+    (void)s;
+    job->owes_on_dead = false;
+}
+
+static size_t expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max)
+{
+    size_t n = 0;
+    for (struct heap_node *node;
+         n < max && (node = heap_min(&s->expiries)) && node->key <= now_ms;) {
+        heap_pop(&s->expiries);
+        if (can_expire(s, node))
+            out[n++] = node->tie;
+        free(HEAP_ENTRY(node, struct expiry, node));
+    }
+    return n;
+}
+
+static int64_t next_expiry_ms(struct store *s)
+{
+    return heap_min(&s->expiries) ? heap_min(&s->expiries)->key : INT64_MAX;
+}
+
+static void set_note(struct store *s, const char *key, const void *data, size_t len)
+{
+    notes_set(&s->notes, key, data, len);
+}
+
+static const void *note(struct store *s, const char *key, size_t *len)
+{
+    const struct note *found = notes_find(&s->notes, key);
+    *len = found ? found->len : 0;
+    return found ? found->data : NULL;
+}
+
+static void each_note(struct store *s, const char *prefix, void *user,
+                      void (*each)(void *user, const char *key, const void *data, size_t len))
+{
+    notes_each(&s->notes, prefix, user, each);
+}
+
+static int commit(struct store *s, struct neap_error *err)
 {
     (void)s;
     (void)err;
     return NEAP_OK;
 }
 
-static struct job *memory_get(struct store *s, uint64_t id)
+static bool dirty(const struct store *s)
+{
+    (void)s;
+    return false;
+}
+
+static bool roomy(struct store *s)
+{
+    (void)s;
+    return true;
+}
+
+static struct job *get(struct store *s, uint64_t id)
 {
     return job_table_find(&s->jobs, id);
 }
 
-static size_t memory_scan(struct store *s, uint64_t after, struct job **out, size_t max)
+static bool is_wanted(const void *user, const struct job *job)
 {
-    return job_table_scan(&s->jobs, after, out, max);
+    const struct store_query *query = user;
+    return (!query->states || query->states >> counted_as(job) & 1) &&
+           (!query->queue || job->gate == query->queue) &&
+           (!query->task || job->task == query->task);
 }
 
-static void memory_counts(struct store *s, struct store_counts *out)
+static size_t scan(struct store *s, struct store_query *query, struct job **out, size_t max)
+{
+    const struct job_scan how = {.after = query->after,
+                                 .newest_first = query->newest_first,
+                                 .wanted = is_wanted,
+                                 .user = query};
+    const size_t n = job_table_scan(&s->jobs, &how, out, max);
+    if (n)
+        query->after = out[n - 1]->id;
+    query->end = n < max;
+    return n;
+}
+
+static void counts(struct store *s, struct store_counts *out)
 {
     for (int i = 0; i < NEAP_STATES; i++)
         out->states[i] = s->counts[i];
 }
 
-static struct index *memory_index(struct store *s)
+static void each_live(struct store *s, void *user,
+                      void (*each)(void *user, struct gate *queue, const struct task_name *task,
+                                   size_t count))
+{
+    (void)s; /* asked at the open, when there are none */
+    (void)user;
+    (void)each;
+}
+
+static struct index *index_of(struct store *s)
 {
     return s->index;
 }
 
-static bool memory_prune(struct store *s, int64_t now_ms)
+static void set_ageing(struct store *s, unsigned queue, int64_t ageing_ms)
 {
-    see_time(s, now_ms);
-    return forget_some(s, STORE_PRUNE_STEP, NULL) == STORE_PRUNE_STEP && next_to_go(s);
+    index_queue(s->index, queue, ageing_ms);
+}
+
+static void report(struct store *s, struct store_report *out)
+{
+    *out = (struct store_report){.in_memory = s->jobs.count};
 }
 
 const struct store_ops store_memory = {
     .name = "memory",
     .durable = false,
-    .open = memory_open,
-    .close = memory_close,
-    .put = memory_put,
-    .claim = memory_claim,
-    .peek = memory_peek,
-    .give_back = memory_give_back,
-    .hold = memory_hold,
-    .unhold = memory_unhold,
-    .finish = memory_finish,
-    .cancel = memory_cancel,
-    .pin = memory_pin,
-    .unpin = memory_unpin,
-    .commit = memory_commit,
-    .get = memory_get,
-    .scan = memory_scan,
-    .counts = memory_counts,
-    .index = memory_index,
-    .prune = memory_prune,
+    .open = open_memory,
+    .close = close_memory,
+    .limit = limit_kept,
+    .put = put,
+    .withdraw = withdraw,
+    .claim = claim,
+    .peek = peek,
+    .give_back = give_back,
+    .hold = hold,
+    .unhold = unhold,
+    .each_held = each_held,
+    .finish = finish,
+    .end = end,
+    .edit = edit,
+    .release = release,
+    .revive = revive,
+    .forget = forget_ended,
+    .changed = changed,
+    .pin = pin,
+    .unpin = unpin,
+    .take_children = take_children,
+    .find_unique = find_unique,
+    .owing = owing,
+    .paid = paid,
+    .expired = expired,
+    .next_expiry_ms = next_expiry_ms,
+    .set_note = set_note,
+    .note = note,
+    .each_note = each_note,
+    .commit = commit,
+    .dirty = dirty,
+    .roomy = roomy,
+    .get = get,
+    .scan = scan,
+    .counts = counts,
+    .each_live = each_live,
+    .index = index_of,
+    .set_ageing = set_ageing,
+    .prune = prune,
+    .report = report,
 };

@@ -30,6 +30,7 @@ struct worker_env {
     struct children *children;
     const struct preload *preloads;
     struct monitor *monitor;
+    struct running *running; /* the crash table of a durable store, or NULL */
     int64_t grace_ns;        /* how long code may outlive its end before its worker is given up */
     atomic_int log_level;    /* of the config in force */
     _Atomic uint64_t serial; /* of the newest catalogue that every worker has been sent */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "parts/running.h"
 #include "runtime/coro.h"
 #include "runtime/interrupt.h"
 #include "runtime/job_main.h"
@@ -31,6 +32,7 @@ static struct outcome *outcome_new(struct job *job, int kind)
 {
     struct outcome *outcome = mem_zero(1, sizeof *outcome);
     outcome->job = job;
+    outcome->token = job->token;
     outcome->kind = kind;
     list_init(&outcome->children);
     return outcome;
@@ -92,6 +94,8 @@ void run_finish(struct worker *w, struct run *run)
     look_at_stray(run);
     struct outcome *outcome = outcome_of(run);
     struct entry *entry = run->entry;
+    if (w->env->running)
+        running_end(w->env->running, run->job->running_slot);
     if (run->main.answer)
         call_free(run->main.answer);
     if (run->deadline.pos)

@@ -47,6 +47,7 @@ struct worker {
                                      since */
     int64_t callbacks_ns;         /* taken by callbacks in this turn of the loop */
     uint64_t wakings, outcomes, births;
+    uint32_t running_near;      /* its last slot in the crash table */
     unsigned woken_in_a_row;    /* resumes since a job of the line was started */
     uint64_t section_allocated; /* vm.allocated_bytes and */
     size_t section_bytes;       /* vm.bytes when this section began */

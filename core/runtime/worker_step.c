@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "parts/running.h"
 #include "runtime/coro.h"
 #include "runtime/job_main.h"
 
@@ -223,7 +224,11 @@ static void start(struct worker *w, struct job *job)
         worker_turn_away(w, job, OUTCOME_HANDED_BACK, false);
         return;
     }
-    atomic_store_explicit(&job->started, true, memory_order_relaxed);
+    if (w->env->running)
+        job->running_slot = w->running_near =
+            running_begin(w->env->running, job->id, w->running_near);
+    /* Release: who sees it sees the slot. */
+    atomic_store_explicit(&job->started, true, memory_order_release);
     if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
         mailbox_nudge(w->env->engine);
     run_init(w, run, job, info, now_ms);

@@ -339,6 +339,10 @@ static void rows_say_where_each_value_is_from(void **state)
                                            "[schedule s] task = t (neap.ini:13)\n"
                                            "[schedule s] every = 1h (neap.ini:14)\n"
                                            "[schedule s] overlap = skip (default)\n"
+                                           "[store] url = memory (default)\n"
+                                           "[store] keep_completed = 24h, 100000 (default)\n"
+                                           "[store] keep_dead = 30d, 100000 (default)\n"
+                                           "[store] window = 10000 (default)\n"
                                            "[log] level = warn (neap.ini:6)\n"
                                            "[log] format = json (--set)\n");
     assert_int_equal(config_int(config, "pool default", "workers", -1), 2);

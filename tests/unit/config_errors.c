@@ -17,9 +17,9 @@ static const struct {
     {"[Neap]\n", "neap.ini:1: [Neap]: unknown section (did you mean [neap]?)\n"},
     {"[http]\n",
      "neap.ini:1: [http]: unknown section (there are [neap], [pool NAME], [queue NAME], "
-     "[task PATTERN], [schedule NAME] and [log])\n"},
+     "[task PATTERN], [schedule NAME], [store] and [log])\n"},
     {"[]\n", "neap.ini:1: []: unknown section (there are [neap], [pool NAME], [queue NAME], "
-             "[task PATTERN], [schedule NAME] and [log])\n"},
+             "[task PATTERN], [schedule NAME], [store] and [log])\n"},
     {"[queue]\n", "neap.ini:1: [queue]: it needs a name: [queue NAME]\n"},
     {"[log mail]\n", "neap.ini:1: [log mail]: it takes no name: [log]\n"},
     {"[queue a b]\n",

@@ -84,7 +84,7 @@ static void finds_what_was_added(void **state)
     }
 }
 
-static void scans_the_least(void **state)
+static void scans_in_order_of_id(void **state)
 {
     (void)state;
     struct job_table table;
@@ -94,14 +94,21 @@ static void scans_the_least(void **state)
     for (int i = 0; i < N; i++)
         job_table_add(&table, jobs[(i * 7919L) % N]);
     for (int from = 0; from < N; from += 997) {
-        const size_t n = job_table_scan(&table, jobs[from]->id, out, 101);
-        const size_t left = (size_t)(N - 1 - from);
+        struct job_scan scan = {.after = jobs[from]->id};
+        size_t n = job_table_scan(&table, &scan, out, 101), left = (size_t)(N - 1 - from);
         assert_int_equal(n, left < 101 ? left : 101);
         for (size_t i = 0; i < n; i++)
             assert_ptr_equal(out[i], jobs[(size_t)from + 1 + i]);
+        scan.newest_first = true;
+        n = job_table_scan(&table, &scan, out, 101);
+        assert_int_equal(n, from < 101 ? from : 101);
+        for (size_t i = 0; i < n; i++)
+            assert_ptr_equal(out[i], jobs[(size_t)from - 1 - i]);
     }
-    assert_int_equal(job_table_scan(&table, 0, out, 1), 1);
+    assert_int_equal(job_table_scan(&table, &(struct job_scan){0}, out, 1), 1);
     assert_ptr_equal(out[0], jobs[0]);
+    assert_int_equal(job_table_scan(&table, &(struct job_scan){.newest_first = true}, out, 1), 1);
+    assert_ptr_equal(out[0], jobs[N - 1]);
     job_table_each(&table, see_and_free);
     job_table_close(&table);
 }
@@ -110,7 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_was_added),
-        cmocka_unit_test(scans_the_least),
+        cmocka_unit_test(scans_in_order_of_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,203 @@
+/* Jobs on their way in: there already (unique), waiting for others (after), or in line. */
+#include "engine/engine_state.h"
+
+#include "base/mem.h"
+#include "engine/engine_info.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHILDREN_STEP 256
+
+struct accepted {
+    int rc;
+    uint64_t id; /* of the job, or of the one that is in its way */
+    bool duplicate;
+    const char *why; /* it was refused */
+};
+
+static struct accepted refuse(struct job *job, int rc, const char *why)
+{
+    gate_leave(job->gate);
+    job_free(job);
+    return (struct accepted){.rc = rc, .why = why};
+}
+
+/* --- unique -------------------------------------------------------------------------------------
+ */
+
+static bool same_request(const struct job *a, const struct job *b)
+{
+    return a->task == b->task && a->args_len == b->args_len &&
+           memcmp(a->args, b->args, a->args_len) == 0;
+}
+
+/* The job that is in the way; its record may be gone, and then it has completed. 0: none is. */
+static uint64_t in_the_way(struct engine *e, const struct job *job, const struct job **other)
+{
+    const struct job_unique *unique = job->unique;
+    int64_t at_ms = 0;
+    const uint64_t id = e->ops->find_unique(e->store, unique->key, &at_ms);
+    if (!id || (unique->within_ms && at_ms + unique->within_ms <= e->now_ms))
+        return 0;
+    *other = e->ops->get(e->store, id);
+    if (!*other && !unique->within_ms)
+        return 0;
+    const int state = *other ? info_state(*other) : NEAP_COMPLETED;
+    return unique->states >> state & 1 ? id : 0;
+}
+
+static struct accepted duplicate(struct engine *e, struct job *job, uint64_t id,
+                                 const struct job *other)
+{
+    if (job->unique->exact && other && !same_request(job, other))
+        return refuse(job, NEAP_ECONFLICT, "the key was used for another request");
+    if (gate_leave(job->gate))
+        mailbox_nudge(&e->mailbox);
+    job_free(job);
+    return (struct accepted){.id = id, .duplicate = true};
+}
+
+/* --- after --------------------------------------------------------------------------------------
+ */
+
+/* How many of the parents have not ended; false: one is unknown. */
+static bool look_at_parents(struct engine *e, struct job *job, bool *failed)
+{
+    struct job_after *after = job->after;
+    after->waiting = 0;
+    for (uint32_t i = 0; i < after->count; i++) {
+        const struct job *parent = e->ops->get(e->store, after->ids[i]);
+        if (!parent)
+            return false;
+        if (!job_has_ended(parent))
+            after->waiting++;
+        else if (parent->state != NEAP_COMPLETED)
+            *failed = true;
+    }
+    return true;
+}
+
+static void cancel_child(struct engine *e, struct job *child, uint64_t parent)
+{
+    char id[NEAP_ID_CHARS + 1], text[64];
+    neap_id_text(parent, id);
+    const int len = snprintf(text, sizeof text, "job %s, which it waited for, failed", id);
+    free(child->error);
+    child->error = job_error_new("error", 0, text, (size_t)len, NULL, 0);
+    job_end_waiting(e, child, NEAP_CANCELLED);
+}
+
+static void one_ended(struct engine *e, struct job *child, uint64_t parent, int state)
+{
+    struct job_after *after = child->after;
+    if (state != NEAP_COMPLETED && after->on_failure == AFTER_CANCEL) {
+        cancel_child(e, child, parent);
+        return;
+    }
+    after->waiting--;
+    if (after->waiting == 0)
+        e->ops->release(e->store, child, e->now_ms);
+    else
+        e->ops->changed(e->store, child);
+}
+
+static void tell_children(struct engine *e, uint64_t id, int state)
+{
+    uint64_t ids[CHILDREN_STEP];
+    size_t count = CHILDREN_STEP;
+    while (count == CHILDREN_STEP) {
+        count = e->ops->take_children(e->store, id, ids, CHILDREN_STEP);
+        for (size_t i = 0; i < count; i++) {
+            struct job *child = e->ops->get(e->store, ids[i]);
+            if (child && child->state == NEAP_PENDING && child->after->waiting > 0)
+                one_ended(e, child, id, state);
+        }
+    }
+}
+
+/* A child that is cancelled has ended, too: one after the other, however long the chain. */
+void parent_ended(struct engine *e, uint64_t id, int state)
+{
+    const bool first = e->n_ended == 0;
+    if (e->n_ended == e->cap_ended) {
+        e->cap_ended = e->cap_ended ? e->cap_ended * 2 : 16;
+        e->ended = mem_grow(e->ended, e->cap_ended, sizeof *e->ended);
+    }
+    e->ended[e->n_ended++] = (struct ended){id, state};
+    if (!first)
+        return;
+    for (size_t i = 0; i < e->n_ended; i++)
+        tell_children(e, e->ended[i].id, e->ended[i].state);
+    e->n_ended = 0;
+}
+
+/* --- in -----------------------------------------------------------------------------------------
+ */
+
+static void count_in(struct engine *e, const struct job *job)
+{
+    struct queue *q = queue_of(e, job->gate);
+    struct task_row *task = task_row(e, job->task);
+    e->total.submitted++;
+    q->counters.submitted++;
+    task->counters.submitted++;
+    e->live++;
+    q->live++;
+    task->live++;
+}
+
+static struct accepted accept_job(struct engine *e, struct job *job)
+{
+    const struct job *other = NULL;
+    bool failed = false;
+    const uint64_t id = job->id, taken = job->unique ? in_the_way(e, job, &other) : 0;
+    if (taken)
+        return duplicate(e, job, taken, other);
+    if (job->after && !look_at_parents(e, job, &failed))
+        return refuse(job, NEAP_ENOENT, "after: no such job");
+    const struct job *parent = job->parent ? e->ops->get(e->store, job->parent) : NULL;
+    job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
+    e->ops->put(e->store, job, e->now_ms);
+    count_in(e, job);
+    if (parent && parent->claim)
+        claim_add_child(e, parent->claim, job);
+    if (failed && job->after->on_failure == AFTER_CANCEL)
+        cancel_child(e, job, job->after->ids[0]);
+    return (struct accepted){.id = id};
+}
+
+void job_accept(struct engine *e, struct job *job)
+{
+    const struct task_name *task = job->task;
+    const struct accepted in = accept_job(e, job);
+    if (in.rc)
+        engine_log(e, NEAP_ERROR, NULL, "a job of %s was not taken: %s", task->text, in.why);
+}
+
+static void note_placed(struct engine *e, uint64_t id)
+{
+    if (e->n_placed == e->cap_placed) {
+        e->cap_placed = e->cap_placed ? e->cap_placed * 2 : 64;
+        e->placed = mem_grow(e->placed, e->cap_placed, sizeof *e->placed);
+    }
+    e->placed[e->n_placed++] = id;
+}
+
+void submit_call(struct engine *e, struct call *call)
+{
+    struct accepted in;
+    if (e->full && !call->asker)
+        in = refuse(call->job, NEAP_ENOSPC, "the disk is full");
+    else
+        in = accept_job(e, call->job);
+    call->job = NULL;
+    call->id = in.id;
+    call->duplicate = in.duplicate;
+    if (in.why)
+        buf_put(&call->reply, in.why, strlen(in.why) + 1);
+    else if (!call->asker && !in.duplicate)
+        note_placed(e, in.id);
+    call_answer(e, call, in.rc);
+}
