@@ -124,7 +124,7 @@ static bool term_error(struct filter *f, const char *value, int64_t now_ms, stru
 
 static bool read_id(const char *text, uint64_t *id, struct buf *why)
 {
-    if (neap_id_parse(text, id) == NEAP_OK)
+    if (neap_id_parse(text, id) == NEAP_OK && *id) /* no job has 0, and here it would mean any */
         return true;
     buf_format(why, "%.64s is no job id", text);
     return false;
