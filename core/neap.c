@@ -196,6 +196,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         rc = open_loader(n, err);
     if (rc)
         return rc;
+    host_check_names(n, n->config);
     const struct engine_env env = {
         .worker = &n->worker,
         .url = options->flags & NEAP_MEMORY ? "memory" : n->config->store_url,
@@ -369,6 +370,7 @@ static int reload(neap *n, struct neap_error *err)
     if (rc == NEAP_OK)
         rc = loader_reload(n->loader, config, err);
     if (rc == NEAP_OK) {
+        host_check_names(n, config);
         struct host_call host = {.call = {.deadline_ms = INT64_MAX, .user = config}};
         rc = host_ask(n, &host, ENGINE_CALL_CONFIG);
         pthread_mutex_lock(&n->lock);

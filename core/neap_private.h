@@ -46,6 +46,9 @@ struct neap {
 struct catalogue *host_catalogue(neap *n); /* a reference */
 struct config *host_config(neap *n);       /* a reference */
 
+/* Tells on_problem of each task that a daemon's configuration names and that there is not. */
+void host_check_names(neap *n, const struct config *config);
+
 /* Begins a call that needs the threads; neap_close waits until it leaves. */
 int host_enter(neap *n, struct neap_error *err);
 int host_enter_early(neap *n, struct neap_error *err); /* may come before neap_start */

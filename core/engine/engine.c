@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "engine/engine_schedules.h"
 #include "engine/engine_state.h"
 #include "model/json.h"
 #include "parts/running.h"
@@ -169,46 +170,6 @@ static void take_message(struct engine *e, struct message *message)
     }
 }
 
-/* --- schedules ----------------------------------------------------------------------------------
- */
-
-static void run_schedule(struct engine *e, struct schedule *schedule)
-{
-    const struct config_schedule *plan = schedule->plan;
-    const struct task_name *name = names_find(e->env.worker->names, plan->task);
-    const struct task_info *info = name ? catalogue_task(e->catalogue, name) : NULL;
-    if (!info) {
-        engine_log(e, NEAP_ERROR, NULL, "schedule %s: no such task: %s", plan->name, plan->task);
-        return;
-    }
-    const struct job *last = schedule->last_job ? e->ops->get(e->store, schedule->last_job) : NULL;
-    if (!plan->overlap && last && !job_has_ended(last)) {
-        engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended",
-                   plan->name);
-        return;
-    }
-    if (!gate_enter(info->gate)) {
-        engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", plan->name,
-                   info->gate->name);
-        gate_refuse(info->gate);
-        return;
-    }
-    struct job *job = job_new(plan->args, plan->args_len);
-    job->id = id_next(e->env.worker->ids, e->now_ms);
-    job->task = info->name;
-    job->gate = info->gate;
-    job->priority = info->priority;
-    job->submitted_ms = e->now_ms;
-    schedule->last_job = job->id;
-    job_accept(e, job);
-}
-
-static void run_schedules(struct engine *e)
-{
-    for (struct schedule *due; !e->draining && (due = schedules_due(&e->schedules, e->now_ms));)
-        run_schedule(e, due);
-}
-
 /* --- the turn -----------------------------------------------------------------------------------
  */
 
@@ -246,7 +207,7 @@ static void turn(struct engine *e)
         take_message(e, LIST_ENTRY(at, struct message, link));
     if (e->stopping)
         drain_refuse_hosts(e, true);
-    run_schedules(e);
+    engine_run_schedules(e);
     index_promote(e->ops->index(e->store), e->now_ms);
     jobs_expire(e);
     queues_turn(e);
@@ -270,8 +231,7 @@ static int64_t least(int64_t a, int64_t b)
 /* When the next thing is due by the wall clock, as monotonic ns; INT64_MAX: nothing is. */
 static int64_t next_due_ns(const struct engine *e)
 {
-    int64_t due_ms =
-        least(index_next_due_ms(e->ops->index(e->store)), schedules_next_ms(&e->schedules));
+    int64_t due_ms = least(index_next_due_ms(e->ops->index(e->store)), engine_next_tick_ms(e));
     due_ms = least(due_ms, e->ops->next_expiry_ms(e->store));
     if (due_ms == INT64_MAX)
         return INT64_MAX;
@@ -383,7 +343,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     e->random = (uint64_t)clock_mono_ns() | 1;
     pools_init(e);
     queues_follow(e);
-    schedules_follow(&e->schedules, e->config, e->now_ms);
+    engine_follow_schedules(e);
     engine_recover(e);
     if (e->failed) {
         rc = error_set(err, NEAP_EIO, "the store failed at its first commit");

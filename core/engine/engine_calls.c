@@ -1,4 +1,5 @@
 /* Questions to the engine: who waits for what, and the answers. */
+#include "engine/engine_schedules.h"
 #include "engine/engine_state.h"
 
 #include "base/clock.h"
@@ -215,7 +216,7 @@ static void call_config(struct engine *e, struct call *call)
     dispatch_recall_all(e); /* what has not started starts under the new limits */
     queues_follow(e);
     pools_resize(e);
-    schedules_follow(&e->schedules, config, e->now_ms);
+    engine_follow_schedules(e);
     engine_set_limits(e);
     config_unref(old);
     call_answer(e, call, NEAP_OK);

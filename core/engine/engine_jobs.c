@@ -113,6 +113,7 @@ static void end_job(struct engine *e, struct job *job, int state, struct outcome
             job->error = job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
         if (!(job->flags & JOB_DELIVER))
             engine_log_failure(e, NEAP_ERROR, job, outcome->generation, "dead");
+        job_alert(e, job);
         run_on_dead(e, job);
     }
     const bool keep = tell(e, job, state, outcome);
@@ -299,8 +300,10 @@ void job_end_waiting(struct engine *e, struct job *job, int state)
     if (gate_leave(job->gate))
         mailbox_nudge(&e->mailbox); /* this turn may be past the queues */
     count_out(e, job, state);
-    if (state == NEAP_DEAD)
+    if (state == NEAP_DEAD) {
+        job_alert(e, job);
         run_on_dead(e, job);
+    }
     const bool keep = tell(e, job, state, NULL);
     e->ops->end(e->store, job, state, keep, e->now_ms);
     parent_ended(e, id, state);

@@ -216,6 +216,11 @@ void run_on_dead(struct engine *e, struct job *job); /* it is dead, if its task 
 bool job_has_ended(const struct job *job);
 bool state_is_end(int state); /* completed, dead or cancelled */
 
+/* engine_alert.c */
+/* It is dead, its error set, and not finished in the store yet: tells the task that the config
+ * names. */
+void job_alert(struct engine *e, const struct job *job);
+
 /* engine_waiting.c */
 void jobs_expire(struct engine *e);
 void job_hold(struct engine *e, struct job *job); /* in line: its task is gone */

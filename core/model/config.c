@@ -21,6 +21,7 @@ static void free_task(struct config_task *task)
     }
     free(task->config);
     free(task->queue);
+    free(task->on_dead);
     free(task->pattern);
 }
 
@@ -28,6 +29,8 @@ static void free_schedule(struct config_schedule *schedule)
 {
     free(schedule->name);
     free(schedule->task);
+    free(schedule->cron_text);
+    free(schedule->zone_text);
     zone_free(schedule->zone);
     free(schedule->args);
     free(schedule->origin);

@@ -47,18 +47,23 @@ struct config_task {    /* [task PATTERN] */
     char *queue;        /* NULL: unset */
     int priority;       /* INT_MIN: unset */
     int64_t timeout_ms; /* of an attempt; 0: none, -1: unset */
+    char *on_dead;      /* a task to tell of each death; "": none, NULL: unset */
     struct config_pair *config;
     size_t n_config;
 };
+
+enum catchup { CATCHUP_SKIP, CATCHUP_ONCE, CATCHUP_ALL };
 
 struct config_schedule {
     char *name, *task;
     struct cron cron;
     bool has_cron;
-    int64_t every_ms;  /* where there is no cron */
-    struct zone *zone; /* owned */
-    bool overlap;      /* false (skip): no new job while the last has not ended */
-    void *args;        /* MessagePack; NULL: none */
+    char *cron_text, *zone_text; /* as written; NULL: not given */
+    int64_t every_ms;            /* where there is no cron */
+    struct zone *zone;           /* owned */
+    bool overlap;                /* false (skip): no new job while the last has not ended */
+    int catchup;                 /* enum catchup: what becomes of ticks that were missed */
+    void *args;                  /* MessagePack; NULL: none */
     size_t args_len;
     char *origin; /* FILE:LINE */
 };
@@ -113,6 +118,12 @@ const char *config_task_queue(const struct config *config, const char *task); /*
 int config_task_priority(const struct config *config, const char *task);      /* INT_MIN: unset */
 int64_t config_task_timeout(const struct config *config,
                             const char *task); /* ms; 0: none, -1: unset */
+/* The task to tell when one of its jobs dies; NULL: none. A task that is named so anywhere has none
+ * itself, so that alerts do not beget alerts. */
+const char *config_task_on_dead(const struct config *config, const char *task);
+/* Calls each key that names a task: `where` is "FILE:LINE: [task *] on_dead". */
+void config_each_task_name(const struct config *config, void *user,
+                           void (*each)(void *user, const char *where, const char *task));
 /* Calls each key once, with the value that wins. */
 void config_task_each(const struct config *config, const char *task, void *user,
                       void (*each)(void *user, const char *key, const char *value, bool secret));

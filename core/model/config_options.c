@@ -12,6 +12,7 @@ static const char *const policies[] = {"block", "reject", "drop", NULL};
 static const char *const backoffs[] = {"exponential", "linear", "fixed", NULL};
 static const char *const sandboxes[] = {"standard", "strict", NULL};
 static const char *const overlaps[] = {"skip", "allow", NULL};
+static const char *const catchups[] = {"skip", "once", "all", NULL};
 
 static const struct option neap_options[] = {
     {.key = "plugins",
@@ -199,6 +200,13 @@ static const struct option task_options[] = {
      .max = 1,
      FIELD(struct config_task, retry.jitter),
      .help = "The part of the delay that is random."},
+    {.key = "on_dead",
+     .type = OPTION_TASK,
+     .flags = OPTION_NONE,
+     FIELD(struct config_task, on_dead),
+     .help = "A task to tell when a job dies: a job of it is submitted with the arguments `job`, "
+             "`task`, `queue`, `args`, `attempt` and `error` (`code`, `message`, `traceback`), "
+             "stored together with the death. Never for jobs of such a task itself."},
     {.key = "config.",
      .type = OPTION_CONFIG,
      .help = "A value of the task's own configuration. `env:NAME` takes an environment variable, "
@@ -232,6 +240,14 @@ static const struct option schedule_options[] = {
      .fallback = "skip",
      FIELD(struct config_schedule, overlap),
      .help = "What to do when the last job has not ended: `skip` this one, or `allow` both."},
+    {.key = "catchup",
+     .type = OPTION_CHOICE,
+     .choices = catchups,
+     .fallback = "skip",
+     FIELD(struct config_schedule, catchup),
+     .help = "What becomes of ticks that were missed, by more than a minute, because neap did not "
+             "run or the clock was put forward: `skip` them, run `once` for all of them, or run "
+             "`all`, one after another unless they may overlap (the last 1,000)."},
     {.key = "args",
      .type = OPTION_JSON,
      .help = "The job's arguments. ` ;` would start a comment: write `\\u003b` for a semicolon."},
@@ -281,7 +297,8 @@ static const struct option log_options[] = {
      .choices = formats,
      .fallback = "auto",
      FIELD(struct config, log_format),
-     .help = "`auto` is logfmt on a terminal, JSON lines elsewhere."},
+     .help = "`auto` is logfmt on a terminal, the same with a priority where stderr is systemd's "
+             "journal, JSON lines elsewhere."},
 };
 
 #define OPTIONS(table) .options = table, .n_options = sizeof table / sizeof *table

@@ -64,6 +64,41 @@ int64_t config_task_timeout(const struct config *config, const char *task)
     return -1;
 }
 
+static bool is_alert_task(const struct config *config, const char *task)
+{
+    for (size_t i = 0; i < config->n_tasks; i++)
+        if (config->tasks[i].on_dead && strcmp(config->tasks[i].on_dead, task) == 0)
+            return true;
+    return false;
+}
+
+const char *config_task_on_dead(const struct config *config, const char *task)
+{
+    size_t i = 0;
+    for (const struct config_task *t; (t = next_match(config, task, &i));)
+        if (t->on_dead)
+            return *t->on_dead && !is_alert_task(config, task) ? t->on_dead : NULL;
+    return NULL;
+}
+
+void config_each_task_name(const struct config *config, void *user,
+                           void (*each)(void *user, const char *where, const char *task))
+{
+    for (size_t i = 0; i < config->private->n_blocks; i++) {
+        const struct config_block *block = config->private->blocks[i];
+        for (size_t n = 0; n < block->n_entries; n++) {
+            const struct config_entry *entry = &block->entries[n];
+            if (entry->option->type != OPTION_TASK || strcmp(entry->text, "none") == 0)
+                continue;
+            char *place = config_place_text(config, entry->place);
+            char *where = mem_format("%s: [%s] %s", place, block->label, entry->key);
+            each(user, where, entry->text);
+            free(where);
+            free(place);
+        }
+    }
+}
+
 static const struct config_pair *find_pair(const struct config_task *task, const char *key)
 {
     for (size_t i = 0; i < task->n_config; i++)

@@ -297,8 +297,10 @@ static bool store_list(const struct value_env *env, const struct option *option,
 
 static bool store_text(const struct option *option, void *record, const char *text, struct buf *why)
 {
-    if (option->type == OPTION_TASK ? !value_is_task(text)
-                                    : !text_name(text, strlen(text), NEAP_TASK_MAX)) {
+    if (option->flags & OPTION_NONE && strcmp(text, "none") == 0) {
+        text = "";
+    } else if (option->type == OPTION_TASK ? !value_is_task(text)
+                                           : !text_name(text, strlen(text), NEAP_TASK_MAX)) {
         value_put_quoted(why, text);
         buf_text(why, " is not ");
         value_put_shape(why, option);
@@ -318,6 +320,8 @@ static bool store_cron(struct config_schedule *schedule, const char *text, struc
     if (cron_parse(&schedule->cron, text, &err))
         return fail(why, err.message);
     schedule->has_cron = true;
+    free(schedule->cron_text);
+    schedule->cron_text = mem_text(text);
     return true;
 }
 
@@ -329,6 +333,8 @@ static bool store_zone(struct config_schedule *schedule, const char *text, struc
         return fail(why, err.message);
     zone_free(schedule->zone);
     schedule->zone = zone;
+    free(schedule->zone_text);
+    schedule->zone_text = mem_text(text);
     return true;
 }
 

@@ -80,6 +80,7 @@ static void every_key_is_read(void **state)
                                             "task = tick\n"
                                             "every = 10s\n"
                                             "overlap = allow\n"
+                                            "catchup = all\n"
                                             "[log]\n"
                                             "level = debug\n"
                                             "format = json\n");
@@ -123,9 +124,32 @@ static void every_key_is_read(void **state)
     assert_int_equal(often->every_ms, 10000);
     assert_false(often->has_cron);
     assert_true(often->overlap);
+    assert_int_equal(nightly->catchup, CATCHUP_SKIP);
+    assert_int_equal(often->catchup, CATCHUP_ALL);
+    assert_string_equal(nightly->cron_text, "0 3 * * 1-5");
+    assert_string_equal(nightly->zone_text, "UTC");
     assert_null(often->args);
     assert_int_equal(config->log_level, NEAP_DEBUG);
     assert_int_equal(config->log_format, LOG_JSON);
+    config_unref(config);
+}
+
+static void the_most_specific_alert_task_wins(void **state)
+{
+    (void)state;
+    struct config *config = files_load_text("[task *]\n"
+                                            "on_dead = ops.alert\n"
+                                            "[task mail.*]\n"
+                                            "on_dead = mail.alert\n"
+                                            "[task mail.send]\n"
+                                            "queue = q\n"
+                                            "[task cache.*]\n"
+                                            "on_dead = none\n");
+    assert_string_equal(config_task_on_dead(config, "x.y"), "ops.alert");
+    assert_string_equal(config_task_on_dead(config, "mail.send"), "mail.alert");
+    assert_null(config_task_on_dead(config, "cache.clean"));
+    assert_null(config_task_on_dead(config, "mail.alert")); /* none of alerts, to any task */
+    assert_null(config_task_on_dead(config, "ops.alert"));
     config_unref(config);
 }
 
@@ -339,6 +363,7 @@ static void rows_say_where_each_value_is_from(void **state)
                                            "[schedule s] task = t (neap.ini:13)\n"
                                            "[schedule s] every = 1h (neap.ini:14)\n"
                                            "[schedule s] overlap = skip (default)\n"
+                                           "[schedule s] catchup = skip (default)\n"
                                            "[store] url = memory (default)\n"
                                            "[store] keep_completed = 24h, 100000 (default)\n"
                                            "[store] keep_dead = 30d, 100000 (default)\n"
@@ -501,6 +526,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_file_all_is_default),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(the_most_specific_alert_task_wins),
         cmocka_unit_test(rates),
         cmocka_unit_test(a_value_goes_on_in_indented_lines),
         cmocka_unit_test(lines_of_199_bytes_and_comments_of_any_length),

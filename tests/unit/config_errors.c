@@ -49,7 +49,7 @@ static const struct {
      "max_children, grace and max_stuck)\n"},
     {"[task mail.*]\nnonsense = 5m\n",
      "neap.ini:2: [task mail.*] nonsense: unknown key (there are queue, priority, timeout, "
-     "retry.max, retry.backoff, retry.base, retry.cap, retry.jitter and config.NAME)\n"},
+     "retry.max, retry.backoff, retry.base, retry.cap, retry.jitter, on_dead and config.NAME)\n"},
     {"[neap]\nmax_child = 8\n[pool a]\nmemroy = 8\n[task b]\ntimout = 1s\ngrace = 1s\n",
      "neap.ini:2: [neap] max_child: unknown key (did you mean max_children?)\n"
      "neap.ini:4: [pool a] memroy: unknown key (did you mean memory?)\n"
