@@ -93,7 +93,8 @@ struct neap_log_record {
 };
 
 enum neap_flags {
-    /* A daemon's defaults: a watch on plugins, 20 retries, a timeout of 1 h. Else none of them. */
+    /* A daemon's defaults: a watch on plugins, 20 retries, a timeout of 1 h; and plugins that
+     * others than root and this process's user may change are refused. Else none of that. */
     NEAP_SERVICE = 1,
     NEAP_MEMORY = 2, /* the memory store, whatever [store] says */
 };

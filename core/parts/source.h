@@ -54,6 +54,7 @@ struct source_place {
     uint64_t shape;    /* over the paths of its files: a file came or went */
     uint64_t stamp;    /* over their names, inodes, sizes and times: changes when anything does */
     int64_t newest_ms; /* when the last of them, or a directory of theirs, changed (ctime) */
+    char *unsafe;      /* "PATH: why" where somebody else may change it; NULL: nobody */
     bool busy;   /* a transfer is under way: rsync's temporary files, a git index.lock above it */
     size_t rank; /* private: the least wins */
 };
@@ -61,7 +62,8 @@ struct source_place {
 struct source_roots {
     const char *const *dirs;
     size_t n_dirs;
-    bool required; /* a missing directory is an error */
+    bool required; /* a missing directory is an error, */
+    bool guarded;  /* and so is one that others than root and this user may change (NEAP_ECONFIG) */
     /* A FILE operand, or NULL. Inside a root's plugin it is that plugin's task, and that plugin
      * beats shadowing; elsewhere it is a one-task plugin named by its base name (odd bytes become
      * _), first of all, whose helpers are the *.lua beside it and in lib/ beside it. */

@@ -202,6 +202,9 @@ static void take_walk(struct listing *l, struct source_place *place, struct walk
     place->stamp = w->stamp;
     place->shape = w->shape;
     place->newest_ms = w->newest_ms;
+    if (w->unsafe)
+        place->unsafe =
+            place->file ? mem_format("%s/%s", place->dir, w->unsafe) : mem_text(w->unsafe);
     const bool recent = clock_unix_ms() - w->newest_ms < SOURCE_BUSY_MS;
     place->busy = w->busy || (recent && (walk_git_busy(fd) || walk_rsync_busy(fd)));
     for (size_t i = 0; i < w->n_dirs; i++)
@@ -289,6 +292,21 @@ static void root_failed(struct listing *l, const char *dir, int error)
         l->rc = error_set(l->err, missing ? NEAP_ENOENT : NEAP_EIO, "%s", text);
 }
 
+/* Who may write to a root can put another plugin in the place of one. */
+static bool root_refused(struct listing *l, const char *dir, const struct stat *st)
+{
+    char *why = l->roots->guarded ? walk_unsafe(st) : NULL;
+    if (!why)
+        return false;
+    char *text = mem_format("%s: %s", dir, why);
+    l->problem(l->user, text);
+    if (!l->rc)
+        l->rc = error_set(l->err, NEAP_ECONFIG, "%s", text);
+    free(text);
+    free(why);
+    return true;
+}
+
 static bool root_busy(DIR *stream)
 {
     int64_t now_ms = clock_unix_ms();
@@ -311,10 +329,11 @@ static void list_root(struct listing *l, size_t root)
             closedir(stream);
         return;
     }
+    const bool refused = root_refused(l, dir, &st);
     add_dir(l, dir, st.st_dev, st.st_ino);
     bool busy = root_busy(stream);
     const struct dirent *entry;
-    while ((entry = readdir(stream)))
+    while (!refused && (entry = readdir(stream)))
         list_entry(l, dirfd(stream), root, entry->d_name, busy);
     closedir(stream);
 }
@@ -374,6 +393,7 @@ static void place_close(struct source_place *place)
 {
     free(place->dir);
     free(place->file);
+    free(place->unsafe);
 }
 
 static void drop_shadowed(struct listing *l)

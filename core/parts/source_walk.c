@@ -52,6 +52,34 @@ bool walk_transfer(int fd, const char *name, int64_t unix_ms)
            unix_ms - walk_time_ms(&st) < SOURCE_BUSY_MS;
 }
 
+char *walk_unsafe(const struct stat *st)
+{
+    const unsigned mode = st->st_mode & 07777;
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return mem_format(
+            "mode %04o, owned by user %u: neither root nor the user that neap runs as", mode,
+            (unsigned)st->st_uid);
+    if (mode & (S_IWGRP | S_IWOTH))
+        return mem_format("mode %04o: %s may write to it (chmod go-w)", mode,
+                          mode & S_IWOTH ? "everybody" : "its group");
+    return NULL;
+}
+
+/* Of several the first by path, whatever order they are found in. */
+static void note_unsafe(struct walk *w, const char *root, const char *path, const struct stat *st)
+{
+    char *why = walk_unsafe(st);
+    char *text =
+        why ? mem_format("%s%s%s: %s", root ? root : "", root ? "/" : "", path, why) : NULL;
+    free(why);
+    if (text && (!w->unsafe || strcmp(text, w->unsafe) < 0)) {
+        free(w->unsafe);
+        w->unsafe = text;
+    } else {
+        free(text);
+    }
+}
+
 static void add_file(struct walk *w, const char *path, bool task, const struct stat *st, int error)
 {
     if (w->n_files == w->cap_files) {
@@ -63,6 +91,7 @@ static void add_file(struct walk *w, const char *path, bool task, const struct s
     if (error)
         return;
     file->st = *st;
+    note_unsafe(w, w->root, path, st);
     if (walk_time_ms(st) > w->newest_ms)
         w->newest_ms = walk_time_ms(st);
 }
@@ -75,6 +104,7 @@ static void add_dir(struct walk *w, const char *path, const struct stat *st)
     }
     w->dirs[w->n_dirs++] =
         (struct source_dir){.path = mem_text(path), .dev = st->st_dev, .ino = st->st_ino};
+    note_unsafe(w, NULL, path, st);
     if (walk_time_ms(st) > w->newest_ms)
         w->newest_ms = walk_time_ms(st);
 }
@@ -186,6 +216,8 @@ static void stamp(struct walk *w)
         hash = hash_number(hash_number(hash, st->st_mode), st->st_size);
         hash = hash_time(hash_time(hash, &st->st_mtim), &st->st_ctim);
     }
+    if (w->unsafe) /* the mode of a directory shows nowhere else */
+        hash = hash_text(hash, w->unsafe);
     if (w->n_files > SOURCE_FILES_MAX) /* not all were looked at */
         hash = hash_number(hash, w->newest_ms);
     w->stamp = hash | 1; /* never 0 */
@@ -194,6 +226,7 @@ static void stamp(struct walk *w)
 
 int walk_plugin(struct walk *w, int fd, const char *dir)
 {
+    w->root = dir;
     int error = look(w, fd, dir, "", 0);
     if (w->n_files)
         qsort(w->files, w->n_files, sizeof *w->files, by_file_path);
@@ -220,6 +253,7 @@ void walk_close(struct walk *w)
         free(w->dirs[i].path);
     free(w->files);
     free(w->dirs);
+    free(w->unsafe);
     *w = (struct walk){0};
 }
 

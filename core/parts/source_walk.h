@@ -23,6 +23,7 @@ struct walk_file {
 };
 
 struct walk {                /* zeroed is empty */
+    const char *root;        /* what walk_plugin calls its directory; borrowed */
     struct walk_file *files; /* in order of path once done */
     size_t n_files, cap_files;
     struct source_dir *dirs; /* paths begin with the plugin's own */
@@ -30,7 +31,9 @@ struct walk {                /* zeroed is empty */
     size_t tasks;
     uint64_t stamp, shape;
     int64_t newest_ms;
-    bool busy; /* by temporary files; git and /proc are asked separately */
+    bool busy;    /* by temporary files; git and /proc are asked separately */
+    char *unsafe; /* "PATH: why" of the first that others may change; NULL: none. The path begins
+                   * with the plugin's own, or is the single file's name */
 };
 
 /* Looks at everything below `fd`; `dir` is how it is called. 0 or errno. */
@@ -45,6 +48,10 @@ bool walk_git_busy(int fd);
 bool walk_rsync_busy(int fd);
 /* Looks `name` like a file that rsync is writing, in directory `fd`, now? */
 bool walk_transfer(int fd, const char *name, int64_t unix_ms);
+
+/* Why somebody else could change it: he may write to it, or owns it and is neither root nor this
+ * process's user. NULL: nobody could. To free(). */
+char *walk_unsafe(const struct stat *st);
 
 /* "send.lua" -> 4: the length of its name if it is the file name of a task or helper, else 0. */
 size_t walk_lua_name(const char *name);

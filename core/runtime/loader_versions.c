@@ -66,6 +66,7 @@ struct round { /* one pass over everything, until it is committed */
     bool whole;   /* a load: also what did not change is held against `config` */
     bool eager;   /* take what is there, settled or not */
     bool refused; /* a plugin that is good now would not be */
+    bool unsafe;  /* somebody else may change one */
 };
 
 struct versions *versions_new(const struct loader_env *env)
@@ -146,6 +147,7 @@ static int list(struct versions *v, const struct config *config, struct neap_err
     struct source_listing listing;
     struct source_roots roots = {.dirs = (const char *const *)config->plugins,
                                  .required = config->plugins_set,
+                                 .guarded = v->env.service,
                                  .task_file = v->task_file};
     while (roots.dirs && roots.dirs[roots.n_dirs])
         roots.n_dirs++;
@@ -297,9 +299,12 @@ static bool judge_place(struct versions *v, struct known *k, struct round *round
 {
     struct source *source = NULL;
     struct neap_error err;
-    int rc = source_read(place, &source, &err);
+    const bool unsafe = v->env.service && place->unsafe;
+    int rc = unsafe ? error_set(&err, NEAP_ECONFIG, "%s", place->unsafe)
+                    : source_read(place, &source, &err);
     if (rc == NEAP_ETIME)
         return false;
+    round->unsafe |= unsafe;
     k->verdict.given = true;
     k->verdict.stamp = place->stamp;
     k->verdict.shape = place->shape;
@@ -537,7 +542,9 @@ int versions_load(struct versions *v, struct config *config, struct neap_error *
         round.eager |= clock_mono_ms() >= until_ms;
         pause_ms(POLL_MS);
     }
-    if (!rc && round.refused)
+    if (!rc && round.unsafe && !v->serial) /* later the last good version serves on */
+        rc = error_set(err, NEAP_ECONFIG, "others may change a plugin");
+    else if (!rc && round.refused)
         rc = error_set(err, NEAP_ECONFIG, "the new configuration breaks a plugin that works now");
     if (rc)
         forget(v);
