@@ -85,12 +85,9 @@ static void put_time(struct buf *out, int64_t time_ms)
     text_put_time(out, time_ms ? time_ms : clock_unix_ms());
 }
 
-static void render_line(struct buf *out, const struct neap_log_record *r)
+static void render_rest(struct buf *out, const struct neap_log_record *r)
 {
     char id[NEAP_ID_CHARS + 1];
-    buf_text(out, "time=");
-    put_time(out, r->time_ms);
-    buf_format(out, " level=%s", level_name(r->level));
     put_pair(out, r->printed ? "print" : "msg", r->text, r->text_len);
     if (r->task)
         buf_format(out, " task=%s@%u", r->task, r->generation);
@@ -100,6 +97,25 @@ static void render_line(struct buf *out, const struct neap_log_record *r)
     }
     put_fields(out, r->fields);
     buf_byte(out, '\n');
+}
+
+static void render_line(struct buf *out, const struct neap_log_record *r)
+{
+    buf_text(out, "time=");
+    put_time(out, r->time_ms);
+    buf_format(out, " level=%s", level_name(r->level));
+    render_rest(out, r);
+}
+
+/* See sd-daemon(3): <7> debug, <6> info, <4> warning, <3> error. */
+static void render_journal(struct buf *out, const struct neap_log_record *r)
+{
+    static const char priorities[] = "7643";
+    const bool known = r->level >= NEAP_DEBUG && r->level <= NEAP_ERROR;
+    buf_format(out, "<%c>", known ? priorities[r->level] : '6');
+    const size_t start = out->len;
+    render_rest(out, r);
+    memmove(out->data + start, out->data + start + 1, --out->len - start); /* a space goes first */
 }
 
 static void render_object(struct buf *out, const struct neap_log_record *r)
@@ -153,6 +169,8 @@ void cli_log_record(void *user, const struct neap_log_record *record)
         render_line(&line, record);
     else if (style == LOG_OBJECTS)
         render_object(&line, record);
+    else if (style == LOG_JOURNAL)
+        render_journal(&line, record);
     else
         render_plain(&line, record);
     cli_log_write(log, &line);

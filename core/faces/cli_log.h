@@ -11,6 +11,7 @@ enum cli_log_style {
     LOG_PLAIN,   /* run, map: what tasks print and log, and what nothing else would tell */
     LOG_LINES,   /* serve on a terminal: logfmt */
     LOG_OBJECTS, /* serve elsewhere: a JSON object a line */
+    LOG_JOURNAL, /* serve under systemd: its priority, then logfmt without what the journal adds */
 };
 
 /* Set up before the executor starts, then read by all of its threads; each line is one write. Only

@@ -5,6 +5,7 @@
 #include "faces/cli_session.h"
 #include "faces/cli_stop.h"
 #include "faces/cli_value.h"
+#include "faces/service.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,6 +25,8 @@ static void log_problem(void *user, const char *text)
 
 static enum cli_log_style own_style(void)
 {
+    if (service_is_journal(STDERR_FILENO))
+        return LOG_JOURNAL;
     return isatty(STDERR_FILENO) ? LOG_LINES : LOG_OBJECTS;
 }
 
@@ -68,7 +71,7 @@ static size_t count_workers(struct session *s)
     return workers;
 }
 
-static void log_start(struct session *s)
+static void log_start(struct session *s, struct service *service)
 {
     char *here = getcwd(NULL, 0);
     struct start_facts facts = {0};
@@ -85,16 +88,22 @@ static void log_start(struct session *s)
     buf_format(&fields, ",\"workers\":%zu,\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}",
                count_workers(s), plugins, tasks, neap_broken(s->n));
     cli_log_line(&s->log, NEAP_INFO, "started", buf_string(&fields));
+    fields.len = 0;
+    buf_format(&fields, "runs %zu tasks of %zu plugins", tasks, plugins);
+    service_ready(service, s->n, buf_string(&fields));
     buf_close(&fields);
     buf_close(&facts.pools);
     buf_close(&facts.looked);
     free(here);
 }
 
-static void reload(struct session *s)
+static void reload(struct session *s, struct service *service)
 {
     struct neap_error err = {0};
-    if (neap_reload(s->n, &err) != NEAP_OK) {
+    service_reloading(service);
+    const int rc = neap_reload(s->n, &err);
+    service_ready(service, s->n, rc ? "the last reload was refused, see the log" : "reloaded");
+    if (rc != NEAP_OK) {
         cli_log_line(&s->log, NEAP_ERROR, err.message, NULL);
         return;
     }
@@ -103,30 +112,32 @@ static void reload(struct session *s)
 }
 
 /* Until a signal ends it; false: the executor cannot go on. */
-static bool serve(struct session *s, struct signals *signals)
+static bool serve(struct session *s, struct signals *signals, struct service *service)
 {
     while (signals->count == 0) {
         struct pollfd fds[] = {{.fd = signals->fd, .events = POLLIN},
                                {.fd = s->fatal_fd, .events = POLLIN}};
-        poll(fds, 2, -1);
+        poll(fds, 2, service_timeout_ms(service));
+        service_tick(service);
         signals_poll(signals);
         if (fds[1].revents)
             return false;
         if (signals->hangup) {
             signals->hangup = false;
-            reload(s);
+            reload(s, service);
         }
     }
     return true;
 }
 
 /* Ends what runs in the time it has; an exit status. */
-static int drain(struct session *s, struct signals *signals)
+static int drain(struct session *s, struct signals *signals, struct service *service)
 {
     struct stopper stopper;
     struct buf text = {0};
     buf_format(&text, "SIG%s: draining", sigabbrev_np(signals->first));
     cli_log_line(&s->log, NEAP_INFO, buf_string(&text), NULL);
+    service_stopping(service, buf_string(&text));
     buf_close(&text);
     stopper_init(&stopper);
     stopper_begin(&stopper, s->n, -1);
@@ -140,6 +151,7 @@ static int drain(struct session *s, struct signals *signals)
 int cli_serve(const struct cli_args *args)
 {
     struct session s;
+    struct service service;
     struct signals signals = {.fd = -1};
     const struct session_plan plan = {.flags = NEAP_SERVICE,
                                       .system_config = true,
@@ -148,17 +160,19 @@ int cli_serve(const struct cli_args *args)
                                       .on_problem = log_problem};
     if (!signals_open(&signals, true))
         return cli_fail(CLI_INTERNAL, "serve", "signals: %s", strerror(errno));
+    service_open(&service);
     int status = session_open(&s, args, &plan);
     if (status == CLI_OK) {
         set_log(&s);
         status = session_start(&s);
     }
     if (status == CLI_OK) {
-        log_start(&s);
-        status = serve(&s, &signals) ? drain(&s, &signals) : CLI_INTERNAL;
+        log_start(&s, &service);
+        status = serve(&s, &signals, &service) ? drain(&s, &signals, &service) : CLI_INTERNAL;
     }
     signals_close(&signals);
     if (!session_close(&s, CLOSE_MS))
         _exit(status);
+    service_close(&service);
     return status;
 }
