@@ -17,25 +17,36 @@
 /* --- commit -------------------------------------------------------------------------------------
  */
 
-static struct call *call_of(const struct engine *e, uint64_t id)
+static bool told_of(const struct call *call, uint64_t id)
 {
+    const int kind = call->message.kind;
+    return !call->asker && call->id == id && call->rc == NEAP_OK &&
+           (kind == ENGINE_CALL_SUBMIT || kind == ENGINE_CALL_ROOM);
+}
+
+/* Who submitted it, and who was told in the same turn that it is there already. */
+static bool refuse_all(struct engine *e, uint64_t id)
+{
+    static const char why[] = "the disk is full";
+    bool any = false;
     for (struct list *at = e->answers.next; at != &e->answers; at = at->next) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
-        const int kind = call->message.kind;
-        if (!call->asker && call->id == id && call->rc == NEAP_OK &&
-            (kind == ENGINE_CALL_SUBMIT || kind == ENGINE_CALL_ROOM))
-            return call;
+        if (!told_of(call, id))
+            continue;
+        call->rc = NEAP_ENOSPC;
+        call->id = 0;
+        call->duplicate = false;
+        buf_put(&call->reply, why, sizeof why);
+        any = true;
     }
-    return NULL;
+    return any;
 }
 
 /* The counters forget it, too: it was never there. */
 static void withdraw(struct engine *e, uint64_t id)
 {
-    static const char why[] = "the disk is full";
-    struct call *call = call_of(e, id);
     struct job *job = e->ops->get(e->store, id);
-    if (!call || !job || job_has_ended(job))
+    if (!job || job_has_ended(job) || !refuse_all(e, id))
         return;
     struct queue *q = queue_of(e, job->gate);
     struct task_row *task = task_row(e, job->task);
@@ -47,9 +58,6 @@ static void withdraw(struct engine *e, uint64_t id)
     task->live--;
     gate_leave(job->gate);
     e->ops->withdraw(e->store, job);
-    call->rc = NEAP_ENOSPC;
-    call->id = 0;
-    buf_put(&call->reply, why, sizeof why);
 }
 
 static void withdraw_all(struct engine *e)
