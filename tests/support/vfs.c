@@ -168,7 +168,7 @@ static void write_out(const struct image *i)
     close(fd);
 }
 
-static void lose_power(void)
+static _Noreturn void lose_power(void)
 {
     usleep(GRACE_US);
     const unsigned kind = (unsigned)(next_random() >> 8) % 5;
@@ -412,6 +412,12 @@ void vfs_fill(bool full)
     pthread_mutex_lock(&disk.lock);
     disk.full = full;
     pthread_mutex_unlock(&disk.lock);
+}
+
+void vfs_cut_power(void)
+{
+    pthread_mutex_lock(&disk.lock);
+    lose_power();
 }
 
 long vfs_operations(void)

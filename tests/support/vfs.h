@@ -22,6 +22,8 @@ struct vfs_plan {
 void vfs_install(const struct vfs_plan *plan);
 /* Writes that make a file longer fail with "disk full". */
 void vfs_fill(bool full);
+/* The power goes now. Does not return. */
+void vfs_cut_power(void) __attribute__((noreturn));
 long vfs_operations(void);
 long vfs_syncs(void);
 
