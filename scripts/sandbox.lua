@@ -473,7 +473,14 @@ function sandbox.new(plugin)
   env.package = core.strict() and strict_package(env) or new_package(env)
   new_libraries(env)
   env.package.loaded.neap = core.strict() and strict_neap() or deep_copy(core.neap)
-  core.add_async(env.package.loaded.neap)
+  local neap = env.package.loaded.neap
+  core.add_async(neap)
+  core.add_groups(neap)
+  if core.strict() then
+    for _, name in ipairs { "submit_all", "chain", "group" } do
+      neap[name] = withheld("neap." .. name)
+    end
+  end
   env.warn = safe_warn
   env.collectgarbage = checked_collectgarbage
   new_loaders(env)

@@ -101,6 +101,7 @@ local neap = {}
 ---@field task string
 ---@field queue string
 ---@field attempt integer 1 for the first.
+---@field after? string[] The ids of the jobs that it waited for.
 ---@field generation integer The version of the plugin that runs this attempt.
 ---@field deadline? number Unix time at which this attempt is stopped; nil: never.
 ---@field config table The checked settings of the task.
@@ -149,6 +150,15 @@ function ctx:fail(why) end
 ---@field queue? string
 ---@field retry? integer|neap.Retry
 ---@field timeout? neap.Duration|"none" Of each attempt; 0 is "none".
+---@field unique? boolean|string|neap.Unique No second job like it.
+---@field after? neap.Job|string|(neap.Job|string)[] Not before these have ended.
+---@field after_failed? "cancel"|"run" Where one of them failed; "cancel" is the default.
+
+---@class neap.Unique
+---@field by? "args"|string[] The arguments that tell jobs apart.
+---@field key? string A text instead.
+---@field within? neap.Duration Only a job submitted so recently is in the way.
+---@field states? neap.State[] Only a job in one of these is; otherwise one that has not ended.
 
 ---A submitted job.
 ---@class neap.Job
@@ -198,8 +208,34 @@ function neap.signal() end
 ---@param args? neap.Value
 ---@param options? neap.Options
 ---@return neap.Job? job nil where its queue is full and does not block.
----@return "full"|"dropped"|"closed"? why
+---@return "duplicate"|"full"|"dropped"|"closed"? why
 function neap.submit(task, args, options) end
+
+---The job with that id, whether or not there is one.
+---@param id string|neap.Job
+---@return neap.Job
+function neap.job(id) end
+
+---Submits every {task, args, options} of the list.
+---@param list table[]
+---@return (neap.Job|false)[] jobs in order; false where a queue took none
+---@return table<integer, string>? reasons by place
+function neap.submit_all(list) end
+
+---Submits the list so that each job waits for the one before it.
+---@param list table[]
+---@return neap.Job[]? jobs
+---@return string? why
+function neap.chain(list) end
+
+---Submits the list, and a job of `task` that waits for all of them.
+---@param list table[]
+---@param task string
+---@param args? neap.Value
+---@param options? neap.Options
+---@return neap.Job? last
+---@return neap.Job[]|string jobs or why not
+function neap.group(list, task, args, options) end
 
 ---A function that runs beside its caller, in the same job.
 ---@class neap.Handle

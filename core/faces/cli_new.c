@@ -160,8 +160,9 @@ static int make_once(struct scaffold *s, const char *path, const char *template)
 static char *support_path(const char *embedded)
 {
     static const char scripts[] = "scripts/neap/test/";
-    static const char *const shared[] = {"scripts/async.lua", "scripts/signal.lua",
-                                         "scripts/schema.lua", "scripts/task.lua", NULL};
+    static const char *const shared[] = {"scripts/async.lua",  "scripts/groups.lua",
+                                         "scripts/signal.lua", "scripts/schema.lua",
+                                         "scripts/task.lua",   NULL};
     if (strstr(embedded, "/test/run.lua") || strstr(embedded, "/test/assert.lua"))
         return NULL; /* busted has its own */
     if (strcmp(embedded, "share/neap.d.lua") == 0)

@@ -65,6 +65,22 @@ static void push_deadline(lua_State *L, const struct run *run)
                               (double)(run->deadline_ns - run->started_ns) / 1e9);
 }
 
+/* The ids of the jobs that it waited for, in order; nil: none. */
+static void push_after(lua_State *L, const struct job *job)
+{
+    char id[NEAP_ID_CHARS + 1];
+    if (!job->after) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, (int)job->after->count, 0);
+    for (uint32_t i = 0; i < job->after->count; i++) {
+        neap_id_text(job->after->ids[i], id);
+        lua_pushstring(L, id);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 static bool push_field(lua_State *L, const struct run *run, const char *key)
 {
     const struct job *job = run->job;
@@ -84,6 +100,8 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
         lua_pushstring(L, run->entry->loaded->plugin->source->dir);
     } else if (strcmp(key, "config") == 0 || strcmp(key, "state") == 0) {
         push_entry_field(L, run, key);
+    } else if (strcmp(key, "after") == 0) {
+        push_after(L, job);
     } else if (strcmp(key, "deadline") == 0) {
         push_deadline(L, run);
     } else {

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "model/codec.h"
+#include "runtime/lua_ties.h"
 #include "runtime/worker_run.h"
 
 #include <limits.h>
@@ -25,6 +26,7 @@ struct submit_options {
     int64_t timeout_ms;         /* -1: the task's */
     struct retry retry;
     bool has_retry;
+    struct lua_ties ties;
 };
 
 static int priority_at(lua_State *L, int index, const char *who)
@@ -123,8 +125,8 @@ static struct gate *queue_at(lua_State *L, int index, const char *who)
 
 static void submit_option(lua_State *L, const char *who, const char *key, struct submit_options *o)
 {
-    static const char *const known[] = {"delay", "at",    "expires", "priority",
-                                        "queue", "retry", "timeout"};
+    static const char *const known[] = {"delay", "at",      "expires", "priority", "queue",
+                                        "retry", "timeout", "unique",  "after",    "after_failed"};
     const int index = lua_gettop(L);
     if (strcmp(key, "delay") == 0)
         o->due_ms = clock_unix_ms() + lua_check_duration(L, index, "delay");
@@ -142,7 +144,7 @@ static void submit_option(lua_State *L, const char *who, const char *key, struct
         o->retry = retry_at(L, index, who), o->has_retry = true;
     else if (strcmp(key, "timeout") == 0)
         o->timeout_ms = lua_check_timeout(L, index, "timeout");
-    else
+    else if (!lua_ties_option(L, who, key, &o->ties))
         lua_unknown_option(L, who, "option", key, known, sizeof known / sizeof *known);
 }
 
@@ -152,14 +154,20 @@ static void read_options(lua_State *L, int index, const char *who, struct submit
         return;
     if (!lua_istable(L, index))
         luaL_error(L, "%s: options are a table", who);
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
+    const int kept = index + 1; /* what options point to, until the job is built */
+    lua_settop(L, index);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, index);) {
+        if (lua_type(L, kept + 1) != LUA_TSTRING)
             luaL_error(L, "%s: the keys of options are names", who);
-        submit_option(L, who, lua_tostring(L, -2), o);
+        submit_option(L, who, lua_tostring(L, kept + 1), o);
+        for (; lua_gettop(L) > kept + 2; lua_rawseti(L, kept, (lua_Integer)lua_rawlen(L, kept) + 1))
+            ;
+        lua_settop(L, kept + 1);
     }
     if (lua_getfield(L, index, "delay") != LUA_TNIL && lua_getfield(L, index, "at") != LUA_TNIL)
         luaL_error(L, "%s: either delay or at, not both", who);
-    lua_settop(L, index);
+    lua_settop(L, kept);
 }
 
 /* --- building a job --------------------------------------------------------------------------- */
@@ -189,7 +197,9 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     const struct task_info *info = task_at(L, task, who);
     read_options(L, opts, who, &o);
     struct buf *packed = vm_scratch(vm);
-    if (codec_encode(L, args, "args", packed, &err))
+    if (codec_encode(L, args, "args", packed, &err) ||
+        (o.ties.has_unique && unique_key(info->name->text, packed->data, packed->len, &o.ties.by,
+                                         o.ties.unique.key, &err)))
         luaL_error(L, "%s: %s", who, err.message);
     /* nothing raises from here */
     struct job *job = job_new(packed->data, packed->len);
@@ -206,6 +216,10 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     job->timeout_ms = o.timeout_ms;
     if (o.has_retry)
         job->retry = mem_copy(&o.retry, sizeof o.retry);
+    if (o.ties.has_unique)
+        job->unique = mem_copy(&o.ties.unique, sizeof o.ties.unique);
+    if (o.ties.n_after)
+        job->after = job_after_new(o.ties.after, o.ties.n_after, o.ties.on_failure);
     return job;
 }
 
@@ -230,6 +244,24 @@ void lua_job_push(lua_State *L, uint64_t id)
 static uint64_t handle_at(lua_State *L, int index)
 {
     return *(uint64_t *)luaL_checkudata(L, index, HANDLE);
+}
+
+uint64_t lua_job_id(lua_State *L, int index, const char *who)
+{
+    uint64_t id = 0;
+    const uint64_t *handle = luaL_testudata(L, index, HANDLE);
+    if (handle)
+        return *handle;
+    if (lua_type(L, index) != LUA_TSTRING || neap_id_parse(lua_tostring(L, index), &id))
+        luaL_error(L, "%s: a job is what neap.submit returned, or its id", who);
+    return id;
+}
+
+/* neap.job(id) -> job, whether or not there is one with that id */
+static int neap_job_handle(lua_State *L)
+{
+    lua_job_push(L, lua_job_id(L, 1, "neap.job"));
+    return 1;
 }
 
 static int handle_index(lua_State *L) /* upvalue 1: the methods */
@@ -367,19 +399,32 @@ static int job_stored(lua_State *L)
 
 /* --- neap.submit, sleep, stats ---------------------------------------------------------------- */
 
-static int room_made(lua_State *L)
+static int submit_answered(lua_State *L)
 {
     const struct call *call = answer_of(L);
+    if (call->rc == NEAP_ENOENT)
+        return luaL_error(L, "neap.submit: %s", call->reply.data);
     if (call->rc != NEAP_OK) {
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
         return 2;
     }
     lua_job_push(L, call->id);
-    return 1;
+    if (!call->duplicate)
+        return 1;
+    lua_pushliteral(L, "duplicate");
+    return 2;
 }
 
-/* neap.submit(task, args, opts) -> job | nil, "full" | nil, "dropped" */
+static int ask_to_submit(lua_State *L, struct job *job, int kind)
+{
+    struct call *call = run_call_new(L, kind, job->id);
+    call->job = job;
+    call->rc = NEAP_ECLOSED; /* so that an unanswered call takes the job along */
+    return run_ask(L, call, submit_answered);
+}
+
+/* neap.submit(task, args, opts) -> job | job, "duplicate" | nil, "full" | nil, "dropped" */
 static int neap_submit_task(lua_State *L)
 {
     struct run *run = run_check(L, "neap.submit");
@@ -387,16 +432,14 @@ static int neap_submit_task(lua_State *L)
     struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
     if (gate_enter(job->gate)) {
         const uint64_t id = job->id;
+        if (job->unique || job->after) /* what becomes of it, only the engine knows */
+            return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
         mailbox_post(worker_env(run->worker)->engine, &job->message);
         lua_job_push(L, id);
         return 1;
     }
-    if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) == GATE_BLOCK) {
-        struct call *call = run_call_new(L, ENGINE_CALL_ROOM, job->id);
-        call->job = job;
-        call->rc = NEAP_ECLOSED; /* so that an unanswered call takes the job along */
-        return run_ask(L, call, room_made);
-    }
+    if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) == GATE_BLOCK)
+        return ask_to_submit(L, job, ENGINE_CALL_ROOM);
     return lua_job_refused(L, job);
 }
 
@@ -435,6 +478,7 @@ void lua_job_open(lua_State *L)
                                        {"stored", job_stored},
                                        {NULL, NULL}};
     static const luaL_Reg public[] = {{"submit", neap_submit_task},
+                                      {"job", neap_job_handle},
                                       {"sleep", neap_sleep},
                                       {"stats", neap_stats_table},
                                       {NULL, NULL}};

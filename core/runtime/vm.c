@@ -187,7 +187,7 @@ void vm_load_script(lua_State *L, const char *name)
 /* Stack: nothing ─► the entry points. */
 static int boot(lua_State *L)
 {
-    static const char *const scripts[] = {"async.lua", "signal.lua",  "schema.lua",
+    static const char *const scripts[] = {"async.lua", "groups.lua",  "signal.lua", "schema.lua",
                                           "task.lua",  "sandbox.lua", "prelude.lua"};
     struct vm *vm = vm_of(L);
     luaL_openlibs(L);

@@ -217,8 +217,11 @@ void call_free(struct call *call)
 {
     buf_close(&call->reply);
     free(call->error);
-    if (call->job && call->rc != NEAP_OK)
+    if (call->job && call->rc != NEAP_OK) {
+        if (call->message.kind == ENGINE_CALL_SUBMIT)
+            gate_leave(call->job->gate);
         job_free(call->job);
+    }
     free(call);
 }
 

@@ -131,7 +131,7 @@ end
 local PRIORITIES = { low = true, normal = true, high = true, critical = true }
 local JOB_OPTIONS = {
   delay = true, at = true, expires = true, priority = true, queue = true, retry = true,
-  timeout = true,
+  timeout = true, unique = true, after = true, after_failed = true,
 }
 
 local function check_job_options(who, options)
@@ -320,6 +320,8 @@ local function open_async(self)
   chunk(own)
   own.add_async(self.neap)
   script("signal.lua")(own)
+  script("groups.lua")(own)
+  own.add_groups(self.neap)
 end
 
 -- --- neap.shared ---------------------------------------------------------------------------------
