@@ -71,7 +71,7 @@ refused() { # PATH MODE: serve must not start, and say why
     until_true has err 'configuration read again'
     : >said
     until_true test -s said
-    ! has said new
+    run ! has said new
     chmod 0644 plugins/a/say.lua
     until_true has said new
     chmod 0777 plugins/a # only the directory's mode changes

@@ -34,7 +34,7 @@ life() { # ADDRESS
     until_true lines_with 'READY=1|STATUS=the last reload was refused' 1
     stop
     until_true lines_with 'STOPPING=1|STATUS=SIGTERM: draining' 1
-    ! lines_with WATCHDOG 1 # nobody asked for it
+    run ! lines_with WATCHDOG 1 # nobody asked for it
 }
 
 @test "systemd hears of start, reload and end" {
@@ -88,9 +88,9 @@ LUA
     export WATCHDOG_PID=1 WATCHDOG_USEC=20000
     serve
     until_true test -e env
-    ! grep -q 'NOTIFY_SOCKET\|WATCHDOG' env
+    run ! grep -q 'NOTIFY_SOCKET\|WATCHDOG' env
     stop
-    ! lines_with WATCHDOG 1
+    run ! lines_with WATCHDOG 1
 }
 
 @test "in the journal a line has its priority, and no time" {
@@ -109,7 +109,7 @@ LUA
     until_true has err '<6>msg=started'
     until_true has err '<4>msg="two\nlines" task=a.log@1 job='
     until_true has err '<3>msg="dead: '
-    ! grep -v '^<[3-7]>msg=' err
+    run ! grep -v '^<[3-7]>msg=' err
     stop
     printf '[log]\nformat = json\n' >>neap.ini
     serve # whoever asks for JSON gets it
