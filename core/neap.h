@@ -427,6 +427,13 @@ NEAP_API void neap_config_rows(neap *n, void *user,
  * text. */
 NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
 
+/* What a configuration file (and those it includes) says of one setting, without opening an
+ * executor: for programs that look for a daemon. Mistakes elsewhere in it do not matter. The text
+ * as it is written, to free(), and where, "FILE:LINE", in `*origin`, to free(), too; NULL: nothing.
+ */
+NEAP_API char *neap_config_look(const char *file, const char *section, const char *key,
+                                char **origin);
+
 /* Specs: *_test.lua beside the tasks, see docs/testing.md. */
 enum neap_test_kind {
     NEAP_TEST_PASSED,

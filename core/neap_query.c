@@ -196,6 +196,11 @@ void neap_config_rows(neap *n, void *user,
     config_unref(config);
 }
 
+char *neap_config_look(const char *file, const char *section, const char *key, char **origin)
+{
+    return config_look(file, section, key, origin);
+}
+
 int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise)
 {
     struct config *config = host_config(n);

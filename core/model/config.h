@@ -109,6 +109,9 @@ struct config_source {
 
 /* NEAP_ECONFIG after all mistakes went to problem(). */
 int config_load(struct config **out, const struct config_source *source, struct neap_error *err);
+/* One setting as it is written, whatever is wrong elsewhere, and where: both to free(). NULL: it is
+ * not there. */
+char *config_look(const char *file, const char *section, const char *key, char **origin);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* NULL is fine */
 

@@ -262,6 +262,31 @@ int config_load(struct config **out, const struct config_source *source, struct 
     return finish(&l, out, err);
 }
 
+static void ignore(void *user, const char *text)
+{
+    (void)user, (void)text;
+}
+
+char *config_look(const char *file, const char *section, const char *key, char **origin)
+{
+    struct config_loading l;
+    struct config *config = NULL;
+    struct neap_error err;
+    const struct config_source source = {.file = file, .service = true, .problem = ignore};
+    char *text = NULL;
+    begin(&l, &source);
+    read_file(&l, file, NULL);
+    const struct config_block *block = config_block_find(l.config, section);
+    const struct config_entry *entry = block ? config_entry_find(block, key) : NULL;
+    if (entry) {
+        text = mem_text(entry->text);
+        *origin = config_place_text(l.config, entry->place);
+    }
+    if (finish(&l, &config, &err) == NEAP_OK)
+        config_unref(config);
+    return text;
+}
+
 int config_load_text(struct config **out, const struct config_source *source, const char *name,
                      const char *text, size_t len, struct neap_error *err)
 {

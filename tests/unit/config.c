@@ -42,6 +42,23 @@ static void without_a_file_all_is_default(void **state)
     config_unref(config);
 }
 
+static void one_setting_is_found_whatever_is_wrong_elsewhere(void **state)
+{
+    (void)state;
+    char *origin = NULL;
+    mkdir("more", 0700);
+    file_put("look.ini", "[neap]\ndrian = 1s\ninclude = more/*.ini\ndrain = soon\n[nothing]\n");
+    file_put("more/log.ini", "\n[log]\nlevel = warn\n[task *]\nconfig.a = env:NEAP_IS_NOT_SET\n");
+    char *text = config_look("look.ini", "log", "level", &origin);
+    assert_string_equal(text, "warn");
+    assert_string_equal(origin, "more/log.ini:3");
+    free(text);
+    free(origin);
+    assert_null(config_look("look.ini", "log", "format", &origin));
+    assert_null(config_look("look.ini", "store", "url", &origin));
+    assert_null(config_look("absent.ini", "log", "level", &origin));
+}
+
 static void every_key_is_read(void **state)
 {
     (void)state;
@@ -525,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_file_all_is_default),
+        cmocka_unit_test(one_setting_is_found_whatever_is_wrong_elsewhere),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(the_most_specific_alert_task_wins),
         cmocka_unit_test(rates),
