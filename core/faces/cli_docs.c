@@ -38,7 +38,7 @@ static void put_man_option(struct buf *out, const struct cli_option *o)
     put_roff(out, o->name);
     buf_text(out, "\\fR");
     if (o->arg)
-        buf_format(out, " \\fI%s\\fR", o->arg);
+        buf_format(out, "%s\\fI%s\\fR", cli_needs_word(o) ? " " : "", o->arg);
     buf_byte(out, '\n');
     put_roff(out, o->help);
     buf_byte(out, '\n');
@@ -67,9 +67,14 @@ static void put_man_tail(struct buf *out)
     buf_text(
         out,
         ".SH ENVIRONMENT\n.TP\nNEAP_CONFIG\nthe configuration to read where \\-c is not given\n"
-        ".TP\nNO_COLOR\nif set, no progress bar is drawn\n"
+        ".TP\nNEAP_SOCKET\nthe daemon's socket, for the commands that talk to one\n"
+        ".TP\nNEAP_TOKEN\nwhat they show a daemon that they reach over TCP\n"
+        ".TP\nNO_COLOR\nif set, nothing is coloured and no progress bar is drawn\n"
+        ".TP\nCOLUMNS\nhow wide tables may be on a terminal\n"
         ".SH FILES\n.TP\n\\&./neap.ini\nthe configuration, if there\n"
-        ".TP\n/etc/neap/neap.ini\nfor serve, check and config, if there is no other\n"
+        ".TP\n/etc/neap/neap.ini\nfor serve, check, config and the commands that talk to a daemon, "
+        "if there is no other\n"
+        ".TP\n\\&./neap.sock\nthe daemon's socket by default\n"
         ".TP\n\\&./plugins\nwhere plugins are by default\n"
         ".SH EXAMPLES\n.EX\nneap run ./double.lua '21'\n"
         "printf '%s\\en' a b c | neap map ./upper.lua\n"
@@ -110,15 +115,27 @@ static void put_option_words(struct buf *out, const struct cli_command *c)
 
 static const char *operand_words(const struct cli_command *c) /* NULL: files */
 {
-    return strcmp(c->name, "new") == 0 ? "plugin task" : NULL;
+    static const struct {
+        const char *command, *words;
+    } known[] = {
+        {"new", "plugin task"},
+        {"queue", "ls show pause resume set"},
+        {"schedule", "ls show run pause resume"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(c->name, known[i].command) == 0)
+            return known[i].words;
+    return NULL;
 }
 
-/* One case of the shell's choice by the word before, for options that take an argument. */
-static void put_bash_argument(struct buf *out, const struct cli_option *o)
+/* One case of the shell's choice by command and the word before, for options that take an argument.
+ */
+static void put_bash_argument(struct buf *out, const struct cli_command *c,
+                              const struct cli_option *o)
 {
-    buf_format(out, "        --%s", o->name);
+    buf_format(out, "        \"%s --%s\"", c->name, o->name);
     if (o->letter)
-        buf_format(out, "|-%c", o->letter);
+        buf_format(out, " | \"%s -%c\"", c->name, o->letter);
     if (o->values)
         buf_format(out, ") COMPREPLY=($(compgen -W '%s' -- \"$word\")); return ;;\n", o->values);
     else if (strcmp(o->arg, "FILE") == 0)
@@ -127,15 +144,6 @@ static void put_bash_argument(struct buf *out, const struct cli_option *o)
         buf_text(out, ") COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n");
     else
         buf_text(out, ") return ;;\n");
-}
-
-static bool first_of_name(const struct cli_command *upto, const struct cli_option *option)
-{
-    for (const struct cli_command *c = cli_commands; c <= upto; c++)
-        for (const struct cli_option *o = c->options; o && o->name; o++)
-            if (strcmp(o->name, option->name) == 0)
-                return o == option;
-    return true;
 }
 
 static void put_bash(struct buf *out)
@@ -147,11 +155,13 @@ static void put_bash(struct buf *out)
              "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
              "        COMPREPLY=($(compgen -W '");
     put_command_names(out);
-    buf_text(out, "' -- \"$word\"))\n        return\n    fi\n    case $before in\n");
+    buf_text(
+        out,
+        "' -- \"$word\"))\n        return\n    fi\n    case \"${COMP_WORDS[1]} $before\" in\n");
     for (const struct cli_command *c = cli_commands; c->name; c++)
         for (const struct cli_option *o = c->options; o && o->name; o++)
-            if (o->arg && !o->hidden && first_of_name(c, o))
-                put_bash_argument(out, o);
+            if (cli_needs_word(o) && !o->hidden)
+                put_bash_argument(out, c, o);
     buf_text(out, "    esac\n    case ${COMP_WORDS[1]} in\n");
     for (const struct cli_command *c = cli_commands; c->name; c++) {
         buf_format(out, "        %s) words='", c->name);
@@ -164,8 +174,11 @@ static void put_bash(struct buf *out)
         }
         buf_text(out, "' ;;\n");
     }
-    buf_text(out, "    esac\n    if [[ $word == -* ]] || [ \"${COMP_WORDS[1]}\" = new ] || "
-                  "[ \"${COMP_WORDS[1]}\" = help ]; then\n"
+    buf_text(out, "    esac\n    if [[ $word == -* ]] || [[ ");
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (operand_words(c))
+            buf_format(out, "${COMP_WORDS[1]} == %s || ", c->name);
+    buf_text(out, "${COMP_WORDS[1]} == help ]]; then\n"
                   "        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n    else\n"
                   "        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\n"
                   "complete -o filenames -F _neap neap\n");
@@ -188,7 +201,7 @@ static void put_zsh_argument(struct buf *out, const struct cli_option *o)
 {
     if (!o->arg)
         return;
-    buf_format(out, ":%s:", o->arg);
+    buf_format(out, cli_needs_word(o) ? ":%s:" : "::%s:", cli_needs_word(o) ? o->arg : "value");
     if (o->values)
         buf_format(out, "(%s)", o->values);
     else if (strcmp(o->arg, "FILE") == 0)
@@ -204,6 +217,8 @@ static void put_zsh_option(struct buf *out, const struct cli_option *o)
     if (o->letter)
         buf_format(out, "                '*'{-%c%s,--%s%s}'[", o->letter, o->arg ? "+" : "",
                    o->name, o->arg ? "=" : "");
+    else if (o->arg && !cli_needs_word(o))
+        buf_format(out, "                '*--%s=-[", o->name);
     else
         buf_format(out, "                '*--%s%s[", o->name, o->arg ? "=" : "");
     put_quoted(out, o->help, true);
@@ -231,7 +246,7 @@ static void put_zsh(struct buf *out)
                 put_zsh_option(out, o);
         buf_text(out, "                '(-h --help)'{-h,--help}'[explain the command]' \\\n");
         if (operand_words(c))
-            buf_format(out, "                ':what:(%s)' ':name: ' ;;\n", operand_words(c));
+            buf_format(out, "                ':what:(%s)' '*:name: ' ;;\n", operand_words(c));
         else if (strcmp(c->name, "help") == 0) {
             buf_text(out, "                ':command:(");
             put_command_names(out);
@@ -260,7 +275,7 @@ static void put_fish(struct buf *out)
                 buf_format(out, " -s %c", o->letter);
             if (o->values)
                 buf_format(out, " -x -a '%s'", o->values);
-            else if (o->arg)
+            else if (cli_needs_word(o))
                 buf_text(out,
                          strcmp(o->arg, "FILE") == 0 || strcmp(o->arg, "DIR") == 0 ? " -r" : " -x");
             buf_text(out, " -d '");

@@ -60,7 +60,7 @@ static void put_option(struct buf *out, const struct cli_option *o)
         buf_text(&left, "    ");
     buf_format(&left, "--%s", o->name);
     if (o->arg)
-        buf_format(&left, " %s", o->arg);
+        buf_format(&left, "%s%s", cli_needs_word(o) ? " " : "", o->arg);
     put_row(out, buf_string(&left), o->help);
     buf_close(&left);
 }

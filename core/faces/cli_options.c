@@ -88,6 +88,8 @@ static int parse_long(struct cli_args *args, struct line *line, const char *text
     const char *value = text[len] == '=' ? text + len + 1 : NULL;
     if (value && !option->arg)
         return cli_fail(CLI_USAGE, args->command->name, "--%s takes no argument", option->name);
+    if (!value && option->arg && !cli_needs_word(option))
+        value = "";
     if (!value && option->arg) {
         if (line->at == line->argc)
             return cli_fail(CLI_USAGE, args->command->name, "--%s needs %s", option->name,
@@ -106,14 +108,16 @@ static int parse_short(struct cli_args *args, struct line *line, const char *let
                             "unknown option -%c (neap %s -h lists them; -- ends the options)", *at,
                             args->command->name);
         const char *value = NULL;
-        if (option->arg && at[1])
+        if (option->arg && !cli_needs_word(option))
+            value = "";
+        else if (option->arg && at[1])
             value = at + 1;
         else if (option->arg && line->at < line->argc)
             value = line->argv[line->at++];
         else if (option->arg)
             return cli_fail(CLI_USAGE, args->command->name, "-%c needs %s", *at, option->arg);
         const int rc = give(args, option, value);
-        if (rc || value)
+        if (rc || (value && cli_needs_word(option)))
             return rc;
     }
     return CLI_OK;

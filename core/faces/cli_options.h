@@ -12,7 +12,8 @@ struct cli_command;
 struct cli_option {
     const char *name; /* without the dashes */
     char letter;      /* 0: no short form */
-    const char *arg;  /* what its argument is called; NULL: takes none. FILE and DIR complete */
+    const char *arg;  /* what its argument is called; NULL: takes none. FILE and DIR complete;
+                       * "[=X]": may be  left out, then it is "" */
     const char *help;
     const char *values; /* the words it may be, separated by one space; NULL: anything */
     bool hidden;
@@ -40,6 +41,12 @@ struct cli_args { /* main thread */
 int cli_args_parse(struct cli_args *out, const struct cli_command *command, int argc,
                    const char *const *argv);
 void cli_args_close(struct cli_args *args);
+
+/* Must the option's argument be there, maybe as the next word? */
+static inline bool cli_needs_word(const struct cli_option *option)
+{
+    return option->arg && option->arg[0] != '[';
+}
 
 /* Naming an option that the command's table lacks is a bug. */
 bool cli_has(const struct cli_args *args, const char *name);

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "faces/cli_input.h"
 #include "faces/cli_output.h"
 #include "faces/cli_report.h"
 #include "faces/cli_schema.h"
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INPUT_MAX (64 * 1024 * 1024) /* bytes of JSON text, however little it amounts to */
 #define CLOSE_MS 1000
 
 struct run_state { /* main thread */
@@ -35,26 +35,6 @@ struct run_state { /* main thread */
     bool dead; /* of the failed ones, as the counters know them */
 };
 
-static int read_stdin(struct buf *text)
-{
-    ssize_t n = 1;
-    if (isatty(STDIN_FILENO))
-        cli_fail(0, "run", "reading the arguments as JSON from the terminal; end with Ctrl-D");
-    while (n > 0 && text->len <= INPUT_MAX) {
-        buf_reserve(text, 65536);
-        n = read(STDIN_FILENO, text->data + text->len, 65536);
-        if (n > 0)
-            text->len += (size_t)n;
-        else if (n < 0 && errno == EINTR)
-            n = 1;
-    }
-    if (n < 0)
-        return cli_fail(CLI_DATA, "run", "standard input: %s", strerror(errno));
-    if (n > 0)
-        return cli_fail(CLI_DATA, "run", "standard input: over %d MiB", INPUT_MAX >> 20);
-    return CLI_OK;
-}
-
 static int take_json(struct run_state *r, const char *text, size_t len, const char *where)
 {
     struct neap_error err = {0};
@@ -69,51 +49,18 @@ static int take_operand(struct run_state *r)
     struct buf text = {0};
     if (strcmp(operand, "-") != 0)
         return take_json(r, operand, strlen(operand), "the arguments");
-    int status = read_stdin(&text);
+    int status = cli_stdin("run", &text);
     if (status == CLI_OK)
         status = take_json(r, text.data, text.len, "standard input");
     buf_close(&text);
     return status;
 }
 
-static int take_pair(struct run_state *r, const struct schema *schema, const char *pair)
-{
-    const char *equals = strchr(pair, '=');
-    if (!equals || equals == pair)
-        return cli_fail(CLI_USAGE, "run", "--arg %s: write it as name=value", pair);
-    char *name = mem_format("%.*s", (int)(equals - pair), pair);
-    struct buf why = {0};
-    int status = CLI_OK;
-    value_put_text(&r->value, name, strlen(name));
-    if (!schema_convert(schema, name, equals + 1, strlen(equals + 1), &r->value, &why))
-        status = cli_fail(CLI_DATA, "run", "--arg %s: %s", name, buf_string(&why));
-    buf_close(&why);
-    free(name);
-    return status;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    const size_t len = strcspn(a, "=");
-    return len == strcspn(b, "=") && memcmp(a, b, len) == 0;
-}
-
 static int take_pairs(struct run_state *r)
 {
-    size_t count;
-    const char **pairs = cli_values(r->args, "arg", &count);
     struct schema *schema = schema_new(r->session.schema);
-    int status = CLI_OK;
-    value_put_map(&r->value, count);
-    for (size_t i = 0; i < count && status == CLI_OK; i++) {
-        for (size_t k = 0; k < i && status == CLI_OK; k++)
-            if (same_name(pairs[i], pairs[k]))
-                status = cli_fail(CLI_USAGE, "run", "--arg %s: given twice", pairs[i]);
-        if (status == CLI_OK)
-            status = take_pair(r, schema, pairs[i]);
-    }
+    const int status = cli_pairs(r->args, schema, &r->value);
     schema_free(schema);
-    free(pairs);
     return status;
 }
 

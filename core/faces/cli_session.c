@@ -20,7 +20,7 @@ bool operand_is_file(const char *operand)
     return strchr(operand, '/') || (len > 4 && strcmp(operand + len - 4, ".lua") == 0);
 }
 
-static const char *find_config(const struct cli_args *args, bool system_config)
+const char *cli_config_file(const struct cli_args *args, bool system_config)
 {
     const char *file = cli_value(args, "config");
     if (!file)
@@ -170,7 +170,7 @@ int session_open(struct session *s, const struct cli_args *args, const struct se
     if (status)
         return status;
     gather_settings(s);
-    s->config_file = find_config(args, plan->system_config);
+    s->config_file = cli_config_file(args, plan->system_config);
     s->plugins = cli_values(args, "plugins", &s->n_plugins);
     const struct neap_options options = {
         .size = sizeof options,

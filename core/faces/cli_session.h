@@ -38,6 +38,9 @@ struct session { /* main thread, but for log */
     int fatal_fd; /* readable once the executor cannot go on */
 };
 
+/* -c, NEAP_CONFIG, ./neap.ini, and /etc/neap/neap.ini where that counts; NULL: none. */
+const char *cli_config_file(const struct cli_args *args, bool system_config);
+
 bool operand_is_file(const char *operand); /* has a '/' or ends in .lua */
 
 /* Opens; finds the operand's task, if any. An exit status, having said what is wrong. Close it

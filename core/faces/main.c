@@ -62,9 +62,9 @@ int cli_status_of(int code)
 
 static int unknown_command(const char *name)
 {
-    const char *names[32];
+    const char *names[64];
     size_t count = 0;
-    for (const struct cli_command *c = cli_commands; c->name && count < 32; c++)
+    for (const struct cli_command *c = cli_commands; c->name && count < 64; c++)
         names[count++] = c->name;
     const char *near = text_nearest(name, names, count);
     if (near)
