@@ -301,7 +301,7 @@ static int open_store(struct engine *e, struct neap_error *err)
         return error_set(err, NEAP_EIO, "%s: the sqlite store is not there yet", path);
     e->ops = &store_memory;
     int rc = e->ops->open(&e->store, &env, err);
-    if (rc || !e->ops->durable)
+    if (rc || !path || !e->ops->durable)
         return rc;
     char *running = mem_format("%s-running", path);
     rc = running_open(&e->running, running, err);
