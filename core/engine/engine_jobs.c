@@ -16,11 +16,13 @@
 
 /* --- out -------------------------------------------------------------------------------------- */
 
-static struct delivery *delivery_of(struct job *job, int state, const struct outcome *outcome)
+/* `keep`: the job keeps its result and error. */
+static struct delivery *delivery_of(struct job *job, int state, const struct outcome *outcome,
+                                    bool keep)
 {
     struct delivery *d = mem_zero(1, sizeof *d);
-    d->result = job->result;
-    d->error = job->error;
+    d->result = keep && job->result ? mem_copy(job->result, job->result_len) : job->result;
+    d->error = keep && job->error ? job_error_copy(job->error) : job->error;
     d->outcome = (struct neap_outcome){
         .id = job->id,
         .tag = job->tag,
@@ -28,7 +30,7 @@ static struct delivery *delivery_of(struct job *job, int state, const struct out
         .attempt = job->attempt,
         .generation = outcome ? outcome->generation : 0,
         .task = job->task->text,
-        .result = job->result,
+        .result = d->result,
         .result_len = job->result_len,
         .submitted_ms = job->submitted_ms,
         .started_ms = outcome ? outcome->started_ms : 0,
@@ -38,14 +40,16 @@ static struct delivery *delivery_of(struct job *job, int state, const struct out
         .bytes = outcome ? outcome->bytes : 0,
         .owned = d,
     };
-    if (job->error && state != NEAP_COMPLETED) {
-        d->outcome.code = job->error->code;
-        d->outcome.message = job->error->message;
-        d->outcome.traceback = job->error->traceback;
+    if (d->error && state != NEAP_COMPLETED) {
+        d->outcome.code = d->error->code;
+        d->outcome.message = d->error->message;
+        d->outcome.traceback = d->error->traceback;
     }
-    job->result = NULL;
-    job->result_len = 0;
-    job->error = NULL;
+    if (!keep) {
+        job->result = NULL;
+        job->result_len = 0;
+        job->error = NULL;
+    }
     return d;
 }
 
@@ -69,8 +73,9 @@ static bool tell(struct engine *e, struct job *job, int state, const struct outc
     calls_ended(e, job, state);
     if (!(job->flags & JOB_DELIVER))
         return true;
-    list_push(&e->deliveries, &delivery_of(job, state, outcome)->link);
-    return false;
+    const bool keep = e->ops->durable; /* else a crash may lose what nobody has taken yet */
+    list_push(&e->deliveries, &delivery_of(job, state, outcome, keep)->link);
+    return keep;
 }
 
 void run_on_dead(struct engine *e, struct job *job)
