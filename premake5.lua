@@ -216,11 +216,19 @@ for _, f in ipairs(sources("tests/unit/*.c", "tests/store/*.c", "tests/fault/*.c
     links { "cmocka", "sqlite3" }
 end
 
+-- Parsers of the faces are fuzzed as they are, without the faces' main.
+local front = {}
+for _, f in ipairs(faces) do
+  if path.getname(f) ~= "main.c" then table.insert(front, f) end
+end
+unit("test-faces", "StaticLib", front)
+  libraries("--cflags")
+front = { "test-faces", support[1] }
 if #sources("tests/fuzz/*.c") > 0 then
   unit("fuzz-main", "StaticLib", { "tests/fuzz/main/standalone.c" })
 end
 for _, f in ipairs(sources("tests/fuzz/*.c")) do
-  program("fuzz-" .. path.getbasename(f), { f }, support)
+  program("fuzz-" .. path.getbasename(f), { f }, front)
     includedirs { "tests/support" }
     output("fuzz", path.getbasename(f))
     for _, c in ipairs(CONFIGS) do

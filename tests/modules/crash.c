@@ -9,7 +9,7 @@ int luaopen_crash(lua_State *L);
 static int crash_now(lua_State *L)
 {
     (void)L;
-    signal(SIGSEGV, SIG_DFL); /* a sanitizer would say much */
+    signal(SIGSEGV, SIG_DFL);                                       /* a sanitizer would say much */
     *(volatile int *)(uintptr_t)(lua_toboolean(L, 1) ? 16 : 8) = 1; // NOLINT
     return 0;
 }

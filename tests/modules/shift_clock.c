@@ -1,5 +1,6 @@
 /* For LD_PRELOAD: the clock of the day, as many seconds off as the file $NEAP_CLOCK says, which
- * another process may change at any time. The monotonic clock is left alone, as a step leaves it. */
+ * another process may change at any time. The monotonic clock is left alone, as a step leaves it.
+ */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
