@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """neap serve stopped and let go on, told to end, crashed by a module, robbed of a task.
 
-usage: signals.py NEAP stop|term|crash|deleted"""
+usage: signals.py NEAP stop|term|crash|deleted|sync"""
 import collections
 import os
 import signal
@@ -157,6 +157,41 @@ def deleted(daemon):
     daemon.check()
 
 
+def sync(daemon):
+    """The disk fails: nothing more is acknowledged, and it ends; what was, is there after it."""
+    flag = os.path.join(daemon.directory, "fail")
+    module = os.path.dirname(daemon.neap) + "/modules/fail_sync.so"
+    for how in ("submit", "drain"):
+        daemon.environment = dict(os.environ, LD_PRELOAD=module, NEAP_FAIL_SYNC=flag)
+        daemon.start()
+        client = Client(daemon)
+        names = [client.submit("k.nap", 0.01 if n % 2 else 3600) for n in range(20)]
+        until("they run", lambda: len(said(daemon, "start")) >= 20)
+        open(flag, "w").close()
+        if how == "submit":
+            try:
+                name = client.submit("k.nap", 0.01)
+                raise AssertionError(f"{name} was acknowledged after a failed sync")
+            except Refused as error:
+                print(f"# {error}")
+            status = daemon.wait()
+        else:
+            status = daemon.kill(signal.SIGTERM)
+        assert status == 70, f"exit status {status}:\n{daemon.last_words()}"
+        os.remove(flag)
+        client.close()
+        daemon.environment = None
+        daemon.start()
+        lost = [name for name in names if not client.job(name)]
+        assert not lost, lost
+        for name in names:
+            client.ask("POST", f"/api/v1/jobs/{name}/cancel")
+        client.close()
+        daemon.kill()
+        os.remove(os.path.join(daemon.directory, "said"))
+        daemon.check()
+
+
 def main():
     neap, what = sys.argv[1:]
     daemon = Daemon(os.path.abspath(neap))
@@ -164,7 +199,7 @@ def main():
     daemon.write("plugins/k/nap.lua", NAP)
     daemon.write("neap.ini", "")
     try:
-        {"stop": stop, "term": term, "crash": crash, "deleted": deleted}[what](daemon)
+        {"stop": stop, "term": term, "crash": crash, "deleted": deleted, "sync": sync}[what](daemon)
     finally:
         daemon.end()
 
