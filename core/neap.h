@@ -426,6 +426,10 @@ NEAP_API void neap_config_rows(neap *n, void *user,
  * a rate (ns between starts): ("pool default", "workers"). `otherwise`: no such section or key, or
  * text. */
 NEAP_API int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t otherwise);
+/* A setting of [http] that is text (socket, listen, token, hosts), to free(): a path as it is to be
+ * opened, of the token its value. NULL where it is none. NEAP_ECONFIG: the token cannot be read. */
+NEAP_API int neap_config_text(neap *n, const char *section, const char *key, char **out,
+                              struct neap_error *err);
 
 /* What a configuration file (and those it includes) says of one setting, without opening an
  * executor: for programs that look for a daemon. Mistakes elsewhere in it do not matter. The text

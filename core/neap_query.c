@@ -208,3 +208,12 @@ int64_t neap_config_int(neap *n, const char *section, const char *key, int64_t o
     config_unref(config);
     return value;
 }
+
+int neap_config_text(neap *n, const char *section, const char *key, char **out,
+                     struct neap_error *err)
+{
+    struct config *config = host_config(n);
+    const int rc = config_text(config, section, key, out, err);
+    config_unref(config);
+    return rc;
+}

@@ -66,6 +66,10 @@ static void free_records(struct config *config)
     free(config->schedules);
     strings_free(config->plugins);
     free(config->store_url);
+    free(config->http_socket);
+    free(config->http_listen);
+    free(config->http_token);
+    free(config->http_hosts);
 }
 
 struct config *config_ref(struct config *config)

@@ -81,7 +81,10 @@ struct config {
     int64_t max_children; /* running at once, of neap.exec; `auto` is resolved */
     int64_t grace_ms;     /* by which code may outlive its end before its worker is replaced */
     int64_t max_stuck;    /* workers that may be replaced so before the process gives up */
-    char *store_url;      /* "memory" or "sqlite:PATH", as to be opened */
+    char *http_socket, *http_listen, *http_token, *http_hosts;         /* NULL: none */
+    int64_t http_max_body, http_max_connections, http_max_per_address; /* the last: 0: any */
+    int64_t http_header_ms, http_body_ms;
+    char *store_url; /* "memory" or "sqlite:PATH", as to be opened */
     struct config_keep keep_completed, keep_dead;
     int64_t window;            /* jobs of a queue in memory, where the store is durable */
     int log_level;             /* enum neap_level */
@@ -141,6 +144,11 @@ const struct config_queue *config_queue_find(const struct config *config,
  * such section or key, or no number. */
 int64_t config_int(const struct config *config, const char *section, const char *key,
                    int64_t otherwise);
+
+/* The text of a setting of [http], to free(); a secret's own value. NULL in `*out`: none, or no
+ * such setting. NEAP_ECONFIG: the secret cannot be read. */
+int config_text(const struct config *config, const char *section, const char *key, char **out,
+                struct neap_error *err);
 
 /* May `new` replace `old` while running? Else NEAP_ECONFIG and every restart-only key that differs
  * went to problem(). */

@@ -234,6 +234,7 @@ static void begin(struct config_loading *l, const struct config_source *source)
     config_file_add(config, "default");
     loading_block(l, &section_kinds[SECTION_NEAP], NULL, PLACE_DEFAULT);
     loading_block(l, &section_kinds[SECTION_STORE], NULL, PLACE_DEFAULT);
+    loading_block(l, &section_kinds[SECTION_HTTP], NULL, PLACE_DEFAULT);
     loading_block(l, &section_kinds[SECTION_LOG], NULL, PLACE_DEFAULT);
 }
 

@@ -23,9 +23,13 @@ enum option_type {
     OPTION_QUEUES,
     OPTION_QUEUE,
     OPTION_TASK,
-    OPTION_STORE, /* char *: "memory" or "sqlite:PATH"; relative to the file */
-    OPTION_KEEP,  /* struct config_keep: how long, how many */
-    OPTION_CRON,  /* from here on in struct config_schedule or config_task, by name */
+    OPTION_STORE,  /* char *: "memory" or "sqlite:PATH"; relative to the file */
+    OPTION_KEEP,   /* struct config_keep: how long, how many */
+    OPTION_SOCKET, /* char *: a path; relative to the file. NULL: none, as for the next three */
+    OPTION_LISTEN, /* char *: ADDRESS:PORT */
+    OPTION_SECRET, /* char *: env:NAME or file:PATH; read when it is asked for */
+    OPTION_HOSTS,  /* char *: names, separated by commas */
+    OPTION_CRON,   /* from here on in struct config_schedule or config_task, by name */
     OPTION_ZONE,
     OPTION_JSON,
     OPTION_CONFIG,
@@ -55,9 +59,10 @@ enum section_number {
     SECTION_TASK,
     SECTION_SCHEDULE,
     SECTION_STORE,
+    SECTION_HTTP,
     SECTION_LOG
 };
-#define SECTIONS 7
+#define SECTIONS 8
 
 struct section_kind {
     const char *name, *argument; /* "NAME" or "PATTERN"; NULL: there is one such section */

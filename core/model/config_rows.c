@@ -100,14 +100,19 @@ static bool same_list(char **a, char **b)
     return !*a && !*b;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool same_field(const struct option *option, const void *a, const void *b)
 {
     if (option->type == OPTION_PATHS)
         return same_list(*(char ***)(void *)((char *)a + option->offset),
                          *(char ***)(void *)((char *)b + option->offset));
-    if (option->type == OPTION_STORE)
-        return strcmp(*(char *const *)(const void *)((const char *)a + option->offset),
-                      *(char *const *)(const void *)((const char *)b + option->offset)) == 0;
+    if (option->type >= OPTION_STORE && option->type <= OPTION_HOSTS && option->type != OPTION_KEEP)
+        return same_text(*(char *const *)(const void *)((const char *)a + option->offset),
+                         *(char *const *)(const void *)((const char *)b + option->offset));
     return value_integer(option, a, 0) == value_integer(option, b, 0);
 }
 

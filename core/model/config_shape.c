@@ -34,6 +34,10 @@ static const char *const shapes[] = {
     [OPTION_STORE] = "memory or sqlite:PATH",
     [OPTION_KEEP] =
         "a duration and a number (such as 24h, 100000); either may be none, 0 keeps none",
+    [OPTION_SOCKET] = "a path, relative to the file",
+    [OPTION_LISTEN] = "an address and port (such as 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080)",
+    [OPTION_SECRET] = "env:NAME or file:PATH",
+    [OPTION_HOSTS] = "names of hosts, without ports",
     [OPTION_CRON] = "a cron expression",
     [OPTION_ZONE] = "a time zone",
     [OPTION_JSON] = "JSON",

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "model/config.h"
 #include "model/config_file.h"
+#include "model/config_http.h"
 #include "model/config_store.h"
 #include "model/json.h"
 
@@ -399,6 +400,12 @@ static char *read_secret(const struct value_env *env, const char *name, struct b
     return value;
 }
 
+char *value_secret(const struct value_env *env, const char *text, struct buf *why)
+{
+    return strncmp(text, "env:", 4) == 0 ? read_variable(text + 4, why)
+                                         : read_secret(env, text + strlen("file:"), why);
+}
+
 static bool store_config(const struct value_env *env, struct config_task *task, const char *key,
                          const char *text, struct buf *why)
 {
@@ -406,9 +413,7 @@ static bool store_config(const struct value_env *env, struct config_task *task, 
     if (!text_name(name, strlen(name), NEAP_TASK_MAX))
         return fail(why, "a config key is config.NAME, of letters, digits, _ and -");
     bool variable = strncmp(text, "env:", 4) == 0, file = strncmp(text, "file:", 5) == 0;
-    char *value = variable ? read_variable(text + 4, why)
-                  : file   ? read_secret(env, text + 5, why)
-                           : mem_text(text);
+    char *value = variable || file ? value_secret(env, text, why) : mem_text(text);
     if (!value)
         return false;
     size_t i = 0;
@@ -450,6 +455,11 @@ bool value_store(const struct value_env *env, const struct option *option, void 
         return config_store_url(env, option, record, text, why);
     case OPTION_KEEP:
         return config_store_keep(option, record, text, why);
+    case OPTION_SOCKET:
+    case OPTION_LISTEN:
+    case OPTION_SECRET:
+    case OPTION_HOSTS:
+        return config_http_text(env, option, record, text, why);
     case OPTION_CRON:
         return store_cron(record, text, why);
     case OPTION_ZONE:

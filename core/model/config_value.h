@@ -27,6 +27,9 @@ void value_put_shape(struct buf *out, const struct option *option);
 /* In double quotes, cut where it is long. */
 void value_put_quoted(struct buf *out, const char *text);
 
+/* What env:NAME or file:PATH stands for, to free(). NULL: `why` says why not. */
+char *value_secret(const struct value_env *env, const char *text, struct buf *why);
+
 /* The items of a list, trimmed; commas between. NULL: one is empty. For strings_free. */
 char **value_list(const char *text);
 

@@ -385,6 +385,15 @@ static void rows_say_where_each_value_is_from(void **state)
                                            "[store] keep_completed = 24h, 100000 (default)\n"
                                            "[store] keep_dead = 30d, 100000 (default)\n"
                                            "[store] window = 10000 (default)\n"
+                                           "[http] socket = neap.sock (default)\n"
+                                           "[http] listen = none (default)\n"
+                                           "[http] token = none (default)\n"
+                                           "[http] hosts = none (default)\n"
+                                           "[http] max_body = 8M (default)\n"
+                                           "[http] max_connections = 1024 (default)\n"
+                                           "[http] max_per_address = none (default)\n"
+                                           "[http] header_timeout = 10s (default)\n"
+                                           "[http] body_timeout = 10s (default)\n"
                                            "[log] level = warn (neap.ini:6)\n"
                                            "[log] format = json (--set)\n");
     assert_int_equal(config_int(config, "pool default", "workers", -1), 2);

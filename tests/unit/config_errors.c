@@ -15,11 +15,22 @@ static const struct {
     {"[pools default]\nworkers = x\n",
      "neap.ini:1: [pools default]: unknown section (did you mean [pool NAME]?)\n"},
     {"[Neap]\n", "neap.ini:1: [Neap]: unknown section (did you mean [neap]?)\n"},
-    {"[http]\n",
-     "neap.ini:1: [http]: unknown section (there are [neap], [pool NAME], [queue NAME], "
-     "[task PATTERN], [schedule NAME], [store] and [log])\n"},
+    {"[http]\nlisten = localhost:80\n",
+     "neap.ini:2: [http] listen: \"localhost:80\" is not an address and port (such as "
+     "127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080), or none\n"},
+    {"[http]\nlisten = [::1]:70000\n",
+     "neap.ini:2: [http] listen: \"[::1]:70000\" is not an address and port (such as "
+     "127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080), or none\n"},
+    {"[http]\ntoken = hunter2\n", /* not told back: it may be the secret itself */
+     "neap.ini:2: [http] token: it is not env:NAME or file:PATH, or none\n"},
+    {"[http]\nhosts = a.example, b.example:80\n",
+     "neap.ini:2: [http] hosts: \"a.example, b.example:80\" is not names of hosts, without ports, "
+     "or none\n"},
+    {"[web]\n",
+     "neap.ini:1: [web]: unknown section (there are [neap], [pool NAME], [queue NAME], "
+     "[task PATTERN], [schedule NAME], [store], [http] and [log])\n"},
     {"[]\n", "neap.ini:1: []: unknown section (there are [neap], [pool NAME], [queue NAME], "
-             "[task PATTERN], [schedule NAME], [store] and [log])\n"},
+             "[task PATTERN], [schedule NAME], [store], [http] and [log])\n"},
     {"[queue]\n", "neap.ini:1: [queue]: it needs a name: [queue NAME]\n"},
     {"[log mail]\n", "neap.ini:1: [log mail]: it takes no name: [log]\n"},
     {"[queue a b]\n",
