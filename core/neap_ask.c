@@ -54,10 +54,14 @@ int neap_ask(neap *n, const struct neap_ask *request, void *user, neap_reply_fn 
     ask->done = done;
     ask->call.message.kind = ENGINE_CALL_ASK;
     ask->call.done = asked;
-    if (ask_read(ask, request))
-        mailbox_post(engine_mailbox(n->engine), &ask->call.message);
-    else
+    if (request->what == NEAP_ASK_METRICS) /* it reads files: not on the engine's thread */
+        procfs_read(&ask->process);
+    if (!ask_read(ask, request))
         reply(ask, NEAP_EINVAL);
+    else if (ask->what == NEAP_ASK_TASKS || ask->what == NEAP_ASK_TASK)
+        reply(ask, ask_tasks(n, ask));
+    else
+        mailbox_post(engine_mailbox(n->engine), &ask->call.message);
     host_leave(n);
     return NEAP_OK;
 }

@@ -7,5 +7,7 @@
 /* Fills `ask` from the request. False: ask->message (and ask->param) says what is wrong. */
 bool ask_read(struct ask *ask, const struct neap_ask *request);
 void ask_free(struct ask *ask);
+/* Tasks: answered here. */
+int ask_tasks(neap *n, struct ask *ask);
 
 #endif

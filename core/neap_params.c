@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/config_options.h"
+#include "model/config_value.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,6 +108,39 @@ static bool take_due(struct ask *ask, const char *value, struct buf *why)
     return ask->has_due = true;
 }
 
+/* Limits as the INI has them; "default": what the INI says. */
+static bool take_limits(struct ask *ask, const char *key, const char *value, bool *has, bool *reset,
+                        struct buf *why)
+{
+    static const char section[] = "queue";
+    const struct option *option = option_find(section_find(section, strlen(section)), key);
+    const struct value_env env = {.alone = true};
+    *has = true;
+    *reset = strcmp(value, "default") == 0;
+    if (*reset || value_store(&env, option, &ask->limits, key, value, why))
+        return true;
+    why->len = 0;
+    value_put_shape(why, option);
+    buf_text(why, ", or default");
+    return false;
+}
+
+static bool take_concurrency(struct ask *ask, const char *value, struct buf *why)
+{
+    return take_limits(ask, "concurrency", value, &ask->sets.concurrency, &ask->resets.concurrency,
+                       why);
+}
+
+static bool take_rate(struct ask *ask, const char *value, struct buf *why)
+{
+    return take_limits(ask, "rate", value, &ask->sets.rate, &ask->resets.rate, why);
+}
+
+static bool take_capacity(struct ask *ask, const char *value, struct buf *why)
+{
+    return take_limits(ask, "capacity", value, &ask->sets.capacity, &ask->resets.capacity, why);
+}
+
 /* --- parameters ---------------------------------------------------------------------------------
  */
 
@@ -115,6 +150,7 @@ enum taker { /* bits: who takes it */
              EDITS = 4,
              BULKS = 8,
              BULK_EDITS = 16,
+             LIMITS = 32,
 };
 
 static const struct param {
@@ -131,27 +167,48 @@ static const struct param {
     {"all", BULKS | BULK_EDITS, take_all},
     {"due", EDITS | BULK_EDITS, take_due},
     {"priority", EDITS | BULK_EDITS, take_priority},
+    {"concurrency", LIMITS, take_concurrency},
+    {"rate", LIMITS, take_rate},
+    {"capacity", LIMITS, take_capacity},
 };
 #define N_PARAMS (sizeof PARAMS / sizeof *PARAMS)
 
-enum needs { NEEDS_NOTHING, NEEDS_ID, NEEDS_NAME, MAY_ID };
+enum needs { NEEDS_NOTHING, NEEDS_ID, NEEDS_NAME };
 
 static const struct shape {
     enum needs needs;
     bool filters;
     unsigned taker;
 } SHAPES[] = {
-    [NEAP_ASK_JOB] = {.needs = NEEDS_ID},
-    [NEAP_ASK_WAIT] = {.needs = NEEDS_ID},
-    [NEAP_ASK_CANCEL] = {.needs = NEEDS_ID},
-    [NEAP_ASK_STATS] = {.needs = NEEDS_NOTHING},
+    [NEAP_ASK_JOB] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_WAIT] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_JOBS] = {NEEDS_NOTHING, true, LISTS},
+    [NEAP_ASK_LOG] = {NEEDS_ID, false, LOGS},
+    [NEAP_ASK_EXPLAIN] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_CANCEL] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_RETRY] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_DELETE] = {NEEDS_ID, false, 0},
+    [NEAP_ASK_EDIT] = {NEEDS_ID, false, EDITS},
+    [NEAP_ASK_BULK] = {NEEDS_NAME, true, BULKS},
+    [NEAP_ASK_QUEUES] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_QUEUE] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_QUEUE_PAUSE] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_QUEUE_RESUME] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_QUEUE_LIMITS] = {NEEDS_NAME, false, LIMITS},
+    [NEAP_ASK_TASKS] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_TASK] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_SCHEDULES] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_SCHEDULE] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_SCHEDULE_RUN] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_SCHEDULE_PAUSE] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_SCHEDULE_RESUME] = {NEEDS_NAME, false, 0},
+    [NEAP_ASK_WORKERS] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_STATS] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_METRICS] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_STACK] = {NEEDS_NOTHING, false, 0},
+    [NEAP_ASK_BACKUP] = {NEEDS_NAME, false, 0},
 };
-
-static bool known(int what)
-{
-    return what == NEAP_ASK_JOB || what == NEAP_ASK_WAIT || what == NEAP_ASK_CANCEL ||
-           what == NEAP_ASK_STATS;
-}
+#define N_SHAPES (int)(sizeof SHAPES / sizeof *SHAPES)
 
 __attribute__((format(printf, 2, 3))) static bool wrong(struct ask *ask, const char *format, ...)
 {
@@ -254,27 +311,62 @@ static int64_t deadline(int64_t timeout_ms)
     return clock_unix_ms() + timeout_ms;
 }
 
+static bool read_verb(struct ask *ask, struct shape *shape)
+{
+    static const char *const verbs[] = {[BULK_CANCEL] = "cancel",
+                                        [BULK_RETRY] = "retry",
+                                        [BULK_DELETE] = "delete",
+                                        [BULK_EDIT] = "edit"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i], ask->name) == 0) {
+            ask->verb = (int)i;
+            shape->taker = i == BULK_EDIT ? BULK_EDITS : BULKS;
+            return true;
+        }
+    }
+    const char *near = text_nearest(ask->name, verbs, sizeof verbs / sizeof *verbs);
+    return wrong(ask, "no such verb: %.64s (%s)", ask->name,
+                 near ? near : "cancel, retry, delete, edit");
+}
+
+/* What no single parameter can tell. */
+static bool is_whole(struct ask *ask, const struct shape *shape)
+{
+    const bool edits = shape->taker & (EDITS | BULK_EDITS);
+    const bool bulk = ask->what == NEAP_ASK_BULK;
+    if (edits && !ask->has_priority && !ask->has_due)
+        return wrong(ask, "nothing to change: give priority or due");
+    if (shape->taker & LIMITS && !ask->sets.concurrency && !ask->sets.rate && !ask->sets.capacity)
+        return wrong(ask, "nothing to change: give concurrency, rate or capacity");
+    if (bulk && !ask->filter.n_terms && !ask->all)
+        return wrong(ask, "a filter is missing (state=..., queue=...), or all=yes");
+    return true;
+}
+
 bool ask_read(struct ask *ask, const struct neap_ask *request)
 {
-    if (!known(request->what))
+    if (request->what < 0 || request->what >= N_SHAPES)
         return wrong(ask, "no such question: %d", request->what);
-    const struct shape *shape = &SHAPES[request->what];
+    struct shape shape = SHAPES[request->what];
     ask->what = request->what;
     ask->call.id = request->id;
     ask->call.deadline_ms = deadline(request->timeout_ms);
     ask->name = mem_text(request->name);
     ask->limit = LIMIT_DEFAULT;
     ask->newest_first = true;
-    if (shape->needs == NEEDS_ID && !request->id)
+    if (shape.needs == NEEDS_ID && !request->id)
         return wrong(ask, "no job id given");
-    if (shape->needs == NEEDS_NAME && (!request->name || !*request->name))
+    if (shape.needs == NEEDS_NAME && (!request->name || !*request->name))
         return wrong(ask, "no name given");
-    return read_params(ask, shape, request);
+    if (ask->what == NEAP_ASK_BULK && !read_verb(ask, &shape))
+        return false;
+    return read_params(ask, &shape, request) && is_whole(ask, &shape);
 }
 
 void ask_free(struct ask *ask)
 {
     filter_close(&ask->filter);
+    ask_steps_free(ask->steps);
     buf_close(&ask->call.reply);
     free(ask->name);
     free(ask->param);

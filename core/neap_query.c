@@ -142,46 +142,6 @@ size_t neap_broken(neap *n)
     return loader_broken(n->loader);
 }
 
-static struct neap_task describe(const struct task_info *info)
-{
-    const struct source *source = info->plugin->source;
-    return (struct neap_task){
-        .name = mem_text(info->name->text),
-        .summary = mem_text(info->summary),
-        .file = mem_format("%s/%s", source->dir, source->files[info->file].path),
-        .queue = mem_text(info->gate->name),
-        .generation = info->plugin->generation,
-        .args_schema = mem_text(info->args_schema),
-    };
-}
-
-int neap_tasks(neap *n, struct neap_task **out, size_t *count, struct neap_error *err)
-{
-    struct catalogue *catalogue = host_catalogue(n);
-    struct neap_task *tasks = mem_zero(catalogue->n_tasks, sizeof *tasks);
-    size_t found = 0;
-    (void)err;
-    for (size_t p = 0; p < catalogue->n_plugins; p++)
-        for (size_t t = 0; t < catalogue->plugins[p]->n_tasks; t++)
-            tasks[found++] = describe(&catalogue->plugins[p]->tasks[t]);
-    catalogue_unref(catalogue);
-    *out = tasks;
-    *count = found;
-    return NEAP_OK;
-}
-
-void neap_tasks_free(struct neap_task *tasks, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free((void *)tasks[i].name);
-        free((void *)tasks[i].summary);
-        free((void *)tasks[i].file);
-        free((void *)tasks[i].queue);
-        free((void *)tasks[i].args_schema);
-    }
-    free(tasks);
-}
-
 const char *neap_file_task(neap *n)
 {
     return n->has_file_task ? n->file_task : NULL;

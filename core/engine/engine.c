@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "engine/engine_ask.h"
 #include "engine/engine_schedules.h"
-#include "engine/engine_state.h"
 #include "model/json.h"
 #include "parts/running.h"
 #include "runtime/interrupt.h"
@@ -212,6 +212,7 @@ static void turn(struct engine *e)
     jobs_expire(e);
     queues_turn(e);
     drain_turn(e);
+    asks_turn(e);
     calls_expire(e);  /* after what answers them: a wait of no time may succeed */
     engine_commit(e); /* before anything of it starts */
     if (!e->failed) {
@@ -243,6 +244,8 @@ static int64_t next_due_ns(const struct engine *e)
 
 static int64_t next_ns(const struct engine *e)
 {
+    if (!list_empty(&e->asks.steps))
+        return 0; /* at once, after a look at the mailbox */
     int64_t next = least(next_due_ns(e), queues_next_ns(e));
     int64_t timer_ms = heap_min(&e->timers) ? heap_min(&e->timers)->key : INT64_MAX;
     if (!list_empty(&e->drain_calls))
@@ -333,6 +336,8 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     e->config = config_ref(config);
     e->catalogue = catalogue_ref(catalogue);
     e->waiters = waiters_new();
+    list_init(&e->asks.steps);
+    list_init(&e->asks.looks);
     list_init(&e->idle_calls);
     list_init(&e->drain_calls);
     list_init(&e->deliveries);

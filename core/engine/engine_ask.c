@@ -1,7 +1,7 @@
 /* Questions of neap_ask about single jobs, and the way of all of them. */
 #include "engine/engine_ask.h"
 
-#include "base/error.h"
+#include "base/text.h"
 #include "engine/engine_doc.h"
 #include "engine/engine_info.h"
 #include "model/doc.h"
@@ -24,6 +24,17 @@ void ask_refuse(struct engine *e, struct ask *ask, int rc, const char *format, .
     ask_answer(e, ask, rc);
 }
 
+void ask_refuse_name(struct engine *e, struct ask *ask, const char *kind, const char *const *names,
+                     size_t count)
+{
+    const char *near = text_nearest(ask->name, names, count);
+    if (near)
+        ask_refuse(e, ask, NEAP_ENOENT, "no such %s: %.64s (did you mean %s?)", kind, ask->name,
+                   near);
+    else
+        ask_refuse(e, ask, NEAP_ENOENT, "no such %s: %.64s", kind, ask->name);
+}
+
 struct job *ask_job(struct engine *e, struct ask *ask)
 {
     struct job *job = e->ops->get(e->store, ask->call.id);
@@ -35,7 +46,7 @@ struct job *ask_job(struct engine *e, struct ask *ask)
     return NULL;
 }
 
-static void answer_with(struct engine *e, struct ask *ask, const struct job *job, int rc)
+void ask_with_job(struct engine *e, struct ask *ask, const struct job *job, int rc)
 {
     doc_job(e, job, info_state(job), true, &ask->call.reply);
     ask_answer(e, ask, rc);
@@ -45,7 +56,7 @@ static void ask_about_job(struct engine *e, struct ask *ask)
 {
     const struct job *job = ask_job(e, ask);
     if (job)
-        answer_with(e, ask, job, NEAP_OK);
+        ask_with_job(e, ask, job, NEAP_OK);
 }
 
 /* --- waiting ------------------------------------------------------------------------------------
@@ -57,8 +68,9 @@ static void ask_wait(struct engine *e, struct ask *ask)
     if (!job)
         return;
     if (job_has_ended(job)) {
-        answer_with(e, ask, job, NEAP_OK);
+        ask_with_job(e, ask, job, NEAP_OK);
     } else {
+        ask->place = ASK_WAITS;
         waiters_add(e->waiters, &ask->call);
         call_park(e, &ask->call);
     }
@@ -66,6 +78,7 @@ static void ask_wait(struct engine *e, struct ask *ask)
 
 void ask_ended(struct engine *e, struct ask *ask, const struct job *job, int state)
 {
+    ask->place = ASK_NOWHERE; /* the caller took it from there */
     doc_job(e, job, state, true, &ask->call.reply);
     ask_answer(e, ask, NEAP_OK);
 }
@@ -74,7 +87,7 @@ void ask_late(struct engine *e, struct ask *ask)
 {
     const struct job *job = ask_job(e, ask);
     if (job)
-        answer_with(e, ask, job, NEAP_ETIME);
+        ask_with_job(e, ask, job, NEAP_ETIME);
 }
 
 /* --- orders -------------------------------------------------------------------------------------
@@ -91,8 +104,17 @@ static void ask_cancel(struct engine *e, struct ask *ask)
     }
     e->ops->pin(e->store, job); /* its document is to be read once more */
     job_cancel(e, ask->call.id);
-    answer_with(e, ask, job, NEAP_OK);
+    ask_with_job(e, ask, job, NEAP_OK);
     e->ops->unpin(e->store, job);
+}
+
+void ask_forget(struct engine *e, struct ask *ask)
+{
+    if (ask->place == ASK_WAITS)
+        waiters_remove(e->waiters, &ask->call);
+    else if (ask->place != ASK_NOWHERE)
+        list_remove(&ask->call.waiting);
+    ask->place = ASK_NOWHERE;
 }
 
 void ask_take(struct engine *e, struct ask *ask)
@@ -107,8 +129,27 @@ void ask_take(struct engine *e, struct ask *ask)
     case NEAP_ASK_CANCEL:
         ask_cancel(e, ask);
         break;
-    default:
+    case NEAP_ASK_JOBS:
+    case NEAP_ASK_BULK:
+    case NEAP_ASK_BACKUP:
+        ask_begin_steps(e, ask);
+        break;
+    case NEAP_ASK_RETRY:
+    case NEAP_ASK_DELETE:
+    case NEAP_ASK_EDIT:
+        ask_order(e, ask);
+        break;
+    case NEAP_ASK_EXPLAIN:
+        ask_explain(e, ask);
+        break;
+    case NEAP_ASK_METRICS:
+        ask_metrics(e, ask);
+        break;
+    case NEAP_ASK_STATS:
         ask_stats(e, ask);
+        break;
+    default:
+        ask_queue(e, ask);
         break;
     }
 }

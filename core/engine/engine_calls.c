@@ -92,7 +92,11 @@ void calls_forget(struct engine *e, struct call *call)
 {
     if (!list_linked(&call->waiting))
         return;
-    if (call->message.kind == ENGINE_CALL_WAIT || call->message.kind == ENGINE_CALL_ASK) {
+    if (call->message.kind == ENGINE_CALL_ASK) {
+        ask_forget(e, ask_of(call));
+        return;
+    }
+    if (call->message.kind == ENGINE_CALL_WAIT) {
         waiters_remove(e->waiters, call);
         return;
     }

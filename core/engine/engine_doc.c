@@ -3,6 +3,7 @@
 #include "engine/engine_info.h"
 #include "engine/engine_state.h"
 #include "model/doc.h"
+#include "model/job_past.h"
 
 static void put_error(const struct job_error *error, bool wide, struct buf *out)
 {
@@ -32,9 +33,50 @@ static void put_times(const struct job *job, int state, struct buf *out)
     doc_time(out, "submitted_at", job->submitted_ms);
     if (later || state == NEAP_PENDING)
         doc_time(out, "due_at", job->due.key);
+    doc_time(out, "started_at", state == NEAP_RUNNING ? job->running_since_ms : job->started_ms);
     if (state_is_end(state))
         doc_time(out, "finished_at", job->finished_ms);
     doc_time(out, "expires_at", job->expires_ms);
+}
+
+/* Of the last attempt that ended. */
+static void put_cost(const struct job *job, int state, struct buf *out)
+{
+    if (!job->started_ms || state == NEAP_RUNNING)
+        return;
+    doc_integer(out, "run_ms", job->run_ms);
+    doc_integer(out, "cpu_ms", job->cpu_ms);
+    doc_integer(out, "bytes", (int64_t)job->bytes);
+    doc_integer(out, "generation", job->generation);
+}
+
+static void put_after(const struct job_after *after, struct buf *out)
+{
+    if (!after)
+        return;
+    doc_array(out, "after");
+    for (uint32_t i = 0; i < after->count; i++)
+        doc_id(out, NULL, after->ids[i]);
+    doc_array_close(out);
+}
+
+static void put_past(const struct job *job, struct buf *out)
+{
+    struct job_attempt past;
+    size_t where = 0;
+    if (!job->past_len)
+        return;
+    doc_array(out, "attempts");
+    while (job_past_next(job, &where, &past)) {
+        doc_open(out, NULL);
+        doc_integer(out, "attempt", past.attempt);
+        doc_time(out, "started_at", past.at_ms);
+        doc_integer(out, "run_ms", past.run_ms);
+        doc_text_n(out, "code", past.code, past.code_len);
+        doc_text_n(out, "message", past.message, past.message_len);
+        doc_close(out);
+    }
+    doc_array_close(out);
 }
 
 void doc_job(struct engine *e, const struct job *job, int state, bool wide, struct buf *out)
@@ -46,16 +88,21 @@ void doc_job(struct engine *e, const struct job *job, int state, bool wide, stru
     doc_text(out, "state", neap_state_name(state));
     doc_integer(out, "priority", job->priority);
     doc_integer(out, "attempt", job->attempt - (job->claim && state != NEAP_RUNNING));
+    if (job->crashes)
+        doc_integer(out, "crashes", job->crashes);
     put_times(job, state, out);
     doc_id(out, "parent", job->parent);
     if (!state_is_end(state))
         doc_text(out, "held", info_held(e, job));
     put_progress(job->claim, out);
-    if (wide && job->args_len)
-        doc_value(out, "args", job->args, job->args_len);
-    if (wide)
-        doc_value(out, "result", job->result, job->result_len);
+    put_cost(job, state, out);
     put_error(job->error, wide, out);
+    if (wide) {
+        put_after(job->after, out);
+        doc_value(out, "args", job->args, job->args_len);
+        doc_value(out, "result", job->result, job->result_len);
+        put_past(job, out);
+    }
     doc_close(out);
 }
 

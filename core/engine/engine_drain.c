@@ -1,5 +1,5 @@
 /* The end, and who waits for it: neap_wait_idle, neap_drain, neap_close. */
-#include "engine/engine_state.h"
+#include "engine/engine_ask.h"
 
 #include "base/clock.h"
 
@@ -103,6 +103,7 @@ void drain_close(struct engine *e)
     struct list waiting;
     list_init(&waiting);
     drain_refuse_hosts(e, true);
+    asks_stop_steps(e);
     waiters_take_all(e->waiters, &waiting);
     answer_all(e, &waiting, NEAP_ECLOSED);
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ int pool_add_worker(struct engine *e, struct pool *pool, struct neap_error *err)
         return rc;
     }
     m->pool = pool;
+    m->number = ++pool->births;
     m->line_min = NEAP_PRIORITY_MAX;
     list_init(&m->claims);
     list_push(&pool->members, &m->link);
@@ -107,6 +109,11 @@ void pools_resize(struct engine *e)
         if (grow(e, pool, want, &err))
             engine_log(e, NEAP_ERROR, NULL, "pool %s: %s", pool->name, err.message);
     }
+}
+
+void member_name(const struct member *m, char *out, size_t size)
+{
+    snprintf(out, size, "%s/%u", m->pool->name, m->number);
 }
 
 struct member *member_next(const struct engine *e, const struct member *m)

@@ -88,10 +88,12 @@ void queues_follow(struct engine *e)
         e->queues = mem_grow(e->queues, count, sizeof(struct queue *));
     for (size_t i = e->n_queues; i < count; i++)
         e->queues[i] = queue_new(gates_at(gates, (unsigned)i));
+    for (size_t i = e->n_queues; i < count; i++)
+        queue_recall(e, e->queues[i]);
     e->n_queues = count;
     for (size_t i = 0; i < count; i++) {
         struct queue *q = e->queues[i];
-        q->limits = (struct config_queue *)config_queue_find(e->config, q->gate->name);
+        queue_override_apply(e, q);
         q->pools = pools_of(e, q->gate->name);
         rate_set(&q->rate, q->limits ? q->limits->rate_interval_ns : 0, clock_mono_ns());
         e->ops->set_ageing(e->store, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);

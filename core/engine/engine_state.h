@@ -2,6 +2,7 @@
 #ifndef ENGINE_ENGINE_STATE_H
 #define ENGINE_ENGINE_STATE_H
 
+#include "engine/asks.h"
 #include "engine/engine.h"
 #include "engine/schedule.h"
 #include "engine/waiters.h"
@@ -19,9 +20,11 @@
 
 struct queue { /* by gate->index */
     struct gate *gate;
-    struct config_queue *limits; /* of the config in force; NULL: defaults */
-    int64_t running;             /* places taken: claims that are not parked */
-    struct heap wanting;         /* parked claims that want their place back */
+    struct config_queue *limits; /* of the config in force, or `effective`; NULL: defaults */
+    struct queue_override over;  /* set at run time */
+    struct config_queue effective;
+    int64_t running;     /* places taken: claims that are not parked */
+    struct heap wanting; /* parked claims that want their place back */
     struct rate rate;
     bool too_early;   /* shut for the rate, when that was looked at last */
     uint64_t pools;   /* bit n: pool n serves it */
@@ -33,6 +36,7 @@ struct queue { /* by gate->index */
 struct member { /* a worker of a pool */
     struct list link;
     struct pool *pool;
+    unsigned number; /* in its pool, never given twice */
     struct worker *worker;
     int64_t held;        /* slots taken: claims in its line or running there that are not parked */
     int64_t jobs;        /* all its claims */
@@ -55,6 +59,7 @@ struct pool {
     int64_t slots;
     struct list members;
     size_t n_members;    /* not retiring */
+    unsigned births;     /* of members, ever */
     struct list on_dead; /* jobs whose on_dead is to run */
 };
 
@@ -110,6 +115,7 @@ struct engine {
     struct pool *pools;
     size_t n_pools;
     struct waiters *waiters;
+    struct asks asks;
     struct heap timers; /* calls with a deadline; monotonic ms */
     struct schedules schedules;
     struct list idle_calls, drain_calls;
@@ -152,6 +158,10 @@ int64_t queues_next_ns(const struct engine *e);
 void queues_turn(struct engine *e); /* reopens what the rates let, fills the room that was made */
 void queues_close(struct engine *e);
 
+/* engine_ask_queues.c */
+void queue_recall(struct engine *e, struct queue *q);         /* a new one: what was set before */
+void queue_override_apply(struct engine *e, struct queue *q); /* sets q->limits */
+
 /* engine_pools.c */
 void pools_init(struct engine *e);
 int pools_start(struct engine *e, struct neap_error *err);
@@ -166,6 +176,7 @@ bool pools_busy(const struct engine *e);         /* may some worker be running L
 bool pools_left(const struct engine *e);         /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
+void member_name(const struct member *m, char *out, size_t size); /* "default/1" */
 /* The next member over all pools, from NULL to NULL. */
 struct member *member_next(const struct engine *e, const struct member *m);
 
@@ -198,6 +209,7 @@ void dispatch_recall(struct engine *e, struct member *m);    /* its line goes ba
 void dispatch_take_back(struct engine *e, struct member *m); /* and what it has set aside, soon */
 
 /* engine_submit.c */
+void job_count_in(struct engine *e, const struct job *job); /* one more that has not ended */
 void job_accept(struct engine *e, struct job *job); /* submitted, nobody asks what became of it */
 void submit_call(struct engine *e, struct call *call);       /* its job, which has its place */
 void parent_ended(struct engine *e, uint64_t id, int state); /* for those that wait for it */

@@ -136,7 +136,7 @@ void parent_ended(struct engine *e, uint64_t id, int state)
 /* --- in -----------------------------------------------------------------------------------------
  */
 
-static void count_in(struct engine *e, const struct job *job)
+void job_count_in(struct engine *e, const struct job *job)
 {
     struct queue *q = queue_of(e, job->gate);
     struct task_row *task = task_row(e, job->task);
@@ -160,7 +160,7 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     const struct job *parent = job->parent ? e->ops->get(e->store, job->parent) : NULL;
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
-    count_in(e, job);
+    job_count_in(e, job);
     if (parent && parent->claim)
         claim_add_child(e, parent->claim, job);
     if (failed && job->after->on_failure == AFTER_CANCEL)

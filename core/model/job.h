@@ -99,6 +99,7 @@ struct job {
     uint32_t running_slot; /* in the crash table, while it runs; its worker's */
     /* Shared: the worker says "started", the engine reads it for the job's state. */
     atomic_bool started;
+    int64_t running_since_ms; /* written by the worker before that */
     /* The engine's alone from here. */
     bool claimed;      /* in a line or running */
     uint8_t state : 4; /* enum neap_state; the store's to change once put */

@@ -66,6 +66,25 @@ struct catalogue *catalogue_new(uint64_t serial, struct config *config, struct p
     return c;
 }
 
+void catalogue_set_broken(struct catalogue *c, const struct broken_plugin *plugins)
+{
+    c->broken_plugins = mem_zero(c->broken, sizeof *c->broken_plugins);
+    for (size_t i = 0; i < c->broken; i++) {
+        c->broken_plugins[i] = plugins[i];
+        c->broken_plugins[i].dir = mem_text(plugins[i].dir);
+        c->broken_plugins[i].error = mem_text(plugins[i].error);
+    }
+}
+
+static void free_broken(struct catalogue *c)
+{
+    for (size_t i = 0; c->broken_plugins && i < c->broken; i++) {
+        free(c->broken_plugins[i].dir);
+        free(c->broken_plugins[i].error);
+    }
+    free(c->broken_plugins);
+}
+
 struct catalogue *catalogue_ref(struct catalogue *c)
 {
     __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
@@ -79,6 +98,7 @@ void catalogue_unref(struct catalogue *c)
     for (size_t i = 0; i < c->n_plugins; i++)
         plugin_unref(c->plugins[i]);
     config_unref(c->config);
+    free_broken(c);
     free(c->plugins);
     free(c->tasks);
     free(c);

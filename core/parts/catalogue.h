@@ -38,15 +38,21 @@ struct plugin {    /* one version */
     size_t n_tasks;
 };
 
+struct broken_plugin { /* its newest version could not be loaded; an older one may serve */
+    char name[NEAP_TASK_MAX + 1];
+    char *dir, *error; /* error: what was said, lines */
+};
+
 struct catalogue {
     unsigned refs;           /* atomic */
     uint64_t serial;         /* goes up by one at each publication */
     struct config *config;   /* owned reference */
     struct plugin **plugins; /* by name; owned references */
     size_t n_plugins;
-    struct task_info **tasks; /* by task_name index; NULL: not now */
-    size_t n_tasks;           /* length of the array */
-    size_t broken;            /* plugins whose newest version could not be loaded */
+    struct task_info **tasks;             /* by task_name index; NULL: not now */
+    size_t n_tasks;                       /* length of the array */
+    size_t broken;                        /* plugins whose newest version could not be loaded, */
+    struct broken_plugin *broken_plugins; /* so many, by name */
 };
 
 /* Takes over a reference to `source`; the tasks are zeroed but for `plugin`. */
@@ -57,6 +63,8 @@ void plugin_unref(struct plugin *plugin); /* NULL is fine */
 /* Takes over the references in `plugins` (the array is copied) and one to config. */
 struct catalogue *catalogue_new(uint64_t serial, struct config *config, struct plugin **plugins,
                                 size_t n_plugins, size_t n_names, size_t broken);
+/* Before it is published: copies what is wrong with catalogue->broken plugins. */
+void catalogue_set_broken(struct catalogue *catalogue, const struct broken_plugin *plugins);
 struct catalogue *catalogue_ref(struct catalogue *catalogue);
 void catalogue_unref(struct catalogue *catalogue); /* NULL is fine */
 const struct task_info *catalogue_task(const struct catalogue *catalogue,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -32,13 +33,14 @@ struct known {
     uint64_t stamp, shape; /* of the place as judged last; 0: it was nowhere */
     char *dir;             /* of that place */
     uint64_t bad;          /* what was found broken there; 0: it is whole */
+    char *complaint;       /* what was said about that; NULL: nothing */
     uint64_t seen;         /* a stamp that differs, */
     int64_t seen_ms;       /* first seen then; */
     int64_t changing_ms;   /* it differs in some way since; 0: it does not */
     struct verdict {       /* of the round under way */
         bool given, gone, mended;
         uint64_t stamp, shape, bad;
-        char *dir;
+        char *dir, *complaint;
         struct plugin *fresh;
     } verdict;
 };
@@ -57,8 +59,8 @@ struct versions {
     struct source_listing listing;
     struct texts said, saying; /* what listing complained of before, and does now */
     uint64_t serial;
-    atomic_size_t broken; /* read by any thread for statistics */
-    size_t complaints;    /* of the staging under way */
+    atomic_size_t broken;  /* read by any thread for statistics */
+    struct buf complaints; /* of the staging under way, a line each */
 };
 
 struct round { /* one pass over everything, until it is committed */
@@ -89,6 +91,7 @@ static void verdict_close(struct verdict *verdict)
 {
     plugin_unref(verdict->fresh);
     free(verdict->dir);
+    free(verdict->complaint);
     *verdict = (struct verdict){0};
 }
 
@@ -100,7 +103,9 @@ void versions_free(struct versions *v)
         verdict_close(&v->known[i].verdict);
         plugin_unref(v->known[i].plugin);
         free(v->known[i].dir);
+        free(v->known[i].complaint);
     }
+    buf_close(&v->complaints);
     free(v->known);
     source_listing_close(&v->listing);
     texts_close(&v->said);
@@ -232,7 +237,9 @@ static uint64_t settings_hash(const struct config *config, const struct plugin *
 static void stage_problem(void *user, const char *text)
 {
     struct versions *v = user;
-    v->complaints++;
+    if (v->complaints.len)
+        buf_byte(&v->complaints, '\n');
+    buf_text(&v->complaints, text);
     v->env.problem(v->env.user, text);
 }
 
@@ -248,10 +255,10 @@ static struct plugin *stage(struct versions *v, const struct known *k, const str
                             .problem = stage_problem};
     struct plugin *plugin = NULL;
     struct neap_error err = {0};
-    v->complaints = 0;
+    v->complaints.len = 0;
     if (stage_plugin(source, k->generation + 1, &env, &plugin, &err)) {
-        if (!v->complaints)
-            v->env.problem(v->env.user, err.message);
+        if (!v->complaints.len)
+            stage_problem(v, err.message);
         return NULL;
     }
     plugin->config_hash = settings_hash(round->config, plugin);
@@ -287,6 +294,8 @@ static void judge_source(struct versions *v, struct known *k, struct round *roun
         verdict->fresh = stage(v, k, round, source);
         if (verdict->fresh)
             return;
+        free(verdict->complaint);
+        verdict->complaint = mem_text(buf_string(&v->complaints));
     }
     verdict->bad = bad;
     if (round->whole)
@@ -315,6 +324,7 @@ static bool judge_place(struct versions *v, struct known *k, struct round *round
         return true;
     }
     k->verdict.bad = hash_text(HASH_START, err.message) | 1;
+    k->verdict.complaint = mem_text(err.message);
     if (round->whole || k->verdict.bad != k->bad)
         v->env.problem(v->env.user, err.message);
     if (round->whole)
@@ -395,7 +405,7 @@ static bool commit_one(struct known *k)
     struct verdict *verdict = &k->verdict;
     if (!verdict->given)
         return false;
-    bool changed = verdict->gone || verdict->fresh || !k->bad != !verdict->bad;
+    bool changed = verdict->gone || verdict->fresh || k->bad != verdict->bad;
     bool mended = !verdict->gone && k->bad && !verdict->bad;
     if (verdict->gone || verdict->fresh) {
         plugin_unref(k->plugin);
@@ -410,6 +420,10 @@ static bool commit_one(struct known *k)
     k->changing_ms = 0;
     free(k->dir);
     k->dir = verdict->dir;
+    if (!verdict->bad || verdict->complaint) {
+        free(k->complaint);
+        k->complaint = verdict->complaint;
+    }
     *verdict = (struct verdict){.mended = mended};
     return changed;
 }
@@ -457,15 +471,23 @@ static void publish(struct versions *v)
 {
     struct plugin **plugins = mem_zero(v->n_known, sizeof(struct plugin *));
     size_t count = 0, broken = 0;
+    struct broken_plugin *bad = mem_zero(v->n_known, sizeof *bad);
     for (size_t i = 0; i < v->n_known; i++) {
-        if (v->known[i].plugin)
-            plugins[count++] = plugin_ref(v->known[i].plugin);
-        broken += v->known[i].bad != 0;
+        struct known *k = &v->known[i];
+        if (k->plugin)
+            plugins[count++] = plugin_ref(k->plugin);
+        if (!k->bad)
+            continue;
+        memcpy(bad[broken].name, k->name, sizeof k->name);
+        bad[broken].dir = k->dir;
+        bad[broken++].error = k->complaint;
     }
     atomic_store_explicit(&v->broken, broken, memory_order_relaxed);
     set_gates(v);
     struct catalogue *catalogue = catalogue_new(++v->serial, config_ref(v->config), plugins, count,
                                                 names_count(v->env.names), broken);
+    catalogue_set_broken(catalogue, bad);
+    free(bad);
     free(plugins);
     v->env.publish(v->env.user, catalogue);
 }

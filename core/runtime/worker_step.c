@@ -227,7 +227,8 @@ static void start(struct worker *w, struct job *job)
     if (w->env->running)
         job->running_slot = w->running_near =
             running_begin(w->env->running, job->id, w->running_near);
-    /* Release: who sees it sees the slot. */
+    job->running_since_ms = now_ms;
+    /* Release: who sees it sees both. */
     atomic_store_explicit(&job->started, true, memory_order_release);
     if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
         mailbox_nudge(w->env->engine);
