@@ -267,8 +267,9 @@ struct neap_job {
     const char *progress_text; /* NULL: none */
     void *owned;               /* what neap_job_free frees; the texts with it */
 };
-/* What is known of a job. NEAP_ENOENT: it never was, or is forgotten: where the store is memory a job
- * submitted with NEAP_DELIVER at its end, others some time after it. Free with neap_job_free. */
+/* What is known of a job. NEAP_ENOENT: it never was, or is forgotten: where the store is memory a
+ * job submitted with NEAP_DELIVER at its end, others some time after it. Free with neap_job_free.
+ */
 NEAP_API int neap_get(neap *n, uint64_t id, struct neap_job *out, struct neap_error *err);
 NEAP_API void neap_job_free(struct neap_job *job);
 

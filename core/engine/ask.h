@@ -21,6 +21,7 @@ enum ask_place { /* where it waits in the engine */
                  ASK_WAITS,   /* among the waiters for a job's end */
                  ASK_FOLLOWS, /* among those for what a job prints */
                  ASK_STEPS,   /* in e->asks.steps: done in several turns */
+                 ASK_SETTLED, /* in e->asks.settled */
                  ASK_LOOKS,   /* in e->asks.looks: for what workers show */
 };
 

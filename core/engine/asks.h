@@ -13,6 +13,7 @@ struct waiters;
 
 struct asks {                  /* the engine's thread */
     struct list steps;         /* done in several turns */
+    struct list settled;       /* to be answered once what can run has been handed out */
     struct list looks;         /* that wait for what workers show */
     struct waiters *followers; /* by job: for what it prints */
     struct ask *backup;        /* the one under way, or NULL */

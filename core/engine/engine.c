@@ -219,6 +219,7 @@ static void turn(struct engine *e)
         dispatch(e);
         engine_commit(e);
     }
+    asks_settle(e);
     send_answers(e);
     join_gone(e);
     e->ops->prune(e->store, e->now_ms);
@@ -337,6 +338,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     e->catalogue = catalogue_ref(catalogue);
     e->waiters = waiters_new();
     list_init(&e->asks.steps);
+    list_init(&e->asks.settled);
     list_init(&e->asks.looks);
     list_init(&e->idle_calls);
     list_init(&e->drain_calls);

@@ -140,7 +140,8 @@ void ask_take(struct engine *e, struct ask *ask)
         ask_order(e, ask);
         break;
     case NEAP_ASK_EXPLAIN:
-        ask_explain(e, ask);
+        ask->place = ASK_SETTLED;
+        list_push(&e->asks.settled, &ask->call.waiting);
         break;
     case NEAP_ASK_METRICS:
         ask_metrics(e, ask);

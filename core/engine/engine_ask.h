@@ -29,6 +29,7 @@ struct job *ask_job(struct engine *e, struct ask *ask);
 /* engine_steps.c */
 void ask_begin_steps(struct engine *e, struct ask *ask);
 void asks_turn(struct engine *e);       /* before the commit of the turn */
+void asks_settle(struct engine *e);     /* after the dispatch */
 void asks_stop_steps(struct engine *e); /* at the end: NEAP_ECLOSED */
 
 /* engine_orders.c: what may be done to a job, and doing it. The job may be gone after `delete`. */

@@ -309,6 +309,16 @@ void asks_turn(struct engine *e)
     }
 }
 
+/* Why a job does not run shows only then. */
+void asks_settle(struct engine *e)
+{
+    for (struct list *at; (at = list_shift(&e->asks.settled));) {
+        struct ask *ask = ask_of(LIST_ENTRY(at, struct call, waiting));
+        ask->place = ASK_NOWHERE;
+        ask_explain(e, ask);
+    }
+}
+
 void asks_stop_steps(struct engine *e)
 {
     for (struct list *at; (at = list_shift(&e->asks.steps));) {
