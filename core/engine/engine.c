@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PRUNE_LOOK_MS 60000 /* how often records are looked at for their age, if nothing happens   \
+                             */
+#define PRUNED_MS 50        /* when what was forgotten is committed, if nothing else happens */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
@@ -222,7 +225,8 @@ static void turn(struct engine *e)
     asks_settle(e);
     send_answers(e);
     join_gone(e);
-    e->ops->prune(e->store, e->now_ms);
+    const bool more = e->ops->prune(e->store, e->now_ms);
+    e->prune_ms = e->mono_ms + (more ? 0 : e->ops->dirty(e->store) ? PRUNED_MS : PRUNE_LOOK_MS);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -243,6 +247,15 @@ static int64_t next_due_ns(const struct engine *e)
     return clock_mono_ns() + (left_ns > 0 ? left_ns : 0);
 }
 
+static bool keeps_records(const struct engine *e)
+{
+    struct store_counts counts;
+    e->ops->counts(e->store, &counts);
+    return counts.states[NEAP_COMPLETED] + counts.states[NEAP_DEAD] +
+               counts.states[NEAP_CANCELLED] >
+           0;
+}
+
 static int64_t next_ns(const struct engine *e)
 {
     if (!list_empty(&e->asks.steps))
@@ -253,6 +266,8 @@ static int64_t next_ns(const struct engine *e)
         timer_ms = least(timer_ms, e->drain_until_ms);
     if (e->full)
         timer_ms = least(timer_ms, e->full_look_ms);
+    if (keeps_records(e))
+        timer_ms = least(timer_ms, e->prune_ms);
     if (timer_ms < INT64_MAX / 1000000)
         next = least(next, timer_ms * 1000000);
     if (pools_busy(e))

@@ -143,6 +143,7 @@ struct engine {
     int64_t now_ms, latest_ms;   /* wall clock of this turn; the latest ever */
     int64_t mono_ms, started_ms; /* for all that is a duration */
     bool full;                   /* the disk is: nothing more from hosts */
+    int64_t prune_ms;            /* monotonic: when records are looked at again */
     int64_t full_look_ms;        /* monotonic: when to see whether it still is */
     bool failed, told;           /* the store failed; and the host knows */
 };
