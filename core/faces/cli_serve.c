@@ -130,6 +130,12 @@ static bool serve(struct session *s, struct signals *signals, struct service *se
     return true;
 }
 
+static bool is_fatal(const struct session *s)
+{
+    struct pollfd fd = {.fd = s->fatal_fd, .events = POLLIN};
+    return poll(&fd, 1, 0) > 0;
+}
+
 /* Ends what runs in the time it has; an exit status. */
 static int drain(struct session *s, struct signals *signals, struct service *service)
 {
@@ -141,9 +147,14 @@ static int drain(struct session *s, struct signals *signals, struct service *ser
     buf_close(&text);
     stopper_init(&stopper);
     stopper_begin(&stopper, s->n, -1);
-    stopper_wait(&stopper, signals);
+    while (!stopper_done(&stopper) && signals->count < 2) {
+        signals_wait(signals, stopper.fd, POLLIN, service_timeout_ms(service));
+        service_tick(service);
+    }
     if (!stopper_done(&stopper))
         _exit(CLI_SIGNAL + signals->first); /* told twice: at once, whatever runs */
+    if (is_fatal(s))
+        return CLI_INTERNAL;
     cli_log_line(&s->log, NEAP_INFO, "stopped", NULL);
     return CLI_OK;
 }

@@ -74,6 +74,29 @@ life() { # ADDRESS
     stop
 }
 
+@test "the watchdog is fed through a long drain" {
+    task plugins/a/hold.lua <<'LUA'
+local neap = require "neap"
+return function()
+  io.open("running", "w"):close()
+  while not io.open("go") do neap.sleep(0.01) end
+end
+LUA
+    printf '[schedule s]\ntask = a.hold\nevery = 50ms\n' >neap.ini
+    listen "$PWD/notify"
+    export WATCHDOG_USEC=200000
+    serve
+    until_true test -e running
+    kill -TERM "$pid"
+    until_true lines_with STOPPING=1 1
+    local before
+    before=$(grep -c WATCHDOG=1 told)
+    until_true lines_with WATCHDOG=1 "$((before + 3))"
+    touch go
+    ends
+    [ "$status" = 0 ]
+}
+
 @test "the watchdog of somebody else is not fed, and children hear of none" {
     task plugins/a/env.lua <<'LUA'
 local neap = require "neap"
