@@ -149,6 +149,13 @@ void ask_take(struct engine *e, struct ask *ask)
     case NEAP_ASK_STATS:
         ask_stats(e, ask);
         break;
+    case NEAP_ASK_SCHEDULES:
+    case NEAP_ASK_SCHEDULE:
+    case NEAP_ASK_SCHEDULE_RUN:
+    case NEAP_ASK_SCHEDULE_PAUSE:
+    case NEAP_ASK_SCHEDULE_RESUME:
+        ask_schedule(e, ask);
+        break;
     default:
         ask_queue(e, ask);
         break;

@@ -46,5 +46,6 @@ void ask_stats(struct engine *e, struct ask *ask);
 void ask_metrics(struct engine *e, struct ask *ask);
 void ask_explain(struct engine *e, struct ask *ask);
 void ask_queue(struct engine *e, struct ask *ask);
+void ask_schedule(struct engine *e, struct ask *ask);
 
 #endif

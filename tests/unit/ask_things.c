@@ -129,6 +129,32 @@ static void shows_tasks(void **state)
     executor_close(&x);
 }
 
+static void shows_schedules(void **state)
+{
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini",
+                   "[schedule nightly]\ntask = t.one\ncron = 0 3 * * *\ntz = Europe/Paris\n"
+                   "[schedule often]\ntask = t.one\nevery = 1h\n");
+    executor_write(&x, "plugins/t/one.lua", "return function() return 1 end");
+    executor_start(&x, 0);
+    const char *text = ASK(&x, NEAP_ASK_SCHEDULES);
+    assert_has(text, "{\"schedules\":[{\"name\":\"nightly\",\"task\":\"t.one\",\"cron\":\"0 3 * * *\"");
+    assert_has(text, "\"every_seconds\":3600.0");
+    assert_has(text, "\"next\":[\"2");
+    text = named(&x, NEAP_OK, NEAP_ASK_SCHEDULE_PAUSE, "nightly", NULL);
+    assert_has(text, "\"paused\":true");
+    assert_has(text, "\"next\":[]");
+    assert_has(named(&x, NEAP_OK, NEAP_ASK_SCHEDULE_RUN, "nightly", NULL), "\"id\":\"");
+    EXECUTOR_UNTIL(&x, completed, 1);
+    text = named(&x, NEAP_OK, NEAP_ASK_SCHEDULE_RESUME, "nightly", NULL);
+    assert_has(text, "\"paused\":false");
+    assert_has(text, "\"last_job\":\"");
+    assert_has(named(&x, NEAP_ENOENT, NEAP_ASK_SCHEDULE, "nigthly", NULL), "did you mean nightly?");
+    executor_close(&x);
+}
+
 static void explains(void **state)
 {
     struct executor x;
@@ -230,6 +256,7 @@ int main(void)
         cmocka_unit_test(pauses_queues),
         cmocka_unit_test(limits_queues),
         cmocka_unit_test(shows_tasks),
+        cmocka_unit_test(shows_schedules),
         cmocka_unit_test(explains),
         cmocka_unit_test(explains_what_it_waits_for),
         cmocka_unit_test(tells_metrics),
