@@ -391,6 +391,18 @@ typedef void neap_reply_fn(void *user, const struct neap_reply *reply);
 NEAP_API int neap_ask(neap *n, const struct neap_ask *ask, void *user, neap_reply_fn *done,
                       struct neap_error *err);
 
+/* Listens to changes of jobs' states: `on_event` is called on the engine's thread, after the
+ * commit, with one JSON object: {"event":"job","id","task","queue","state","attempt","at"}, with
+ * "error" where there is one. It must return soon and not call into the executor. `params`: filter
+ * terms as of NEAP_ASK_JOBS (state: the new one). That a job has started is told within some
+ * milliseconds; of a job that was due later only that. Close it before neap_close, which frees what
+ * is still open. */
+typedef struct neap_events neap_events;
+NEAP_API int neap_events_open(neap *n, const struct neap_param *params, size_t n_params, void *user,
+                              void (*on_event)(void *user, const char *json, size_t len),
+                              neap_events **out, struct neap_error *err);
+NEAP_API void neap_events_close(neap *n, neap_events *events); /* none comes after it returns */
+
 /* Ends intake and starts, for good; lets running jobs finish (and on_dead run) for at most
  * `timeout_ms` (negative: as configured), then stops the rest. Jobs that wait for jobs which will
  * not start are stopped before that. What had not started stays unrun, what was stopped is handed

@@ -2,6 +2,7 @@
 #include "neap_ask.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "model/config_options.h"
@@ -341,6 +342,21 @@ static bool is_whole(struct ask *ask, const struct shape *shape)
     if (bulk && !ask->filter.n_terms && !ask->all)
         return wrong(ask, "a filter is missing (state=..., queue=...), or all=yes");
     return true;
+}
+
+int filter_read(struct filter *filter, const struct neap_param *params, size_t n_params,
+                struct neap_error *err)
+{
+    static const struct shape shape = {.filters = true};
+    const struct neap_ask request = {.params = params, .n_params = n_params};
+    struct ask *ask = mem_zero(1, sizeof *ask);
+    int rc = NEAP_OK;
+    if (!read_params(ask, &shape, &request))
+        rc = error_set(err, NEAP_EINVAL, "%s", ask->message);
+    *filter = ask->filter;
+    ask->filter = (struct filter){0};
+    ask_free(ask);
+    return rc;
 }
 
 bool ask_read(struct ask *ask, const struct neap_ask *request)

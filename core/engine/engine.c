@@ -181,6 +181,10 @@ static void send_answers(struct engine *e)
 {
     if (!list_empty(&e->deliveries) && !e->failed)
         e->env.deliver(e->env.user, &e->deliveries);
+    if (e->failed)
+        events_drop(e);
+    else
+        events_tell(e);
     for (struct list *at; (at = list_shift(&e->answers));) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
         if (e->failed && call->rc == NEAP_OK)
@@ -223,6 +227,7 @@ static void turn(struct engine *e)
         engine_commit(e);
     }
     asks_settle(e);
+    events_look(e);
     send_answers(e);
     join_gone(e);
     const bool more = e->ops->prune(e->store, e->now_ms);
@@ -355,6 +360,7 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
     list_init(&e->asks.steps);
     list_init(&e->asks.settled);
     list_init(&e->asks.looks);
+    list_init(&e->listeners);
     list_init(&e->idle_calls);
     list_init(&e->drain_calls);
     list_init(&e->deliveries);
@@ -500,6 +506,7 @@ void engine_free(struct engine *engine)
     e->ops->close(e->store);
     running_close(e->running);
     heap_close(&e->timers);
+    listeners_close(e);
     catalogue_unref(e->catalogue);
     config_unref(e->config);
     mailbox_close(&e->mailbox);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine_ask.h"
+#include "engine/engine_events.h"
 #include "engine/engine_info.h"
 
 #include <stdlib.h>
@@ -232,6 +233,16 @@ static void call_idle(struct engine *e, struct call *call)
     call_park(e, call);
 }
 
+static void call_events(struct engine *e, struct call *call)
+{
+    struct neap_events *events = call->user;
+    if (call->state)
+        list_push(&e->listeners, &events->link);
+    else
+        list_remove(&events->link);
+    call_answer(e, call, NEAP_OK);
+}
+
 void call_take(struct engine *e, struct call *call)
 {
     switch (call->message.kind) {
@@ -273,6 +284,9 @@ void call_take(struct engine *e, struct call *call)
         break;
     case ENGINE_CALL_DRAIN:
         drain_begin(e, call);
+        break;
+    case ENGINE_CALL_EVENTS:
+        call_events(e, call);
         break;
     case ENGINE_CALL_ASK:
         ask_take(e, ask_of(call));

@@ -58,6 +58,7 @@ static void withdraw(struct engine *e, uint64_t id)
     task->live--;
     gate_leave(job->gate);
     e->ops->withdraw(e->store, job);
+    events_withdraw(e, id);
 }
 
 static void withdraw_all(struct engine *e)

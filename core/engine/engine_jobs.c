@@ -70,6 +70,7 @@ static bool tell(struct engine *e, struct job *job, int state, const struct outc
     queue_of(e, job->gate)->live--;
     task_row(e, job->task)->live--;
     job->finished_ms = e->now_ms;
+    event_note(e, job, state);
     calls_ended(e, job, state);
     if (!(job->flags & JOB_DELIVER))
         return true;
@@ -132,6 +133,7 @@ static void again(struct engine *e, struct job *job, const struct life *life,
     gate_force(job->gate);
     if (outcome->kind == OUTCOME_HANDED_BACK) {
         e->ops->give_back(e->store, job, e->now_ms);
+        event_note(e, job, job->state);
         return;
     }
     if (life->state == NEAP_RETRYABLE) {
@@ -142,6 +144,7 @@ static void again(struct engine *e, struct job *job, const struct life *life,
     }
     job->due.key = life->due_ms;
     e->ops->finish(e->store, job, outcome->token, life->state, true, e->now_ms);
+    event_note(e, job, job->state);
 }
 
 static void keep_log(struct job *job, struct outcome *outcome)
@@ -238,6 +241,8 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
 static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
 {
     const struct life life = next_of(e, job, o);
+    if (o->started_ms)
+        event_started(e, job->claim);
     calls_asker_ended(e, job->claim);
     claim_free(e, job->claim);
     if (o->error) {

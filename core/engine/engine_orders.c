@@ -64,6 +64,7 @@ int order_retry(struct engine *e, struct job *job, struct neap_error *err)
     gate_force(job->gate);
     e->ops->revive(e->store, job, e->now_ms);
     job_count_in(e, job);
+    event_note(e, job, job->state);
     return NEAP_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/asks.h"
 #include "engine/engine.h"
+#include "engine/engine_events.h"
 #include "engine/schedule.h"
 #include "engine/waiters.h"
 #include "parts/index.h"
@@ -79,6 +80,7 @@ struct claim {
     struct queue *queue;
     enum claim_stage stage;
     bool cancelled;     /* the worker has been told to stop it */
+    bool told;          /* who listens to events knows that it has started */
     int64_t rated_ns;   /* the interval of the rate that counted its start; 0: none */
     struct call *call;  /* what it waits for, or whose answer waits for its slot */
     struct list calls;  /* all of its job's that the engine has not answered */
@@ -116,7 +118,8 @@ struct engine {
     size_t n_pools;
     struct waiters *waiters;
     struct asks asks;
-    struct heap timers; /* calls with a deadline; monotonic ms */
+    struct list listeners; /* to events */
+    struct heap timers;    /* calls with a deadline; monotonic ms */
     struct schedules schedules;
     struct list idle_calls, drain_calls;
     int64_t drain_until_ms; /* monotonic */
@@ -259,6 +262,20 @@ void drain_close(struct engine *e);
 struct task_row *task_row(struct engine *e, const struct task_name *name);
 void stats_fill(struct engine *e, struct neap_stats *out);
 void stats_pack(struct engine *e, struct buf *out);
+
+/* engine_events.c: cheap where nobody listens. */
+static inline void event_note(struct engine *e, const struct job *job, int state)
+{
+    if (!list_empty(&e->listeners))
+        events_note(e, job, state);
+}
+
+static inline void event_started(struct engine *e, struct claim *claim)
+{
+    if (!claim->told && !(claim->job->flags & JOB_ON_DEAD))
+        event_note(e, claim->job, NEAP_RUNNING);
+    claim->told = true;
+}
 
 /* engine.c */
 __attribute__((format(printf, 4, 5))) void

@@ -97,10 +97,12 @@ static void one_ended(struct engine *e, struct job *child, uint64_t parent, int 
         return;
     }
     after->waiting--;
-    if (after->waiting == 0)
+    if (after->waiting == 0) {
         e->ops->release(e->store, child, e->now_ms);
-    else
+        event_note(e, child, child->state);
+    } else {
         e->ops->changed(e->store, child);
+    }
 }
 
 static void tell_children(struct engine *e, uint64_t id, int state)
@@ -161,6 +163,7 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
     job_count_in(e, job);
+    event_note(e, job, job->state);
     if (parent && parent->claim)
         claim_add_child(e, parent->claim, job);
     if (failed && job->after->on_failure == AFTER_CANCEL)

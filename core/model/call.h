@@ -34,6 +34,7 @@ enum engine_message {
     ENGINE_CALL_IDLE,    /* until no job is left that could still run */
     ENGINE_CALL_DRAIN,   /* deadline_ms */
     ENGINE_CALL_ASK,     /* a question of neap_ask: struct ask (engine/ask.h) */
+    ENGINE_CALL_EVENTS,  /* user is a struct neap_events; state: it listens, or does so no more */
     ENGINE_CALL_CONFIG,  /* user is the new struct config */
     ENGINE_CATALOGUE,    /* struct catalogue_note */
     ENGINE_WORKER_GONE,  /* struct worker_note: its thread is about to end */

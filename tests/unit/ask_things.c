@@ -140,7 +140,8 @@ static void shows_schedules(void **state)
     executor_write(&x, "plugins/t/one.lua", "return function() return 1 end");
     executor_start(&x, 0);
     const char *text = ASK(&x, NEAP_ASK_SCHEDULES);
-    assert_has(text, "{\"schedules\":[{\"name\":\"nightly\",\"task\":\"t.one\",\"cron\":\"0 3 * * *\"");
+    assert_has(text,
+               "{\"schedules\":[{\"name\":\"nightly\",\"task\":\"t.one\",\"cron\":\"0 3 * * *\"");
     assert_has(text, "\"every_seconds\":3600.0");
     assert_has(text, "\"next\":[\"2");
     text = named(&x, NEAP_OK, NEAP_ASK_SCHEDULE_PAUSE, "nightly", NULL);
@@ -253,14 +254,10 @@ static void metrics_are_well_formed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pauses_queues),
-        cmocka_unit_test(limits_queues),
-        cmocka_unit_test(shows_tasks),
-        cmocka_unit_test(shows_schedules),
-        cmocka_unit_test(explains),
-        cmocka_unit_test(explains_what_it_waits_for),
-        cmocka_unit_test(tells_metrics),
-        cmocka_unit_test(metrics_are_well_formed),
+        cmocka_unit_test(pauses_queues), cmocka_unit_test(limits_queues),
+        cmocka_unit_test(shows_tasks),   cmocka_unit_test(shows_schedules),
+        cmocka_unit_test(explains),      cmocka_unit_test(explains_what_it_waits_for),
+        cmocka_unit_test(tells_metrics), cmocka_unit_test(metrics_are_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
