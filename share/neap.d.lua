@@ -103,6 +103,7 @@ local neap = {}
 ---@field attempt integer 1 for the first.
 ---@field after? string[] The ids of the jobs that it waited for.
 ---@field generation integer The version of the plugin that runs this attempt.
+---@field scheduled_at? number Unix time of its schedule's tick, which may be long ago; nil: no schedule submitted it.
 ---@field deadline? number Unix time at which this attempt is stopped; nil: never.
 ---@field config table The checked settings of the task.
 ---@field state any What `setup` returned.

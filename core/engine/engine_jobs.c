@@ -95,7 +95,8 @@ void run_on_dead(struct engine *e, struct job *job)
     last->available_ms = e->now_ms;
     last->priority = job->priority;
     last->timeout_ms = job->timeout_ms;
-    last->flags = JOB_ON_DEAD;
+    last->flags = JOB_ON_DEAD | (job->flags & JOB_TICK);
+    last->tag = job->tag;
     last->attempt = job->attempt - 1; /* the claim counts it up: ctx.attempt is the last one's */
     last->error = job_error_copy(job->error);
     const unsigned pool = (unsigned)__builtin_ctzll(q->pools);

@@ -102,8 +102,9 @@ static bool is_busy(const struct engine *e, const struct schedule *s)
     return last && !job_has_ended(last);
 }
 
-/* False: its queue is full. */
-static bool submit(struct engine *e, struct schedule *s, const struct task_info *info)
+/* `tick_ms`: its time; 0: none, it was asked for. False: its queue is full. */
+static bool submit(struct engine *e, struct schedule *s, const struct task_info *info,
+                   int64_t tick_ms)
 {
     if (!gate_enter(info->gate)) {
         gate_refuse(info->gate);
@@ -115,6 +116,10 @@ static bool submit(struct engine *e, struct schedule *s, const struct task_info 
     job->gate = info->gate;
     job->priority = info->priority;
     job->submitted_ms = e->now_ms;
+    if (tick_ms) {
+        job->flags = JOB_TICK;
+        job->tag = (uint64_t)tick_ms;
+    }
     s->last_job = job->id;
     s->changed = true;
     job_accept(e, job);
@@ -130,7 +135,7 @@ static void run_tick(struct engine *e, struct schedule *s, const struct task_inf
                    tick->at_ms ? ", runs the last" : "");
     if (tick->overlaps)
         engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended", name);
-    if (tick->at_ms && !submit(e, s, info)) {
+    if (tick->at_ms && !submit(e, s, info, tick->at_ms)) {
         engine_log(e, NEAP_ERROR, NULL, "schedule %s: skipped, queue %s is full", name,
                    info->gate->name);
         s->skipped++;
@@ -248,7 +253,7 @@ int schedule_run_now(struct engine *e, const char *name, uint64_t *id, struct ne
         return error_set(err, NEAP_ECLOSED, "neap is draining");
     if (!s->plan->overlap && is_busy(e, s))
         return error_set(err, NEAP_ECONFLICT, "the last job of schedule %s has not ended", name);
-    if (!submit(e, s, info))
+    if (!submit(e, s, info, 0))
         return error_set(err, NEAP_EFULL, "queue %s is full", info->gate->name);
     *id = s->last_job;
     keep_notes(e);

@@ -59,6 +59,7 @@ struct job_error {
 
 enum job_flags {
     JOB_DELIVER = 1, /* a host waits for the outcome (neap_next) */
+    JOB_TICK = 2,    /* of a schedule: `tag` is the time of its tick, Unix ms */
     JOB_ON_DEAD = 4, /* the attempts are over: what runs now is on_dead */
 };
 

@@ -104,6 +104,8 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
         push_after(L, job);
     } else if (strcmp(key, "deadline") == 0) {
         push_deadline(L, run);
+    } else if (strcmp(key, "scheduled_at") == 0 && job->flags & JOB_TICK) {
+        lua_pushnumber(L, (double)job->tag / 1e3);
     } else {
         return false;
     }

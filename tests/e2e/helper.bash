@@ -32,6 +32,7 @@ neap() {
 start() {
     local input=/dev/null
     [ ! -e in ] || input=in
+    : >out 2>err # what an earlier one wrote is not waited for
     env --default-signal=INT,QUIT,PIPE "$NEAP" "$@" <"$input" >out 2>err 3>&- &
     pid=$!
     pids+=("$pid")

@@ -64,7 +64,7 @@ static void a_death_is_told_to_the_alert_task(void **state)
     executor_write(
         x, "plugins/ops/alert.lua",
         "local neap = require 'neap'\n"
-        "return { queue = 'ops', run = function(a)\n"
+        "return { queue = 'ops', run = function(a, ctx)\n"
         "  print(a.task, a.queue, a.attempt, a.args and a.args.n, #a.job, a.error.code,\n"
         "        a.error.message, a.error.traceback ~= nil)\n"
         "  error('alerts may fail too', 0)\n"

@@ -121,7 +121,7 @@ local function new_ctx(one, options)
   fields[self] = {
     id = options.id or "0000000000000", task = own.name, queue = options.queue or own.task.queue
       or "default", attempt = one.number, generation = 1, config = own.config, state = own.state,
-    dir = own.plugin.dir, deadline = one.deadline_ms and one.deadline_ms / 1000,
+    scheduled_at = options.scheduled_at, dir = own.plugin.dir, deadline = one.deadline_ms and one.deadline_ms / 1000,
   }
   attempts[self] = one
   return self
@@ -412,7 +412,7 @@ local function whole(self, args, options, out)
   in_world.jobs = {}
 end
 
-local RUN_OPTIONS = { attempt = true, id = true, queue = true, timeout = true }
+local RUN_OPTIONS = { attempt = true, id = true, queue = true, scheduled_at = true, timeout = true }
 
 -- One attempt. Returns what became of it and all it did.
 function harness:run(args, options)
