@@ -635,7 +635,7 @@ local task = {}
 
 ---Makes one attempt.
 ---@param args? neap.Value
----@param options? { attempt?: integer, id?: string, queue?: string, timeout?: neap.Duration }
+---@param options? { attempt?: integer, id?: string, queue?: string, scheduled_at?: number, timeout?: neap.Duration }
 ---@return neap.test.Job
 function task:run(args, options) end
 

@@ -1,6 +1,7 @@
 /* Metrics in Prometheus' text format: base units, counters in _total, histograms cumulative. What
  * is labelled by queue or task counts the same jobs twice, so the names differ. */
 #include "engine/engine_ask.h"
+#include "engine/engine_schedules.h"
 
 #include "base/mem.h"
 #include "model/json.h"
@@ -214,6 +215,42 @@ static void of_queues(const struct engine *e, struct buf *out)
         buf_format(out, "neap_workers{pool=\"%s\"} %zu\n", e->pools[i].name, e->pools[i].n_members);
 }
 
+enum schedule_figure { LAST_RUN, NEXT_RUN, SKIPPED, PAUSED };
+
+static void of_schedule(struct buf *out, const char *name, enum schedule_figure figure,
+                        const struct schedule_row *row)
+{
+    const int64_t at_ms = figure == LAST_RUN ? row->last_ms : row->n_next ? row->next_ms[0] : 0;
+    const bool is_time = figure == LAST_RUN || figure == NEXT_RUN;
+    if (is_time && !at_ms)
+        return; /* never */
+    buf_format(out, "%s{schedule=\"%s\"} ", name, row->name);
+    put_number(out, is_time             ? (double)at_ms / 1000
+                    : figure == SKIPPED ? (double)row->skipped
+                                        : row->paused);
+}
+
+static void of_schedules(const struct engine *e, struct buf *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } figures[] = {
+        {"neap_schedule_last_run_timestamp_seconds", "gauge", "Time of the tick that ran last."},
+        {"neap_schedule_next_run_timestamp_seconds", "gauge", "Time of the next tick."},
+        {"neap_schedule_skipped_total", "counter", "Ticks that did not run."},
+        {"neap_schedule_paused", "gauge", "1 while the schedule is paused."},
+    };
+    struct schedule_row row;
+    const size_t count = schedules_count(e);
+    for (int figure = LAST_RUN; count && figure <= PAUSED; figure++) {
+        family(out, figures[figure].name, figures[figure].type, figures[figure].help);
+        for (size_t i = 0; i < count && i < ROWS_MAX; i++) {
+            schedules_row(e, i, &row);
+            of_schedule(out, figures[figure].name, (enum schedule_figure)figure, &row);
+        }
+    }
+}
+
 static void of_executor(const struct neap_stats *stats, struct buf *out)
 {
     family(out, "neap_build_info", "gauge", "The version, as a label.");
@@ -257,6 +294,7 @@ void ask_metrics(struct engine *e, struct ask *ask)
     of_executor(&stats, out);
     of_store(e, out);
     of_queues(e, out);
+    of_schedules(e, out);
     by_queue(out, &queues);
     by_task(out, &tasks);
     of_process(&ask->process, out);

@@ -1,5 +1,5 @@
 /* Schedules and alerts in a whole executor. */
-#include "executor.h"
+#include "asking.h"
 
 #include <setjmp.h>
 
@@ -111,6 +111,43 @@ static void tasks_that_are_not_there_are_told(void **state)
     assert_null(strstr(x->problems, "none"));
 }
 
+static void one_is_run_paused_and_resumed_by_hand(void **state)
+{
+    struct executor *x = *state;
+    executor_write_blocker(x);
+    executor_write(x, "plugins/t/tick.lua",
+                   "return function(args, ctx) print('tick', ctx.scheduled_at == nil) end\n");
+    executor_write(x, "neap.ini",
+                   "[schedule far]\ntask = t.tick\nevery = 1d\n"
+                   "[schedule long]\ntask = t.block\nevery = 1d\n"
+                   "[schedule lost]\ntask = t.nowhere\ncron = 0 0 * * *\n");
+    executor_start(x, NEAP_SERVICE);
+    ASK(x, NEAP_ASK_SCHEDULE_RUN, .name = "far");
+    executor_await_printed(x, "tick\ttrue\n");
+    ASK(x, NEAP_ASK_SCHEDULE_RUN, .name = "long");
+    executor_await(x, "blocked");
+    assert_has(ASK_FAILS(x, NEAP_ECONFLICT, NEAP_ASK_SCHEDULE_RUN, .name = "long"),
+               "the last job of schedule long has not ended");
+    executor_write(x, "go", "");
+    EXECUTOR_UNTIL(x, completed, 2);
+    ASK(x, NEAP_ASK_SCHEDULE_RUN, .name = "long");
+    assert_has(ASK_FAILS(x, NEAP_ENOENT, NEAP_ASK_SCHEDULE_RUN, .name = "lost"),
+               "no such task: t.nowhere");
+    assert_has(ASK_FAILS(x, NEAP_ENOENT, NEAP_ASK_SCHEDULE_PAUSE, .name = "fra"),
+               "no such schedule: fra (did you mean far?)");
+    ASK(x, NEAP_ASK_SCHEDULE_PAUSE, .name = "far");
+    assert_has(ASK(x, NEAP_ASK_SCHEDULE, .name = "far"), "\"paused\":true,\"next\":[]");
+    assert_has(ASK(x, NEAP_ASK_METRICS), "neap_schedule_paused{schedule=\"far\"} 1\n");
+    executor_reload(x, "[schedule far]\ntask = t.tick\nevery = 20ms\n");
+    assert_has(ASK(x, NEAP_ASK_SCHEDULE, .name = "far"), "\"paused\":true");
+    assert_has(ASK_FAILS(x, NEAP_ENOENT, NEAP_ASK_SCHEDULE, .name = "long"), "no such schedule");
+    ASK(x, NEAP_ASK_SCHEDULE_RESUME, .name = "far");
+    executor_await_printed(x, "tick\tfalse\n");
+    assert_has(ASK(x, NEAP_ASK_METRICS),
+               "# TYPE neap_schedule_next_run_timestamp_seconds gauge\n"
+               "neap_schedule_next_run_timestamp_seconds{schedule=\"far\"} 1");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -120,6 +157,7 @@ int main(void)
         TEST(one_that_takes_longer_than_its_period_runs_alone),
         TEST(a_death_is_told_to_the_alert_task),
         TEST(arguments_too_big_to_pass_on_are_left_out),
+        TEST(one_is_run_paused_and_resumed_by_hand),
         TEST(tasks_that_are_not_there_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,8 @@ local function new_ctx(one, options)
   fields[self] = {
     id = options.id or "0000000000000", task = own.name, queue = options.queue or own.task.queue
       or "default", attempt = one.number, generation = 1, config = own.config, state = own.state,
-    scheduled_at = options.scheduled_at, dir = own.plugin.dir, deadline = one.deadline_ms and one.deadline_ms / 1000,
+    dir = own.plugin.dir, deadline = one.deadline_ms and one.deadline_ms / 1000,
+    scheduled_at = options.scheduled_at,
   }
   attempts[self] = one
   return self
