@@ -209,14 +209,7 @@ if #sources("tests/support/*.c") > 0 then
   support = { "test-support" }
 end
 
-for _, f in ipairs(sources("tests/unit/*.c", "tests/store/*.c", "tests/fault/*.c")) do
-  program("unit-" .. path.getbasename(f), { f }, support)
-    includedirs { "tests/support" }
-    output("unit", path.getbasename(f))
-    links { "cmocka", "sqlite3" }
-end
-
--- Parsers of the faces are fuzzed as they are, without the faces' main.
+-- Parts of the faces are tested and fuzzed as they are, without the faces' main.
 local front = {}
 for _, f in ipairs(faces) do
   if path.getname(f) ~= "main.c" then table.insert(front, f) end
@@ -224,6 +217,14 @@ end
 unit("test-faces", "StaticLib", front)
   libraries("--cflags")
 front = { "test-faces", support[1] }
+
+for _, f in ipairs(sources("tests/unit/*.c", "tests/store/*.c", "tests/fault/*.c")) do
+  program("unit-" .. path.getbasename(f), { f }, front)
+    includedirs { "tests/support" }
+    output("unit", path.getbasename(f))
+    links { "cmocka", "sqlite3" }
+end
+
 if #sources("tests/fuzz/*.c") > 0 then
   unit("fuzz-main", "StaticLib", { "tests/fuzz/main/standalone.c" })
 end

@@ -148,8 +148,9 @@ void screen_draw(struct screen *s, struct output *out, const char *text, size_t 
     for (size_t at = 0; at < len && rows < most; rows++) {
         const char *end = memchr(text + at, '\n', len - at);
         const size_t step = end ? (size_t)(end - (text + at)) : len - at;
+        buf_text(b, "\033[K"); /* first: a line of full width leaves the cursor on its end */
         buf_put(b, text + at, step);
-        buf_text(b, "\033[K\n");
+        buf_byte(b, '\n');
         at += step + 1;
     }
     buf_text(b, "\033[J");
