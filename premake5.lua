@@ -134,7 +134,7 @@ local function output(dir, name)         -- build/CONFIG/dir/name
 end
 
 local function libraries(what)           -- all but Lua
-  for _, module in ipairs { "libuv", "inih", "jansson" } do pkgconfig(what, module) end
+  for _, module in ipairs { "libuv", "inih", "jansson", "sqlite3" } do pkgconfig(what, module) end
   pkgconfig("--cflags", "libcurl")        -- opened with dlopen, not linked
   if what:find("libs") then links { "m", "dl" } end
 end

@@ -73,6 +73,7 @@ enum job_where {
     JOB_KEPT,    /* in the store, ended: `place` in a retention list */
     JOB_PINNED,  /* in the store, ended, readable while pinned, to be kept after */
     JOB_LEAVING, /* in the store, ended, readable while pinned, to be forgotten after */
+    JOB_AWAY,    /* in line, but its place is known to a durable store's file alone */
 };
 
 struct job {
@@ -118,7 +119,11 @@ struct job {
     int64_t finished_ms;
     uint8_t crashes;   /* of the process, while it ran */
     bool owes_on_dead; /* it is dead, and on_dead has not run to its end */
-    bool dirty;        /* a durable store's: noted for its next commit */
+    /* A durable store's. */
+    bool dirty;         /* noted for its next commit */
+    bool gone;          /* forgotten; stays until that commit */
+    uint8_t row;        /* the state that its row in the file has, plus 1; 0: it has none */
+    uint32_t row_token; /* `token` as in that row */
     /* Of the last attempt that ended. */
     int64_t started_ms; /* 0: none */
     uint32_t run_ms, cpu_ms, generation;

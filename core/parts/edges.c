@@ -78,6 +78,15 @@ size_t edges_take(struct edges *edges, uint64_t parent, uint64_t *out, size_t ma
     return n;
 }
 
+void edges_each(const struct edges *edges, void *user,
+                void (*each)(void *user, uint64_t parent, uint64_t child))
+{
+    for (size_t i = 0; i < edges->n_buckets; i++)
+        for (const struct edge_row *row = edges->buckets[i]; row; row = row->next)
+            for (size_t c = row->first; c < row->count; c++)
+                each(user, row->parent, row->children[c]);
+}
+
 void edges_close(struct edges *edges)
 {
     for (size_t i = 0; i < edges->n_buckets; i++)

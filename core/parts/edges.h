@@ -17,5 +17,7 @@ void edges_close(struct edges *edges);
 void edges_add(struct edges *edges, uint64_t parent, uint64_t child);
 /* Takes away at most `max` children of the parent, in the order in which they were added. */
 size_t edges_take(struct edges *edges, uint64_t parent, uint64_t *out, size_t max);
+void edges_each(const struct edges *edges, void *user,
+                void (*each)(void *user, uint64_t parent, uint64_t child)); /* not taken yet */
 
 #endif

@@ -28,7 +28,7 @@ struct index {
     struct heap due;   /* scheduled jobs */
     struct heap steps; /* queues with ageing, by when their level changes */
     struct index_pools pools;
-    void (*promoted)(void *user, struct job *job);
+    bool (*promoted)(void *user, struct job *job);
     void *user;
 };
 
@@ -138,7 +138,7 @@ void index_shut(struct index *index, unsigned queue, bool shut)
     refresh(index, q, false);
 }
 
-void index_watch(struct index *index, void (*promoted)(void *user, struct job *job), void *user)
+void index_watch(struct index *index, bool (*promoted)(void *user, struct job *job), void *user)
 {
     index->promoted = promoted;
     index->user = user;
@@ -205,11 +205,51 @@ size_t index_promote(struct index *index, int64_t now_ms)
         job->where = JOB_NOWHERE;
         q->scheduled--;
         job->available_ms = node->key;
-        if (index->promoted)
-            index->promoted(index->user, job);
-        enter_line(index, q, job);
+        job->due.key = 0;
+        if (!index->promoted || index->promoted(index->user, job))
+            enter_line(index, q, job);
     }
     return moved;
+}
+
+void index_thin_line(struct index *index, unsigned queue, const struct index_thin *thin)
+{
+    struct queue *q = queue_at(index, queue);
+    struct list staying;
+    bool stay = true;
+    list_init(&staying);
+    for (struct job *job; (job = index_line_head(&q->line));) {
+        index_line_remove(&q->line, job);
+        stay = stay && thin->stays(thin->user, job);
+        if (stay) {
+            list_push(&staying, &job->place);
+            continue;
+        }
+        q->available--;
+        thin->gone(thin->user, job);
+    }
+    for (struct list *node; (node = list_shift(&staying));)
+        index_line_put(&q->line, LIST_ENTRY(node, struct job, place));
+    refresh(index, q, false);
+}
+
+void index_thin_due(struct index *index, const struct index_thin *thin)
+{
+    struct heap old = index->due;
+    index->due = (struct heap){0};
+    bool stay = true;
+    for (struct heap_node *node; (node = heap_pop(&old));) {
+        struct job *job = HEAP_ENTRY(node, struct job, due);
+        stay = stay && thin->stays(thin->user, job);
+        if (stay) {
+            heap_push(&index->due, node);
+            continue;
+        }
+        job->where = JOB_NOWHERE;
+        queue_of(index, job)->scheduled--;
+        thin->gone(thin->user, job);
+    }
+    heap_close(&old);
 }
 
 int64_t index_next_due_ms(const struct index *index)
@@ -252,6 +292,17 @@ size_t index_available(const struct index *index, unsigned queue)
 {
     const struct queue *q = queue_if(index, queue);
     return q ? q->available : 0;
+}
+
+size_t index_scheduled(const struct index *index)
+{
+    return index->due.len;
+}
+
+int64_t index_ageing_ms(const struct index *index, unsigned queue)
+{
+    const struct queue *q = queue_if(index, queue);
+    return q ? q->line.ageing_ms : 0;
 }
 
 size_t index_waiting(const struct index *index, unsigned queue)

@@ -28,8 +28,9 @@ void index_serve(struct index *index, unsigned queue, uint64_t pools);
 /* A shut queue is skipped by claims (paused, at its concurrency, waiting for its rate). */
 void index_shut(struct index *index, unsigned queue, bool shut);
 
-/* Is told of each job that becomes available by promotion, just before it is in line. */
-void index_watch(struct index *index, void (*promoted)(void *user, struct job *job), void *user);
+/* Is told of each job that becomes available by promotion, just before it is in line. False: the
+ * job is not to be in line, its owner keeps it elsewhere. */
+void index_watch(struct index *index, bool (*promoted)(void *user, struct job *job), void *user);
 
 /* Puts a job in line by its gate, priority, due.key (not before, Unix ms) and id. With due.key <=
  * now it is available since available_ms, else scheduled until then. Order within a priority:
@@ -42,11 +43,24 @@ void index_remove(struct index *index, struct job *job);
 size_t index_promote(struct index *index, int64_t now_ms);
 int64_t index_next_due_ms(const struct index *index); /* INT64_MAX: none */
 
+/* Calls `stays` for the available jobs of a queue in their order, or for all scheduled ones; from
+ * the first for which it returns false on, none stays: all those are taken out and handed to
+ * `gone`. */
+struct index_thin {
+    bool (*stays)(void *user, struct job *job);
+    void (*gone)(void *user, struct job *job);
+    void *user;
+};
+void index_thin_line(struct index *index, unsigned queue, const struct index_thin *thin);
+void index_thin_due(struct index *index, const struct index_thin *thin);
+
 /* The best job the pool may run, or NULL; pop takes it out. now_ms matters for ageing. */
 struct job *index_peek(struct index *index, unsigned pool, int64_t now_ms);
 struct job *index_pop(struct index *index, unsigned pool, int64_t now_ms);
 
 size_t index_waiting(const struct index *index, unsigned queue); /* available and scheduled */
 size_t index_available(const struct index *index, unsigned queue);
+size_t index_scheduled(const struct index *index);                  /* of all queues */
+int64_t index_ageing_ms(const struct index *index, unsigned queue); /* 0: none */
 
 #endif

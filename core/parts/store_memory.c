@@ -154,9 +154,10 @@ static void end_job(struct store *s, struct job *job, int state, bool keep, int6
 
 /* The line. */
 
-static void on_promoted(void *user, struct job *job)
+static bool on_promoted(void *user, struct job *job)
 {
     set_state(user, job, NEAP_AVAILABLE, false);
+    return true;
 }
 
 static bool can_expire(const struct store *s, const struct heap_node *node)
@@ -385,6 +386,8 @@ static void edit(struct store *s, struct job *job, int priority, int64_t due_ms,
         index_remove(s->index, job);
     job->priority = (int8_t)priority;
     job->due.key = due_ms;
+    if (lined && due_ms <= now_ms && job->available_ms > now_ms)
+        job->available_ms = now_ms; /* it was due later */
     if (lined)
         line_up(s, job, job->state, now_ms);
 }

@@ -115,6 +115,14 @@ void uniques_expire(struct uniques *u, int64_t now_ms)
         drop(u, place_of(u, HEAP_ENTRY(node, struct unique_row, end)->key));
 }
 
+void uniques_each(const struct uniques *u, void *user,
+                  void (*each)(void *user, const unsigned char *key, uint64_t id, int64_t at_ms))
+{
+    for (size_t i = 0; i < u->n_buckets; i++)
+        for (const struct unique_row *row = u->buckets[i]; row; row = row->next)
+            each(user, row->key, row->id, row->at_ms);
+}
+
 void uniques_close(struct uniques *u)
 {
     for (size_t i = 0; i < u->n_buckets; i++)

@@ -23,7 +23,9 @@ uint64_t uniques_find(const struct uniques *uniques, const unsigned char key[JOB
                       int64_t *at_ms); /* 0: none */
 /* The job is forgotten: its row stays for the rest of its within_ms. */
 void uniques_orphan(struct uniques *uniques, const struct job *job, int64_t now_ms);
-void uniques_expire(struct uniques *uniques, int64_t now_ms);        /* drops what stayed so */
+void uniques_expire(struct uniques *uniques, int64_t now_ms); /* drops what stayed so */
+void uniques_each(const struct uniques *uniques, void *user,
+                  void (*each)(void *user, const unsigned char *key, uint64_t id, int64_t at_ms));
 void uniques_remove(struct uniques *uniques, const struct job *job); /* as if never put */
 
 #endif

@@ -13,79 +13,51 @@
 
 #include "base/mem.h"
 #include "model/name.h"
-#include "parts/gate.h"
-#include "parts/index.h"
+#include "stores.h"
 
-#define T0 INT64_C(1700000000000)
-#define QUEUES 4
-
-struct backend {
-    const struct store_ops *ops;
-    bool limits_bytes;
-};
-
-static struct gate gates[QUEUES] = {{.index = 0}, {.index = 1}, {.index = 2}, {.index = 3}};
-
-#define TASKS 5
-static const struct task_name tasks[TASKS] = {
-    {0, "a"}, {1, "b"}, {2, "c"}, {3, "d"}, {4, "e.f"}}; /* of job id % TASKS */
-
-static struct store *open_store(const struct backend *b, const struct store_limits *limits)
+static struct store *open_store(struct backend *b, const struct store_limits *limits)
 {
-    struct store *s = NULL;
-    struct neap_error err;
-    const struct store_env env = {.limits = limits ? *limits : (struct store_limits){0},
-                                  .now_ms = T0};
-    assert_int_equal(b->ops->open(&s, &env, &err), NEAP_OK);
-    for (unsigned q = 0; b->ops->index(s) && q < QUEUES; q++)
-        index_serve(b->ops->index(s), q, 1);
-    return s;
+    return backend_open(b, limits);
 }
 
-static struct job *make(uint64_t id, unsigned queue, int priority, int64_t due_ms)
-{
-    struct job *job = job_new("\x80", 1);
-    job->id = id;
-    job->gate = &gates[queue];
-    job->task = &tasks[id % TASKS];
-    job->priority = (int8_t)priority;
-    job->submitted_ms = T0;
-    job->due.key = due_ms;
-    return job;
-}
-
-static struct job *put(const struct backend *b, struct store *s, uint64_t id, int64_t due_ms,
+static struct job *put(struct backend *b, struct store *s, uint64_t id, int64_t due_ms,
                        int64_t now_ms)
 {
-    struct job *job = make(id, 0, 0, due_ms);
+    struct job *job = backend_job(b, id, 0, 0, due_ms);
     b->ops->put(s, job, now_ms);
     return job;
 }
 
-static void finish(const struct backend *b, struct store *s, struct job *job, int state, bool keep,
+static void finish(struct backend *b, struct store *s, struct job *job, int state, bool keep,
                    int64_t now_ms)
 {
     assert_int_equal(b->ops->finish(s, job, job->token, state, keep, now_ms), NEAP_OK);
 }
 
+static void commit(struct backend *b, struct store *s)
+{
+    struct neap_error err = {0};
+    assert_int_equal(b->ops->commit(s, &err), NEAP_OK);
+}
+
 /* Puts, claims and ends one job. */
-static void run_one(const struct backend *b, struct store *s, uint64_t id, int state,
-                    int64_t now_ms)
+static void run_one(struct backend *b, struct store *s, uint64_t id, int state, int64_t now_ms)
 {
     put(b, s, id, 0, now_ms);
     struct job *job = b->ops->claim(s, 0, now_ms);
     assert_int_equal(job->id, id);
     finish(b, s, job, state, true, now_ms);
+    commit(b, s);
 }
 
-static size_t count(const struct backend *b, struct store *s, int state)
+static size_t count(struct backend *b, struct store *s, int state)
 {
     struct store_counts counts;
     b->ops->counts(s, &counts);
     return counts.states[state];
 }
 
-static size_t count_all(const struct backend *b, struct store *s)
+static size_t count_all(struct backend *b, struct store *s)
 {
     size_t sum = 0;
     for (int i = 0; i < NEAP_STATES; i++)
@@ -95,7 +67,7 @@ static size_t count_all(const struct backend *b, struct store *s)
 
 static void empty(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *out[4];
     assert_null(b->ops->claim(s, 0, T0));
@@ -110,7 +82,7 @@ static void empty(void **state)
 
 static void from_put_to_completed(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     put(b, s, 7, 0, T0);
     struct job *job = b->ops->get(s, 7);
@@ -141,7 +113,7 @@ static void from_put_to_completed(void **state)
 
 static void not_kept_is_forgotten(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     for (uint64_t id = 1; id <= 3; id++) {
         put(b, s, id, 0, T0);
@@ -158,7 +130,7 @@ static void not_kept_is_forgotten(void **state)
 
 static void scheduled_until_due(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *job = put(b, s, 1, T0 + 100, T0);
     assert_int_equal(job->state, NEAP_SCHEDULED);
@@ -176,7 +148,7 @@ static void scheduled_until_due(void **state)
 
 static void order_of_claims(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     static const struct {
         int priority;
@@ -188,7 +160,7 @@ static void order_of_claims(void **state)
     uint64_t want[8];
     for (size_t i = 0; i < n; i++) {
         want[rows[i].place - 1] = i + 1;
-        b->ops->put(s, make(i + 1, 0, rows[i].priority, rows[i].due_ms), T0);
+        b->ops->put(s, backend_job(b, i + 1, 0, rows[i].priority, rows[i].due_ms), T0);
     }
     for (size_t i = 0; i < n; i++)
         assert_int_equal(b->ops->claim(s, 0, T0 + 10)->id, want[i]);
@@ -198,7 +170,7 @@ static void order_of_claims(void **state)
 
 static void given_back_to_its_place(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     for (uint64_t id = 1; id <= 3; id++)
         put(b, s, id, 0, T0);
@@ -219,7 +191,7 @@ static void given_back_to_its_place(void **state)
 
 static void retried_when_due(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     put(b, s, 1, 0, T0);
     put(b, s, 2, 0, T0);
@@ -242,7 +214,7 @@ static void retried_when_due(void **state)
 
 static void retried_at_once_goes_behind(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     put(b, s, 1, 0, T0);
     put(b, s, 2, 0, T0);
@@ -257,7 +229,7 @@ static void retried_at_once_goes_behind(void **state)
 
 static void held_and_let_go(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *a = put(b, s, 1, 0, T0), *later = put(b, s, 2, T0 + 50, T0);
     struct job *c = put(b, s, 3, 0, T0), *claimed;
@@ -287,7 +259,7 @@ static void held_and_let_go(void **state)
 
 static void cancelled_wherever_it_waits(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     put(b, s, 1, 0, T0);
     put(b, s, 2, T0 + 50, T0);
@@ -306,7 +278,7 @@ static void cancelled_wherever_it_waits(void **state)
 
 static void oldest_records_go_first(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     const struct store_limits limits = {.completed = 3, .dead = 2};
     struct store *s = open_store(b, &limits);
     for (uint64_t id = 1; id <= 10; id++)
@@ -325,7 +297,7 @@ static void oldest_records_go_first(void **state)
 
 static void ending_alone_keeps_the_limit(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     const struct store_limits limits = {.completed = 100, .dead = 1};
     struct store *s = open_store(b, &limits);
     for (uint64_t id = 1; id <= 1000; id++) {
@@ -338,7 +310,7 @@ static void ending_alone_keeps_the_limit(void **state)
 
 static void old_records_go(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     const struct store_limits limits = {.completed_ms = 1000, .dead_ms = 5000};
     struct store *s = open_store(b, &limits);
     run_one(b, s, 1, NEAP_COMPLETED, T0);
@@ -359,7 +331,7 @@ static void old_records_go(void **state)
 
 static void pruning_goes_in_steps(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     const struct store_limits limits = {.completed_ms = 1000};
     struct store *s = open_store(b, &limits);
     const size_t n = 2 * STORE_PRUNE_STEP + 10;
@@ -376,8 +348,8 @@ static void pruning_goes_in_steps(void **state)
 
 static void bytes_are_limited(void **state)
 {
-    const struct backend *b = *state;
-    if (!b->limits_bytes)
+    struct backend *b = *state;
+    if (b->ops->durable)
         skip();
     const struct store_limits limits = {.bytes = 1000};
     struct store *s = open_store(b, &limits);
@@ -397,7 +369,7 @@ static void bytes_are_limited(void **state)
 
 static void pinned_stays_readable(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     const struct store_limits limits = {.completed = 1, .completed_ms = 1000};
     struct store *s = open_store(b, &limits);
     struct job *job = put(b, s, 1, 0, T0);
@@ -425,7 +397,7 @@ static void pinned_stays_readable(void **state)
 
 static void pinned_and_not_kept_goes_with_its_pin(void **state)
 {
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *job = put(b, s, 1, 0, T0), *other = put(b, s, 2, T0 + 99, T0);
     b->ops->pin(s, job);
@@ -448,7 +420,7 @@ static void pinned_and_not_kept_goes_with_its_pin(void **state)
 static void scans_in_order_of_id(void **state)
 {
     enum { N = 1000 };
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *out[64];
     uint64_t last = 0;
@@ -476,7 +448,7 @@ static void scans_in_order_of_id(void **state)
 static void many_jobs_come_and_go(void **state)
 {
     const uint64_t n = 20000;
-    const struct backend *b = *state;
+    struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     for (uint64_t i = 1; i <= n; i++)
         put(b, s, ((uint64_t)T0 + i / 50) << 22 | i % 50, 0, T0);
@@ -506,7 +478,7 @@ struct model_job {
 };
 
 struct model {
-    const struct backend *b;
+    struct backend *b;
     struct store *s;
     int64_t now_ms;
     struct model_job jobs[MODEL_JOBS + 1]; /* by id; 0 unused */
@@ -537,9 +509,10 @@ static void step_put(struct model *m)
     const uint64_t id = pick(m, NOT_THERE);
     if (!id)
         return;
+    assert_int_equal(m->b->ops->commit(m->s, NULL), NEAP_OK); /* ids are new: forget the old one */
     const int64_t due = rand() % 3 ? 0 : m->now_ms + rand() % 100;
     const int state = due > m->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
-    struct job *job = make(id, (unsigned)rand() % QUEUES, rand() % 7 - 3, due);
+    struct job *job = backend_job(m->b, id, (unsigned)rand() % QUEUES, rand() % 7 - 3, due);
     job->submitted_ms = m->now_ms;
     m->b->ops->put(m->s, job, m->now_ms);
     m->jobs[id] = (struct model_job){WAITS, state, due, 0, false};
@@ -710,16 +683,25 @@ static const struct CMUnitTest suite[] = {
 
 int main(void)
 {
-    static struct backend backends[] = {
-        {&store_memory, true},
+    static const struct {
+        const char *name;
+        const struct store_ops *ops;
+        size_t window;
+    } kinds[] = {
+        {"memory", &store_memory, 0},
+        {"sqlite", &store_sqlite, 0},
+        {"sqlite, window of 4", &store_sqlite, 4},
     };
     int failed = 0;
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct CMUnitTest tests[sizeof suite / sizeof *suite];
+        struct backend backend;
+        backend_init(&backend, kinds[i].name, kinds[i].ops, kinds[i].window);
         memcpy(tests, suite, sizeof suite);
         for (size_t k = 0; k < sizeof suite / sizeof *suite; k++)
-            tests[k].initial_state = &backends[i];
-        failed += cmocka_run_group_tests_name(backends[i].ops->name, tests, NULL, NULL);
+            tests[k].initial_state = &backend;
+        failed += cmocka_run_group_tests_name(backend.name, tests, NULL, NULL);
+        backend_close(&backend);
     }
     return failed;
 }

@@ -107,7 +107,7 @@ static void nothing_before_it_is_due(void **state)
     index_free(index);
 }
 
-static void count_promoted(void *user, struct job *job)
+static bool count_promoted(void *user, struct job *job)
 {
     assert_int_equal(job->where, JOB_NOWHERE);
     ++*(int *)user;

@@ -1,0 +1,531 @@
+/* One transaction with all that was noted. Nothing in memory says that it is written before it is:
+ * where the disk is full the transaction is gone, and everything is still noted. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "model/name.h"
+#include "parts/gate.h"
+#include "parts/store_sqlite.h"
+
+#define REACH_AHEAD_MS 60000 /* so that `reach` is not written with every commit */
+
+enum { NO_TABLE, JOBS_TABLE, ENDED_TABLE };
+
+static int table_of_row(const struct job *job)
+{
+    if (!job->row)
+        return NO_TABLE;
+    const int state = job->row - 1;
+    return state == NEAP_COMPLETED || state == NEAP_DEAD || state == NEAP_CANCELLED ? ENDED_TABLE
+                                                                                    : JOBS_TABLE;
+}
+
+static int table_for(const struct job *job)
+{
+    if (job->gone || job->where == JOB_LEAVING)
+        return NO_TABLE;
+    return job_has_ended(job) ? ENDED_TABLE : JOBS_TABLE;
+}
+
+static int run(sqlite3_stmt *stmt)
+{
+    const int rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static void bind_time(sqlite3_stmt *stmt, int at, int64_t value) /* 0: none */
+{
+    if (value)
+        sqlite3_bind_int64(stmt, at, value);
+    else
+        sqlite3_bind_null(stmt, at);
+}
+
+/* --- jobs ---------------------------------------------------------------------------------------
+ */
+
+static uint32_t queue_number(struct store *s, const struct gate *gate)
+{
+    return sqlite_names_number(&s->queues, gate->index, gate, gate->name);
+}
+
+static uint32_t task_number(struct store *s, const struct task_name *task)
+{
+    return task ? sqlite_names_number(&s->tasks, task->index, task, task->text) : 0;
+}
+
+static int put_live(struct store *s, const struct job *job, uint32_t queue, uint32_t task)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_JOB);
+    const int64_t due = row_due(job);
+    const bool held = job->where == JOB_HELD;
+    sqlite3_bind_int64(stmt, 1, row_of_id(job->id));
+    sqlite3_bind_int64(stmt, 2, queue);
+    sqlite3_bind_int64(stmt, 3, task);
+    sqlite3_bind_int64(stmt, 4, job->state);
+    sqlite3_bind_null(stmt, 5);
+    sqlite3_bind_null(stmt, 6);
+    if (job->state != NEAP_PENDING)
+        sqlite3_bind_int64(stmt, held ? 6 : 5, row_sort(job));
+    bind_time(stmt, 7, due);
+    bind_time(stmt, 8, job->state == NEAP_RETRYABLE ? due : 0);
+    bind_time(stmt, 9, job->expires_ms);
+    row_encode(&s->scratch, job, s->file.session);
+    sqlite3_bind_blob64(stmt, 10, s->scratch.data, s->scratch.len, SQLITE_STATIC);
+    return run(stmt);
+}
+
+static int put_ended(struct store *s, const struct job *job, uint32_t queue, uint32_t task)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_ENDED);
+    sqlite3_bind_int64(stmt, 1, row_of_id(job->id));
+    sqlite3_bind_int64(stmt, 2, queue);
+    sqlite3_bind_int64(stmt, 3, task);
+    sqlite3_bind_int64(stmt, 4, job->state);
+    sqlite3_bind_int64(stmt, 5, job->finished_ms);
+    bind_time(stmt, 6, job->owes_on_dead);
+    sqlite3_bind_null(stmt, 7);
+    sqlite3_bind_null(stmt, 8);
+    if (job->unique) {
+        sqlite3_bind_blob(stmt, 7, job->unique->key, JOB_KEY_BYTES, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 8, job->submitted_ms + job->unique->within_ms);
+    }
+    row_encode(&s->scratch, job, s->file.session);
+    sqlite3_bind_blob64(stmt, 9, s->scratch.data, s->scratch.len, SQLITE_STATIC);
+    return run(stmt);
+}
+
+static int drop(struct store *s, enum sqlite_sql which, uint64_t id)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
+    sqlite3_bind_int64(stmt, 1, row_of_id(id));
+    return run(stmt);
+}
+
+static int write_job(struct store *s, const struct job *job)
+{
+    const int was = table_of_row(job), now = table_for(job);
+    const uint32_t queue = queue_number(s, job->gate), task = task_number(s, job->task);
+    int rc = SQLITE_OK;
+    if (was != NO_TABLE) {
+        tallies_at(&s->tallies, queue, task, job->row - 1u)->delta--;
+        if (was != now)
+            rc = drop(s, was == ENDED_TABLE ? SQL_DROP_ENDED : SQL_DROP_JOB, job->id);
+    }
+    if (rc || now == NO_TABLE)
+        return rc;
+    tallies_at(&s->tallies, queue, task, job->state)->delta++;
+    return now == ENDED_TABLE ? put_ended(s, job, queue, task) : put_live(s, job, queue, task);
+}
+
+static int write_jobs(struct store *s)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; !rc && i < s->n_noted; i++)
+        rc = write_job(s, s->noted[i]);
+    return rc;
+}
+
+/* --- on hold ------------------------------------------------------------------------------------
+ */
+
+void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms)
+{
+    struct list *lists[] = {&s->visitors, &s->pinned};
+    for (int i = 0; i < 2; i++) {
+        for (struct list *at = lists[i]->next, *next; at != lists[i]; at = next) {
+            struct job *job = LIST_ENTRY(at, struct job, place);
+            next = at->next;
+            if (job->where != JOB_HELD || job->task != task)
+                continue;
+            if (job->due.key > 0 && job->due.key <= now_ms)
+                job->available_ms = job->due.key; /* it became due meanwhile */
+            line_enter(s, job, job->state, now_ms);
+            note_job(s, job);
+        }
+    }
+    s->unholds = mem_grow(s->unholds, s->n_unholds + 1, sizeof *s->unholds);
+    s->unholds[s->n_unholds++] = (struct unhold){.task = task};
+}
+
+static void join_queue(struct unhold *u, struct gate *gate)
+{
+    for (size_t i = 0; i < u->n_queues; i++)
+        if (u->queues[i] == gate)
+            return;
+    if (u->n_queues == u->cap_queues) {
+        u->cap_queues = u->cap_queues ? u->cap_queues * 2 : 4;
+        u->queues = mem_grow(u->queues, u->cap_queues, sizeof *u->queues);
+    }
+    u->queues[u->n_queues++] = gate;
+}
+
+/* Which rows it lets go; those of jobs in memory are written with these. */
+static int look_at_held(struct store *s, struct unhold *u, uint32_t task)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_HELD);
+    int rc;
+    u->due = u->due_again = u->n_queues = 0;
+    u->later = false;
+    sqlite3_bind_int64(stmt, 1, task);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct gate *gate =
+            (struct gate *)sqlite_names_thing(&s->queues, sqlite3_column_int64(stmt, 1));
+        const int64_t due = sqlite3_column_int64(stmt, 3);
+        if (gate)
+            join_queue(u, gate);
+        if (!due || job_table_find(&s->jobs, id_of_row(sqlite3_column_int64(stmt, 0))))
+            continue;
+        u->later = u->later || due > s->now_ms;
+        if (due <= s->now_ms)
+            ++*(sqlite3_column_int64(stmt, 2) == NEAP_RETRYABLE ? &u->due_again : &u->due);
+    }
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int write_unholds(struct store *s)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; !rc && i < s->n_unholds; i++) {
+        sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_UNHOLD);
+        const uint32_t task = task_number(s, s->unholds[i].task);
+        rc = look_at_held(s, &s->unholds[i], task);
+        if (rc || !s->unholds[i].n_queues)
+            continue;
+        sqlite3_bind_int64(stmt, 1, task);
+        rc = run(stmt);
+    }
+    return rc;
+}
+
+/* After the commit: the rows are in their lines, so edges are drawn anew. */
+static void unholds_written(struct store *s)
+{
+    for (size_t i = 0; i < s->n_unholds; i++) {
+        struct unhold *u = &s->unholds[i];
+        s->counts[NEAP_SCHEDULED] -= u->due;
+        s->counts[NEAP_RETRYABLE] -= u->due_again;
+        s->counts[NEAP_AVAILABLE] += u->due + u->due_again;
+        if (u->later) {
+            s->delayed = (struct edge){.key = s->now_ms, .id = UINT64_MAX};
+            delayed_refill(s);
+        }
+        for (size_t q = 0; q < u->n_queues; q++)
+            line_recount(s, u->queues[q]->index);
+        free(u->queues);
+    }
+    free(s->unholds);
+    s->unholds = NULL;
+    s->n_unholds = 0;
+}
+
+/* --- the rest -----------------------------------------------------------------------------------
+ */
+
+static int write_pair(struct store *s, enum sqlite_sql which, uint64_t parent, uint64_t child)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
+    sqlite3_bind_int64(stmt, 1, row_of_id(parent));
+    sqlite3_bind_int64(stmt, 2, row_of_id(child));
+    return run(stmt);
+}
+
+struct writing {
+    struct store *s;
+    int rc;
+};
+
+static void write_edge(void *user, uint64_t parent, uint64_t child)
+{
+    struct writing *w = user;
+    if (!w->rc)
+        w->rc = write_pair(w->s, SQL_PUT_EDGE, parent, child);
+}
+
+static int write_edges(struct store *s)
+{
+    struct writing w = {.s = s};
+    edges_each(&s->fresh, &w, write_edge);
+    for (size_t i = 0; !w.rc && i < s->n_taken; i++)
+        w.rc = write_pair(s, SQL_DROP_EDGE, s->taken[i].parent, s->taken[i].child);
+    return w.rc;
+}
+
+static void write_unique(void *user, const unsigned char *key, uint64_t id, int64_t at_ms)
+{
+    struct writing *w = user;
+    sqlite3_stmt *stmt = sqlite_file_sql(&w->s->file, SQL_PUT_UNIQUE);
+    sqlite3_bind_blob(stmt, 1, key, JOB_KEY_BYTES, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, row_of_id(id));
+    sqlite3_bind_int64(stmt, 3, at_ms);
+    if (!w->rc)
+        w->rc = run(stmt);
+}
+
+static int write_orphan(struct store *s, const struct orphan *o)
+{
+    const bool over = o->until_ms <= s->now_ms;
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, over ? SQL_DROP_UNIQUE : SQL_ORPHAN_UNIQUE);
+    int at = 1;
+    if (!over)
+        sqlite3_bind_int64(stmt, at++, o->until_ms);
+    sqlite3_bind_blob(stmt, at, o->key, JOB_KEY_BYTES, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, at + 1, row_of_id(o->id));
+    return run(stmt);
+}
+
+static int write_uniques(struct store *s)
+{
+    struct writing w = {.s = s};
+    uniques_each(&s->uniques, &w, write_unique);
+    for (size_t i = 0; !w.rc && i < s->n_orphans; i++)
+        w.rc = write_orphan(s, &s->orphans[i]);
+    if (w.rc || !s->uniques_due)
+        return w.rc;
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_EXPIRE_UNIQUES);
+    sqlite3_bind_int64(stmt, 1, s->now_ms);
+    return run(stmt);
+}
+
+static void write_note(void *user, const char *key, const void *data, size_t len)
+{
+    struct writing *w = user;
+    const struct note *note = notes_find(&w->s->notes, key);
+    sqlite3_stmt *stmt = sqlite_file_sql(&w->s->file, note ? SQL_PUT_NOTE : SQL_DROP_NOTE);
+    (void)data;
+    (void)len;
+    sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+    if (note) /* never NULL, which a length of 0 might be */
+        sqlite3_bind_blob64(stmt, 2, note->len ? note->data : "", note->len, SQLITE_STATIC);
+    if (!w->rc)
+        w->rc = run(stmt);
+}
+
+static int write_notes(struct store *s)
+{
+    struct writing w = {.s = s};
+    notes_each(&s->noted_notes, "", &w, write_note);
+    return w.rc;
+}
+
+static int write_names(struct store *s, const struct sqlite_names *names, int kind)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_NAME);
+    int rc = SQLITE_OK;
+    for (uint32_t n = names->written; !rc && n < names->count; n++) {
+        sqlite3_bind_int64(stmt, 1, kind);
+        sqlite3_bind_int64(stmt, 2, n + 1);
+        sqlite3_bind_text(stmt, 3, names->texts[n], -1, SQLITE_STATIC);
+        rc = run(stmt);
+    }
+    return rc;
+}
+
+static int write_tallies(struct store *s)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; !rc && i < s->tallies.n_slots; i++) {
+        const struct tally *t = &s->tallies.slots[i];
+        const int64_t n = t->n + t->delta;
+        if (!t->delta)
+            continue;
+        sqlite3_stmt *stmt = sqlite_file_sql(&s->file, n ? SQL_PUT_TALLY : SQL_DROP_TALLY);
+        sqlite3_bind_int64(stmt, 1, t->queue);
+        sqlite3_bind_int64(stmt, 2, t->task);
+        sqlite3_bind_int64(stmt, 3, t->state);
+        if (n)
+            sqlite3_bind_int64(stmt, 4, n);
+        rc = run(stmt);
+    }
+    return rc;
+}
+
+static int write_reach(struct store *s)
+{
+    if (s->reach_ms <= s->reach_row_ms)
+        return SQLITE_OK;
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_FACT);
+    sqlite3_bind_text(stmt, 1, "reach", -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, s->reach_ms + REACH_AHEAD_MS);
+    return run(stmt);
+}
+
+/* Jobs last but for what counts them: they find out which names are new. */
+static int write_all(struct store *s)
+{
+    int rc = run(sqlite_file_sql(&s->file, SQL_BEGIN));
+    if (!rc)
+        rc = write_unholds(s);
+    if (!rc)
+        rc = write_jobs(s);
+    if (!rc)
+        rc = write_names(s, &s->queues, 0);
+    if (!rc)
+        rc = write_names(s, &s->tasks, 1);
+    if (!rc)
+        rc = write_edges(s);
+    if (!rc)
+        rc = write_uniques(s);
+    if (!rc)
+        rc = write_notes(s);
+    if (!rc)
+        rc = write_tallies(s);
+    if (!rc)
+        rc = write_reach(s);
+    if (!rc)
+        rc = run(sqlite_file_sql(&s->file, SQL_COMMIT));
+    return rc;
+}
+
+/* --- after it -----------------------------------------------------------------------------------
+ */
+
+static void jobs_written(struct store *s)
+{
+    for (size_t i = 0; i < s->n_noted; i++) {
+        struct job *job = s->noted[i];
+        const bool gone = job->gone;
+        job->dirty = false;
+        job->row = table_for(job) == NO_TABLE ? 0 : (uint8_t)(job->state + 1);
+        job->row_token = job->token;
+        if (gone) {
+            job_table_remove(&s->jobs, job);
+            job_free(job);
+        }
+    }
+    s->n_noted = 0;
+}
+
+/* Entries that the file tells from now on. */
+static void expiries_written(struct store *s)
+{
+    struct heap old = s->expiries;
+    s->expiries = (struct heap){0};
+    for (struct heap_node *node; (node = heap_pop(&old));) {
+        if (node->key <= s->expired_ms) {
+            heap_push(&s->expiries, node);
+            continue;
+        }
+        if (node->key < s->next_expiry_ms)
+            s->next_expiry_ms = node->key;
+        free(HEAP_ENTRY(node, struct expiry, node));
+    }
+    heap_close(&old);
+}
+
+static void all_written(struct store *s)
+{
+    jobs_written(s);
+    edges_close(&s->fresh);
+    uniques_close(&s->uniques);
+    notes_close(&s->noted_notes);
+    tallies_written(&s->tallies, true);
+    s->n_taken = s->n_orphans = s->ended_since = 0;
+    s->uniques_due = false;
+    s->queues.written = s->queues.count;
+    s->tasks.written = s->tasks.count;
+    if (s->reach_ms > s->reach_row_ms)
+        s->reach_row_ms = s->reach_ms + REACH_AHEAD_MS;
+    if (s->expiries.len)
+        expiries_written(s);
+}
+
+/* Who visited goes; who is pinned stays. */
+static void sweep(struct store *s)
+{
+    for (struct list *at; (at = list_shift(&s->visitors));) {
+        struct job *job = LIST_ENTRY(at, struct job, place);
+        assert(!job->claimed && !job->dirty);
+        if (job->pins) {
+            list_push(&s->pinned, at);
+        } else {
+            job_table_remove(&s->jobs, job);
+            job_free(job);
+        }
+    }
+}
+
+static void is_full(struct store *s)
+{
+    if (!s->full)
+        tell(s, NEAP_WARN,
+             "no room for %s: new jobs of hosts are refused until there is some again",
+             s->file.path);
+    s->full = true;
+    sqlite_file_give_up(&s->file);
+    sqlite_file_checkpoint(&s->file, true); /* the log's blocks, where that can be */
+}
+
+static int failed(struct store *s, int rc, struct neap_error *err)
+{
+    const bool full = sqlite_file_is_full(&s->file, rc);
+    if (!full)
+        store_break(s, "writing");
+    tallies_written(&s->tallies, false);
+    if (!sqlite3_get_autocommit(s->file.db))
+        sqlite_file_run(&s->file, "ROLLBACK");
+    if (!full)
+        return error_set(err, NEAP_EIO, "%s", s->broken_why);
+    is_full(s);
+    return error_set(err, NEAP_ENOSPC, "%s: no room on the disk", s->file.path);
+}
+
+static bool has_writes(const struct store *s)
+{
+    return s->n_noted || s->n_taken || s->n_orphans || s->n_unholds || s->fresh.count ||
+           s->uniques.count || s->noted_notes.count || s->uniques_due;
+}
+
+bool commit_needed(const struct store *s)
+{
+    return has_writes(s) || s->broken || !list_empty(&s->visitors);
+}
+
+static int write_timed(struct store *s, struct neap_error *err)
+{
+    const int64_t began_ns = clock_mono_ns();
+    const int rc = write_all(s);
+    if (rc)
+        return failed(s, rc, err);
+    const uint64_t took_ns = (uint64_t)(clock_mono_ns() - began_ns);
+    s->commits++;
+    s->commit_ns += took_ns;
+    s->commit_max_ns = took_ns > s->commit_max_ns ? took_ns : s->commit_max_ns;
+    all_written(s);
+    return NEAP_OK;
+}
+
+int commit_all(struct store *s, struct neap_error *err)
+{
+    if (s->ended_since && !s->broken)
+        forget_over_limits(s, 2 * s->ended_since);
+    line_keep_window(s);
+    if (s->broken)
+        return error_set(err, NEAP_EIO, "%s", s->broken_why);
+    if (has_writes(s) && write_timed(s, err))
+        return s->broken ? NEAP_EIO : NEAP_ENOSPC;
+    sweep(s);
+    unholds_written(s);
+    line_fill(s);
+    const int rc = sqlite_file_checkpoint(&s->file, false);
+    if (rc && sqlite_file_is_full(&s->file, rc))
+        is_full(s);
+    else if (rc && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
+        store_break(s, "taking the log over"); /* what was committed is in the log */
+    return NEAP_OK;
+}
+
+bool take_reserve_back(struct store *s)
+{
+    if (s->full && sqlite_file_reserve(&s->file)) {
+        tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
+        s->full = false;
+    }
+    return !s->full;
+}

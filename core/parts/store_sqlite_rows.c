@@ -1,0 +1,403 @@
+/* A job as a row: what the file must sort or search by are columns, all else is one body of bytes:
+ * numbers of seven bits a byte, the low ones first, and texts behind their length. A sum at its end
+ * finds what the disk has damaged. Fields may be added at the end of a part that has a count. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "model/name.h"
+#include "parts/gate.h"
+#include "parts/index_levels.h"
+#include "parts/store_sqlite.h"
+
+#define BODY_VERSION 1
+#define SUM_BYTES 4
+#define TIME_MAX ((INT64_C(1) << 48) - 1)
+
+enum parts { /* of a body: which are there */
+             HAS_RETRY = 1,
+             HAS_UNIQUE = 2,
+             HAS_AFTER = 4,
+             HAS_ERROR = 8,
+             HAS_RESULT = 16,
+             HAS_LOG = 32,
+             HAS_PAST = 64,
+             HAS_ATTEMPT = 128, /* something of the last one */
+};
+
+static void put_number(struct buf *out, uint64_t n)
+{
+    for (; n >= 0x80; n >>= 7)
+        buf_byte(out, (uint8_t)(n | 0x80));
+    buf_byte(out, (uint8_t)n);
+}
+
+static void put_signed(struct buf *out, int64_t n)
+{
+    put_number(out, (uint64_t)n << 1 ^ (uint64_t)(n >> 63));
+}
+
+static void put_bytes(struct buf *out, const void *data, size_t len)
+{
+    put_number(out, len);
+    buf_put(out, data, len);
+}
+
+static uint32_t sum_of(const void *data, size_t len)
+{
+    const uint64_t hash = hash_bytes(HASH_START, data, len);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static void put_retry(struct buf *out, const struct retry *retry)
+{
+    put_signed(out, retry->max);
+    put_signed(out, retry->backoff);
+    put_signed(out, retry->base_ms);
+    put_signed(out, retry->cap_ms);
+    buf_put(out, &retry->jitter, sizeof retry->jitter);
+}
+
+static void put_after(struct buf *out, const struct job_after *after)
+{
+    put_number(out, after->count);
+    put_number(out, after->waiting);
+    put_number(out, after->on_failure);
+    for (uint32_t i = 0; i < after->count; i++)
+        put_number(out, after->ids[i]);
+}
+
+static void put_error(struct buf *out, const struct job_error *error)
+{
+    put_bytes(out, error->code, strlen(error->code));
+    put_signed(out, error->attempt);
+    put_bytes(out, error->message, strlen(error->message));
+    buf_byte(out, error->traceback != NULL);
+    if (error->traceback)
+        put_bytes(out, error->traceback, strlen(error->traceback));
+}
+
+static void put_attempt(struct buf *out, const struct job *job)
+{
+    put_number(out, job->attempt);
+    put_number(out, job->crashes);
+    put_number(out, job->token);
+    put_signed(out, job->started_ms);
+    put_signed(out, job->finished_ms);
+    put_number(out, job->run_ms);
+    put_number(out, job->cpu_ms);
+    put_number(out, job->generation);
+    put_number(out, job->bytes);
+    buf_byte(out, job->owes_on_dead);
+}
+
+static unsigned parts_of(const struct job *job)
+{
+    const bool attempt = job->attempt || job->crashes || job->token || job->started_ms ||
+                         job->finished_ms || job->owes_on_dead || job->bytes || job->generation;
+    return (job->retry ? HAS_RETRY : 0u) | (job->unique ? HAS_UNIQUE : 0u) |
+           (job->after ? HAS_AFTER : 0u) | (job->error ? HAS_ERROR : 0u) |
+           (job->result ? HAS_RESULT : 0u) | (job->log ? HAS_LOG : 0u) |
+           (job->past ? HAS_PAST : 0u) | (attempt ? HAS_ATTEMPT : 0u);
+}
+
+static bool knows_due(const struct job *job)
+{
+    return job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE ||
+           job->state == NEAP_PENDING;
+}
+
+void row_encode(struct buf *out, const struct job *job, uint32_t session)
+{
+    const unsigned parts = parts_of(job);
+    out->len = 0;
+    buf_byte(out, BODY_VERSION);
+    put_number(out, job->args_len);
+    buf_byte(out, (uint8_t)parts);
+    buf_byte(out, job->flags);
+    buf_byte(out, (uint8_t)job->priority);
+    put_signed(out, job->submitted_ms);
+    put_signed(out, job->available_ms - job->submitted_ms);
+    put_signed(out, knows_due(job) ? job->due.key : 0);
+    put_signed(out, job->timeout_ms);
+    put_signed(out, job->expires_ms);
+    put_number(out, job->parent);
+    if (job->flags & JOB_DELIVER) {
+        put_number(out, session);
+        put_number(out, job->tag);
+    }
+    if (parts & HAS_ATTEMPT)
+        put_attempt(out, job);
+    if (parts & HAS_RETRY)
+        put_retry(out, job->retry);
+    if (parts & HAS_UNIQUE) {
+        buf_put(out, job->unique->key, JOB_KEY_BYTES);
+        buf_byte(out, job->unique->states);
+        buf_byte(out, job->unique->exact);
+        put_signed(out, job->unique->within_ms);
+    }
+    if (parts & HAS_AFTER)
+        put_after(out, job->after);
+    if (parts & HAS_ERROR)
+        put_error(out, job->error);
+    if (parts & HAS_RESULT)
+        put_bytes(out, job->result, job->result_len);
+    if (parts & HAS_LOG)
+        put_bytes(out, job->log, job->log_len);
+    if (parts & HAS_PAST)
+        put_bytes(out, job->past, job->past_len);
+    buf_put(out, job->args, job->args_len);
+    const uint32_t sum = sum_of(out->data, out->len);
+    buf_put(out, &sum, SUM_BYTES);
+}
+
+/* --- reading ------------------------------------------------------------------------------------
+ */
+
+struct reader {
+    const unsigned char *at, *end;
+    bool bad;
+};
+
+static uint64_t get_number(struct reader *r)
+{
+    uint64_t n = 0;
+    for (unsigned shift = 0; shift < 64 && r->at < r->end; shift += 7) {
+        const unsigned char byte = *r->at++;
+        n |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return n;
+    }
+    r->bad = true;
+    return 0;
+}
+
+static int64_t get_signed(struct reader *r)
+{
+    const uint64_t n = get_number(r);
+    return (int64_t)(n >> 1 ^ -(n & 1));
+}
+
+static unsigned get_byte(struct reader *r)
+{
+    if (r->at < r->end)
+        return *r->at++;
+    r->bad = true;
+    return 0;
+}
+
+static const void *get_raw(struct reader *r, size_t len)
+{
+    if ((size_t)(r->end - r->at) < len) {
+        r->bad = true;
+        return NULL;
+    }
+    const void *data = r->at;
+    r->at += len;
+    return data;
+}
+
+static const void *get_bytes(struct reader *r, size_t *len)
+{
+    const uint64_t n = get_number(r);
+    *len = n <= (size_t)(r->end - r->at) ? (size_t)n : SIZE_MAX;
+    const void *data = get_raw(r, *len);
+    *len = data ? *len : 0;
+    return data;
+}
+
+static void *get_copy(struct reader *r, uint32_t *out_len)
+{
+    size_t len;
+    const void *data = get_bytes(r, &len);
+    *out_len = (uint32_t)len;
+    return data ? mem_copy(data, len ? len : 1) : NULL;
+}
+
+static struct retry *get_retry(struct reader *r)
+{
+    struct retry *retry = mem_zero(1, sizeof *retry);
+    retry->max = (int)get_signed(r);
+    retry->backoff = (int)get_signed(r);
+    retry->base_ms = get_signed(r);
+    retry->cap_ms = get_signed(r);
+    const void *jitter = get_raw(r, sizeof retry->jitter);
+    if (jitter)
+        memcpy(&retry->jitter, jitter, sizeof retry->jitter);
+    return retry;
+}
+
+static struct job_unique *get_unique(struct reader *r)
+{
+    struct job_unique *unique = mem_zero(1, sizeof *unique);
+    const void *key = get_raw(r, JOB_KEY_BYTES);
+    if (key)
+        memcpy(unique->key, key, JOB_KEY_BYTES);
+    unique->states = (uint8_t)get_byte(r);
+    unique->exact = get_byte(r) != 0;
+    unique->within_ms = get_signed(r);
+    return unique;
+}
+
+static struct job_after *get_after(struct reader *r)
+{
+    const uint64_t count = get_number(r);
+    if (count > JOB_AFTER_MAX || count > (size_t)(r->end - r->at)) {
+        r->bad = true;
+        return NULL;
+    }
+    struct job_after *after = mem_zero(1, sizeof *after + (size_t)count * sizeof *after->ids);
+    after->count = (uint32_t)count;
+    after->waiting = (uint32_t)get_number(r);
+    after->on_failure = (uint8_t)get_number(r);
+    for (uint32_t i = 0; i < after->count; i++)
+        after->ids[i] = get_number(r);
+    return after;
+}
+
+/* The code is static text in the engine's own; here it lies behind the other texts. */
+static struct job_error *get_error(struct reader *r)
+{
+    size_t code_len, message_len, traceback_len = 0;
+    const char *code = get_bytes(r, &code_len);
+    const int attempt = (int)get_signed(r);
+    const char *message = get_bytes(r, &message_len);
+    const char *traceback = get_byte(r) ? get_bytes(r, &traceback_len) : NULL;
+    if (r->bad)
+        return NULL;
+    const size_t bytes = message_len + traceback_len + code_len + 3;
+    struct job_error *error = mem_zero(1, sizeof *error + bytes);
+    error->attempt = attempt;
+    error->text_bytes = (uint32_t)bytes;
+    error->message = memcpy(error->text, message, message_len);
+    char *at = error->text + message_len + 1;
+    if (traceback)
+        error->traceback = memcpy(at, traceback, traceback_len);
+    at += traceback_len + 1;
+    error->code = memcpy(at, code, code_len);
+    return error;
+}
+
+static void get_attempt(struct reader *r, struct job *job)
+{
+    job->attempt = (uint32_t)get_number(r);
+    job->crashes = (uint8_t)get_number(r);
+    job->token = job->row_token = (uint32_t)get_number(r);
+    job->started_ms = get_signed(r);
+    job->finished_ms = get_signed(r);
+    job->run_ms = (uint32_t)get_number(r);
+    job->cpu_ms = (uint32_t)get_number(r);
+    job->generation = (uint32_t)get_number(r);
+    job->bytes = get_number(r);
+    job->owes_on_dead = get_byte(r) != 0;
+}
+
+static void get_fields(struct reader *r, struct job *job, uint32_t session)
+{
+    const unsigned parts = get_byte(r);
+    job->flags = (uint8_t)get_byte(r);
+    job->priority = (int8_t)get_byte(r);
+    job->submitted_ms = get_signed(r);
+    job->available_ms = job->submitted_ms + get_signed(r);
+    job->due.key = get_signed(r);
+    job->timeout_ms = get_signed(r);
+    job->expires_ms = get_signed(r);
+    job->parent = get_number(r);
+    if (job->flags & JOB_DELIVER) {
+        if (get_number(r) != session) /* whoever waited for it is gone */
+            job->flags &= (uint8_t)~JOB_DELIVER;
+        job->tag = get_number(r);
+    }
+    if (parts & HAS_ATTEMPT)
+        get_attempt(r, job);
+    if (parts & HAS_RETRY)
+        job->retry = get_retry(r);
+    if (parts & HAS_UNIQUE)
+        job->unique = get_unique(r);
+    if (parts & HAS_AFTER)
+        job->after = get_after(r);
+    if (parts & HAS_ERROR)
+        job->error = get_error(r);
+    if (parts & HAS_RESULT)
+        job->result = get_copy(r, &job->result_len);
+    if (parts & HAS_LOG)
+        job->log = get_copy(r, &job->log_len);
+    if (parts & HAS_PAST)
+        job->past = get_copy(r, &job->past_len);
+}
+
+static struct job *decode(const unsigned char *data, size_t len, uint32_t session)
+{
+    uint32_t sum;
+    if (len < SUM_BYTES + 2 || data[0] != BODY_VERSION)
+        return NULL;
+    memcpy(&sum, data + len - SUM_BYTES, SUM_BYTES);
+    if (sum != sum_of(data, len - SUM_BYTES))
+        return NULL;
+    struct reader r = {.at = data + 1, .end = data + len - SUM_BYTES};
+    const uint64_t args_len = get_number(&r);
+    if (r.bad || args_len > (size_t)(r.end - r.at))
+        return NULL;
+    struct job *job = job_new(NULL, (size_t)args_len);
+    get_fields(&r, job, session);
+    const void *args = r.bad ? NULL : get_raw(&r, (size_t)args_len);
+    if (!args || r.at != r.end) {
+        job_free(job);
+        return NULL;
+    }
+    memcpy(job->args, args, (size_t)args_len);
+    return job;
+}
+
+/* The state of a row of the line by now: what is behind the edge of the delayed is one of them, all
+ * else has become available. */
+static void settle(const struct store *s, struct job *job, bool in_line)
+{
+    const bool delayed = job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE;
+    if (!in_line || !delayed)
+        return;
+    const struct edge *edge = &s->delayed;
+    if (!edge->all &&
+        (job->due.key > edge->key || (job->due.key == edge->key && job->id > edge->id)))
+        return;
+    job->state = NEAP_AVAILABLE;
+    job->available_ms = job->due.key;
+    job->due.key = 0;
+}
+
+struct job *row_decode(struct store *s, sqlite3_stmt *row, bool ended)
+{
+    const void *data = sqlite3_column_blob(row, ROW_BODY);
+    const int64_t state = sqlite3_column_int64(row, ROW_STATE);
+    struct job *job =
+        decode(data, data ? (size_t)sqlite3_column_bytes(row, ROW_BODY) : 0, s->file.session);
+    if (!job)
+        return NULL;
+    const int64_t task = sqlite3_column_int64(row, ROW_TASK);
+    job->id = id_of_row(sqlite3_column_int64(row, ROW_ID));
+    job->gate = (struct gate *)sqlite_names_thing(&s->queues, sqlite3_column_int64(row, ROW_QUEUE));
+    job->task = sqlite_names_thing(&s->tasks, task);
+    if (!job->gate || (task && !job->task) || state < 0 || state >= NEAP_STATES) {
+        job_free(job);
+        return NULL;
+    }
+    const bool held = sqlite3_column_type(row, ROW_HELD) != SQLITE_NULL;
+    job->state = (uint8_t)state;
+    job->row = (uint8_t)(state + 1);
+    if (!ended)
+        settle(s, job, !held && state != NEAP_PENDING);
+    return job;
+}
+
+int64_t row_due(const struct job *job)
+{
+    return job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE ? job->due.key : 0;
+}
+
+int64_t row_sort(const struct job *job)
+{
+    const int64_t due = row_due(job), time = due ? due : job->available_ms;
+    const int64_t within = time < 0 ? 0 : time < TIME_MAX ? time : TIME_MAX;
+    return ((int64_t)level_of(job->priority) << 48) + within;
+}
