@@ -17,9 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRUNE_LOOK_MS 60000 /* how often records are looked at for their age, if nothing happens   \
-                             */
-#define PRUNED_MS 50        /* when what was forgotten is committed, if nothing else happens */
+#define PRUNE_LOOK_MS                                                                              \
+    60000            /* how often records are looked at for their age, if nothing happens          \
+                      */
+#define PRUNED_MS 50 /* when what was forgotten is committed, if nothing else happens */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */

@@ -24,6 +24,6 @@ void events_withdraw(struct engine *e, uint64_t id); /* it was never there: the 
 void events_look(struct engine *e);                  /* which jobs have started? Once a turn */
 void events_tell(struct engine *e);                  /* after the commit */
 void events_drop(struct engine *e);                  /* in place of it, where it failed */
-void listeners_close(struct engine *e);                 /* frees those still open */
+void listeners_close(struct engine *e);              /* frees those still open */
 
 #endif

@@ -162,6 +162,7 @@ size_t forget_over_limits(struct store *s, size_t most);
 int commit_all(struct store *s, struct neap_error *err);
 bool commit_needed(const struct store *s);
 bool take_reserve_back(struct store *s);
+void job_let_go(struct store *s, struct job *job, int64_t now_ms); /* one on hold */
 void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms);
 
 #endif

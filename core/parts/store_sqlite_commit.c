@@ -134,6 +134,14 @@ static int write_jobs(struct store *s)
 /* --- on hold ------------------------------------------------------------------------------------
  */
 
+void job_let_go(struct store *s, struct job *job, int64_t now_ms)
+{
+    if (job->due.key > 0 && job->due.key <= now_ms)
+        job->available_ms = job->due.key; /* it became due meanwhile */
+    line_enter(s, job, job->state, now_ms);
+    note_job(s, job);
+}
+
 void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms)
 {
     struct list *lists[] = {&s->visitors, &s->pinned};
@@ -141,12 +149,8 @@ void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms)
         for (struct list *at = lists[i]->next, *next; at != lists[i]; at = next) {
             struct job *job = LIST_ENTRY(at, struct job, place);
             next = at->next;
-            if (job->where != JOB_HELD || job->task != task)
-                continue;
-            if (job->due.key > 0 && job->due.key <= now_ms)
-                job->available_ms = job->due.key; /* it became due meanwhile */
-            line_enter(s, job, job->state, now_ms);
-            note_job(s, job);
+            if (job->where == JOB_HELD && job->task == task)
+                job_let_go(s, job, now_ms);
         }
     }
     s->unholds = mem_grow(s->unholds, s->n_unholds + 1, sizeof *s->unholds);

@@ -15,6 +15,24 @@ static int where_of(const struct job *job, bool ended, bool held)
     return job->state == NEAP_PENDING ? JOB_WAITS : held ? JOB_HELD : JOB_AWAY;
 }
 
+/* Its task was let go in this turn: the rows follow with the commit. */
+static bool is_let_go(const struct store *s, const struct task_name *task)
+{
+    for (size_t i = 0; i < s->n_unholds; i++)
+        if (s->unholds[i].task == task)
+            return true;
+    return false;
+}
+
+static void place_read(struct store *s, struct job *job, bool ended, bool held)
+{
+    job_table_add(&s->jobs, job);
+    if (held && is_let_go(s, job->task))
+        job_let_go(s, job, s->now_ms);
+    else
+        job_visit(s, job, where_of(job, ended, held));
+}
+
 static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
@@ -23,11 +41,9 @@ static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id
     struct job *job = NULL;
     if (rc == SQLITE_ROW) {
         job = row_decode(s, stmt, which == SQL_ENDED);
-        if (job) {
-            const bool held = sqlite3_column_type(stmt, ROW_HELD) != SQLITE_NULL;
-            job_table_add(&s->jobs, job);
-            job_visit(s, job, where_of(job, which == SQL_ENDED, held));
-        }
+        if (job)
+            place_read(s, job, which == SQL_ENDED,
+                       sqlite3_column_type(stmt, ROW_HELD) != SQLITE_NULL);
     }
     if ((rc == SQLITE_ROW && !job) || (rc != SQLITE_ROW && rc != SQLITE_DONE))
         store_break(s, "reading a job");
@@ -118,7 +134,9 @@ struct candidate {
 
 static int state_by_now(const struct store *s, sqlite3_stmt *row, uint64_t id, int state)
 {
-    const bool in_line = sqlite3_column_type(row, ROW_HELD) == SQLITE_NULL;
+    const struct task_name *task =
+        sqlite_names_thing(&s->tasks, sqlite3_column_int64(row, ROW_TASK));
+    const bool in_line = sqlite3_column_type(row, ROW_HELD) == SQLITE_NULL || is_let_go(s, task);
     const int64_t due = sqlite3_column_int64(row, ROW_DUE);
     const struct edge *edge = &s->delayed;
     if ((state != NEAP_SCHEDULED && state != NEAP_RETRYABLE) || !in_line)

@@ -481,6 +481,7 @@ struct model {
     struct backend *b;
     struct store *s;
     int64_t now_ms;
+    bool uncommitted; /* something was let go */
     struct model_job jobs[MODEL_JOBS + 1]; /* by id; 0 unused */
 };
 
@@ -520,6 +521,9 @@ static void step_put(struct model *m)
 
 static void step_claim(struct model *m)
 {
+    if (m->uncommitted) /* what was let go is in line then */
+        commit(m->b, m->s);
+    m->uncommitted = false;
     const struct job *peeked = m->b->ops->peek(m->s, 0, m->now_ms);
     const struct job *job = m->b->ops->claim(m->s, 0, m->now_ms);
     model_promote(m);
@@ -588,6 +592,7 @@ static void step_hold(struct model *m)
         return;
     }
     m->b->ops->unhold(m->s, job->task, m->now_ms);
+    m->uncommitted = true;
     for (uint64_t other = id % TASKS; other <= MODEL_JOBS; other += TASKS) {
         struct model_job *j = &m->jobs[other];
         if (j->where != HELD)
@@ -649,6 +654,7 @@ static void agrees_with_a_model(void **state)
             steps[rand() % 10](&m);
             m.now_ms += rand() % 8 == 0 ? rand() % 20 : 0;
             if (step % 50 == 0) {
+                commit(m.b, m.s);
                 m.b->ops->peek(m.s, 0, m.now_ms); /* promotes */
                 model_promote(&m);
                 check(&m);

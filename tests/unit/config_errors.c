@@ -26,9 +26,8 @@ static const struct {
     {"[http]\nhosts = a.example, b.example:80\n",
      "neap.ini:2: [http] hosts: \"a.example, b.example:80\" is not names of hosts, without ports, "
      "or none\n"},
-    {"[web]\n",
-     "neap.ini:1: [web]: unknown section (there are [neap], [pool NAME], [queue NAME], "
-     "[task PATTERN], [schedule NAME], [store], [http] and [log])\n"},
+    {"[web]\n", "neap.ini:1: [web]: unknown section (there are [neap], [pool NAME], [queue NAME], "
+                "[task PATTERN], [schedule NAME], [store], [http] and [log])\n"},
     {"[]\n", "neap.ini:1: []: unknown section (there are [neap], [pool NAME], [queue NAME], "
              "[task PATTERN], [schedule NAME], [store], [http] and [log])\n"},
     {"[queue]\n", "neap.ini:1: [queue]: it needs a name: [queue NAME]\n"},
