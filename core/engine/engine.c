@@ -322,11 +322,9 @@ static int open_store(struct engine *e, struct neap_error *err)
                                   .now_ms = e->now_ms,
                                   .user = e,
                                   .log = log_store};
-    if (path)
-        return error_set(err, NEAP_EIO, "%s: the sqlite store is not there yet", path);
-    e->ops = &store_memory;
+    e->ops = path ? &store_sqlite : &store_memory;
     int rc = e->ops->open(&e->store, &env, err);
-    if (rc || !path || !e->ops->durable)
+    if (rc || !path)
         return rc;
     char *running = mem_format("%s-running", path);
     rc = running_open(&e->running, running, err);

@@ -16,31 +16,31 @@
 
 #define WINDOW 10000
 
-bool job_has_ended(const struct job *job)
+bool store_ended(const struct job *job)
 {
     return job->state == NEAP_COMPLETED || job->state == NEAP_DEAD || job->state == NEAP_CANCELLED;
 }
 
-int counted_as(const struct job *job)
+int store_counted_as(const struct job *job)
 {
     return job->claimed ? NEAP_RUNNING : job->state;
 }
 
-void set_state(struct store *s, struct job *job, int state, bool claimed)
+void store_set_state(struct store *s, struct job *job, int state, bool claimed)
 {
-    s->counts[counted_as(job)]--;
+    s->counts[store_counted_as(job)]--;
     job->state = (uint8_t)state & 0xf;
     job->claimed = claimed;
-    s->counts[counted_as(job)]++;
+    s->counts[store_counted_as(job)]++;
 }
 
-void see_time(struct store *s, int64_t now_ms)
+void store_see_time(struct store *s, int64_t now_ms)
 {
     if (now_ms > s->now_ms)
         s->now_ms = now_ms;
 }
 
-void note_job(struct store *s, struct job *job)
+void store_note(struct store *s, struct job *job)
 {
     if (job->dirty)
         return;
@@ -52,7 +52,7 @@ void note_job(struct store *s, struct job *job)
     s->noted[s->n_noted++] = job;
 }
 
-void tell(struct store *s, int level, const char *format, ...)
+void store_tell(struct store *s, int level, const char *format, ...)
 {
     char text[600];
     va_list args;
@@ -72,7 +72,7 @@ void store_break(struct store *s, const char *what)
     s->broken = true;
     snprintf(s->broken_why, sizeof s->broken_why, "%s: %s%s%s", s->file.path, what,
              said ? ": " : "", said ? sqlite3_errmsg(s->file.db) : "");
-    tell(s, NEAP_ERROR, "%s", s->broken_why);
+    store_tell(s, NEAP_ERROR, "%s", s->broken_why);
 }
 
 /* --- open and close -----------------------------------------------------------------------------
@@ -162,8 +162,8 @@ static int load(struct store *s, struct neap_error *err)
         rc = load_reach(s);
     if (!rc) {
         s->expired_ms = INT64_MIN;
-        refresh_expiry(s);
-        line_init(s);
+        store_next_expiry(s);
+        window_init(s);
     }
     if (rc || s->broken)
         return error_set(err, NEAP_EIO,
@@ -215,7 +215,7 @@ static int open_sqlite(struct store **out, const struct store_env *env, struct n
     s->log = env->log;
     job_table_init(&s->jobs);
     s->index = index_new();
-    index_watch(s->index, on_promoted, s);
+    index_watch(s->index, store_promoted, s);
     list_init(&s->visitors);
     list_init(&s->pinned);
     int rc = sqlite_file_open(&s->file, env->path, err);
@@ -226,7 +226,7 @@ static int open_sqlite(struct store **out, const struct store_env *env, struct n
         return rc;
     }
     if (!sqlite_file_reserve(&s->file))
-        tell(s, NEAP_WARN, "no room for the reserve %s", s->file.reserve);
+        store_tell(s, NEAP_WARN, "no room for the reserve %s", s->file.reserve);
     *out = s;
     return NEAP_OK;
 }
@@ -241,8 +241,8 @@ static void limit(struct store *s, const struct store_limits *limits)
 
 static bool is_live(struct store *s, uint64_t id)
 {
-    const struct job *job = read_job(s, id);
-    return job && !job_has_ended(job);
+    const struct job *job = store_read(s, id);
+    return job && !store_ended(job);
 }
 
 static void wait_for_parents(struct store *s, struct job *job)
@@ -250,58 +250,58 @@ static void wait_for_parents(struct store *s, struct job *job)
     for (uint32_t i = 0; i < job->after->count; i++)
         if (is_live(s, job->after->ids[i]))
             edges_add(&s->fresh, job->after->ids[i], job->id);
-    set_state(s, job, NEAP_PENDING, false);
-    job_visit(s, job, JOB_WAITS);
+    store_set_state(s, job, NEAP_PENDING, false);
+    store_visit(s, job, JOB_WAITS);
 }
 
 static void put(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
-    see_time(s, now_ms);
+    store_see_time(s, now_ms);
     job->place = (struct list){0};
     if (!job->available_ms)
         job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
     job_table_add(&s->jobs, job);
-    s->counts[counted_as(job)]++;
+    s->counts[store_counted_as(job)]++;
     if (job->unique)
         uniques_put(&s->uniques, job);
-    if (job->expires_ms > now_ms) /* else line_enter sees it */
-        watch_expiry(s, job);
+    if (job->expires_ms > now_ms) /* else window_enter sees it */
+        store_watch_expiry(s, job);
     if (job->after && job->after->waiting)
         wait_for_parents(s, job);
     else
-        line_enter(s, job, job->state, now_ms);
-    note_job(s, job);
+        window_enter(s, job, job->state, now_ms);
+    store_note(s, job);
 }
 
 static void withdraw(struct store *s, struct job *job)
 {
-    assert(!job->claimed && !job_has_ended(job) && !job->row);
-    line_leave(s, job);
+    assert(!job->claimed && !store_ended(job) && !job->row);
+    window_leave(s, job);
     if (job->unique)
         uniques_remove(&s->uniques, job);
     free(job->unique); /* or its key would be an orphan */
     job->unique = NULL;
-    job_forget(s, job);
+    store_forget(s, job);
 }
 
 static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
 {
-    line_promote(s, now_ms);
+    window_promote(s, now_ms);
     struct job *job = index_pop(s->index, pool, now_ms);
     if (!job)
         return NULL;
-    set_state(s, job, NEAP_AVAILABLE, true);
+    store_set_state(s, job, NEAP_AVAILABLE, true);
     job->token++;
     job->place = (struct list){0};
     atomic_store_explicit(&job->started, false, memory_order_relaxed); /* no worker has it yet */
-    line_keep_head(s, job->gate->index);
+    window_keep_head(s, job->gate->index);
     return job;
 }
 
 static const struct job *peek(struct store *s, unsigned pool, int64_t now_ms)
 {
-    line_promote(s, now_ms);
+    window_promote(s, now_ms);
     return index_peek(s->index, pool, now_ms);
 }
 
@@ -310,20 +310,20 @@ static void give_back(struct store *s, struct job *job, int64_t now_ms)
     assert(job->claimed);
     job->place = (struct list){0};
     job->due.key = 0;
-    line_enter(s, job, NEAP_AVAILABLE, now_ms);
+    window_enter(s, job, NEAP_AVAILABLE, now_ms);
     if (job->where == JOB_AWAY)
-        note_job(s, job); /* its token has changed */
+        store_note(s, job); /* its token has changed */
 }
 
 static void hold(struct store *s, struct job *job)
 {
-    assert(!job_has_ended(job) && job->where != JOB_HELD);
+    assert(!store_ended(job) && job->where != JOB_HELD);
     if (job->claimed)
         job->place = (struct list){0};
-    line_leave(s, job);
-    set_state(s, job, job->state, false);
-    job_visit(s, job, JOB_HELD);
-    note_job(s, job);
+    window_leave(s, job);
+    store_set_state(s, job, job->state, false);
+    store_visit(s, job, JOB_HELD);
+    store_note(s, job);
 }
 
 static void each_held(struct store *s, void *user,
@@ -352,39 +352,39 @@ static int finish(struct store *s, struct job *job, uint32_t token, int state, b
 {
     if (!job->claimed || job->token != token)
         return NEAP_ESTALE;
-    see_time(s, now_ms);
+    store_see_time(s, now_ms);
     job->place = (struct list){0};
     if (state == NEAP_RETRYABLE || state == NEAP_SCHEDULED) {
         job->available_ms = now_ms; /* due by now: behind what waits already */
-        line_enter(s, job, state, now_ms);
-        note_job(s, job);
+        window_enter(s, job, state, now_ms);
+        store_note(s, job);
     } else {
-        job_end(s, job, state, keep, now_ms);
+        store_end(s, job, state, keep, now_ms);
     }
     return NEAP_OK;
 }
 
 static void end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
 {
-    assert(!job->claimed && !job_has_ended(job));
-    see_time(s, now_ms);
-    line_leave(s, job);
-    job_end(s, job, state, keep, now_ms);
+    assert(!job->claimed && !store_ended(job));
+    store_see_time(s, now_ms);
+    window_leave(s, job);
+    store_end(s, job, state, keep, now_ms);
 }
 
 static void edit(struct store *s, struct job *job, int priority, int64_t due_ms, int64_t now_ms)
 {
-    assert(!job->claimed && !job_has_ended(job));
+    assert(!job->claimed && !store_ended(job));
     const bool lined = job->where != JOB_HELD && job->where != JOB_WAITS;
     if (lined)
-        line_leave(s, job);
+        window_leave(s, job);
     job->priority = (int8_t)priority;
     job->due.key = due_ms;
     if (lined && due_ms <= now_ms && job->available_ms > now_ms)
         job->available_ms = now_ms;
     if (lined)
-        line_enter(s, job, job->state, now_ms);
-    note_job(s, job);
+        window_enter(s, job, job->state, now_ms);
+    store_note(s, job);
 }
 
 static void release(struct store *s, struct job *job, int64_t now_ms)
@@ -392,8 +392,8 @@ static void release(struct store *s, struct job *job, int64_t now_ms)
     assert(job->where == JOB_WAITS);
     job->where = JOB_NOWHERE;
     job->available_ms = now_ms;
-    line_enter(s, job, NEAP_SCHEDULED, now_ms);
-    note_job(s, job);
+    window_enter(s, job, NEAP_SCHEDULED, now_ms);
+    store_note(s, job);
 }
 
 /* --- jobs that have ended -----------------------------------------------------------------------
@@ -401,38 +401,38 @@ static void release(struct store *s, struct job *job, int64_t now_ms)
 
 static void revive(struct store *s, struct job *job, int64_t now_ms)
 {
-    assert(job_has_ended(job));
+    assert(store_ended(job));
     if (job->where == JOB_KEPT)
-        job_unkeep(s, job);
+        store_unkeep(s, job);
     job->where = JOB_NOWHERE;
     job_reset(job);
     job->available_ms = now_ms;
-    line_enter(s, job, NEAP_AVAILABLE, now_ms);
-    note_job(s, job);
+    window_enter(s, job, NEAP_AVAILABLE, now_ms);
+    store_note(s, job);
 }
 
 static void forget(struct store *s, struct job *job)
 {
     assert(job->where == JOB_KEPT);
-    job_unkeep(s, job);
-    job_forget(s, job);
+    store_unkeep(s, job);
+    store_forget(s, job);
 }
 
 static void paid(struct store *s, struct job *job)
 {
     job->owes_on_dead = false;
-    note_job(s, job);
+    store_note(s, job);
 }
 
 static bool prune(struct store *s, int64_t now_ms)
 {
-    see_time(s, now_ms);
+    store_see_time(s, now_ms);
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_UNIQUE_DUE);
     sqlite3_bind_int64(stmt, 1, s->now_ms);
     if (sqlite3_step(stmt) == SQLITE_ROW)
         s->uniques_due = true;
     sqlite3_reset(stmt);
-    return forget_over_limits(s, STORE_PRUNE_STEP) == STORE_PRUNE_STEP;
+    return store_forget_old(s, STORE_PRUNE_STEP) == STORE_PRUNE_STEP;
 }
 
 /* --- what else is known -------------------------------------------------------------------------
@@ -476,7 +476,7 @@ static void each_live(struct store *s, void *user,
     for (size_t i = 0; i < s->tallies.n_slots; i++) {
         const struct tally *t = &s->tallies.slots[i];
         const struct job as = {.state = (uint8_t)t->state & 0xf};
-        if (t->queue && t->n > 0 && !job_has_ended(&as))
+        if (t->queue && t->n > 0 && !store_ended(&as))
             each(user, (struct gate *)sqlite_names_thing(&s->queues, t->queue),
                  sqlite_names_thing(&s->tasks, t->task), (size_t)t->n);
     }
@@ -536,7 +536,7 @@ const struct store_ops store_sqlite = {
     .peek = peek,
     .give_back = give_back,
     .hold = hold,
-    .unhold = unhold_task,
+    .unhold = store_unhold,
     .each_held = each_held,
     .finish = finish,
     .end = end,
@@ -544,27 +544,27 @@ const struct store_ops store_sqlite = {
     .release = release,
     .revive = revive,
     .forget = forget,
-    .changed = note_job,
-    .pin = job_pin,
-    .unpin = job_unpin,
-    .take_children = read_children,
-    .find_unique = read_unique,
-    .owing = read_owing,
+    .changed = store_note,
+    .pin = store_pin,
+    .unpin = store_unpin,
+    .take_children = store_children,
+    .find_unique = store_unique,
+    .owing = store_owing,
     .paid = paid,
-    .expired = read_expired,
+    .expired = store_expired,
     .next_expiry_ms = next_expiry_ms,
     .set_note = set_note,
     .note = note,
     .each_note = each_note,
-    .commit = commit_all,
-    .dirty = commit_needed,
-    .roomy = take_reserve_back,
-    .get = read_job,
-    .scan = read_jobs,
+    .commit = store_commit,
+    .dirty = store_dirty,
+    .roomy = store_roomy,
+    .get = store_read,
+    .scan = store_scan,
     .counts = counts,
     .each_live = each_live,
     .index = index_of,
-    .set_ageing = line_age,
+    .set_ageing = window_age,
     .prune = prune,
     .report = report,
     .backup_begin = backup_begin,

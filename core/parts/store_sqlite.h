@@ -108,29 +108,29 @@ struct store {
 };
 
 /* store_sqlite.c */
-bool job_has_ended(const struct job *job);
-int counted_as(const struct job *job);
-void set_state(struct store *s, struct job *job, int state, bool claimed);
-void see_time(struct store *s, int64_t now_ms);
-void note_job(struct store *s, struct job *job); /* its row is to be written */
-void tell(struct store *s, int level, const char *format, ...)
+bool store_ended(const struct job *job);
+int store_counted_as(const struct job *job);
+void store_set_state(struct store *s, struct job *job, int state, bool claimed);
+void store_see_time(struct store *s, int64_t now_ms);
+void store_note(struct store *s, struct job *job); /* its row is to be written */
+void store_tell(struct store *s, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void store_break(struct store *s, const char *what); /* what sqlite said last, too */
 
-/* store_sqlite_line.c: the edges. */
-void line_init(struct store *s); /* after the tallies are read */
-void line_enter(struct store *s, struct job *job, int state, int64_t now_ms);
-void line_leave(struct store *s, struct job *job);
-void line_refill(struct store *s, unsigned queue);
-void line_recount(struct store *s, unsigned queue); /* rows have come from elsewhere */
-void delayed_refill(struct store *s);
-void line_promote(struct store *s, int64_t now_ms);
-void line_keep_head(struct store *s, unsigned queue); /* after a job of it has left the index */
-void line_keep_window(struct store *s);               /* puts back what is too much */
-void line_fill(struct store *s);                      /* reads ahead what is too little */
-void line_age(struct store *s, unsigned queue, int64_t ageing_ms);
-void job_visit(struct store *s, struct job *job, int where);
-bool on_promoted(void *user, struct job *job);
+/* store_sqlite_window.c: the edges. */
+void window_init(struct store *s); /* after the tallies are read */
+void window_enter(struct store *s, struct job *job, int state, int64_t now_ms);
+void window_leave(struct store *s, struct job *job);
+void window_refill(struct store *s, unsigned queue);
+void window_redraw(struct store *s, unsigned queue); /* rows have come from elsewhere */
+void window_refill_delayed(struct store *s);
+void window_promote(struct store *s, int64_t now_ms);
+void window_keep_head(struct store *s, unsigned queue); /* after a job of it has left the index */
+void window_keep(struct store *s);                      /* puts back what is too much */
+void window_fill(struct store *s);                      /* reads ahead what is too little */
+void window_age(struct store *s, unsigned queue, int64_t ageing_ms);
+void store_visit(struct store *s, struct job *job, int where);
+bool store_promoted(void *user, struct job *job);
 
 /* store_sqlite_rows.c: a job as a row. */
 enum { ROW_ID, ROW_QUEUE, ROW_TASK, ROW_STATE, ROW_DUE, ROW_HELD, ROW_BODY }; /* columns read */
@@ -141,28 +141,28 @@ int64_t row_sort(const struct job *job); /* its place in the line, in the file's
 int64_t row_due(const struct job *job);  /* 0: it is not delayed */
 
 /* store_sqlite_read.c */
-struct job *read_job(struct store *s, uint64_t id);
-size_t read_jobs(struct store *s, struct store_query *query, struct job **out, size_t max);
-size_t read_children(struct store *s, uint64_t parent, uint64_t *out, size_t max);
-uint64_t read_unique(struct store *s, const unsigned char *key, int64_t *at_ms);
-size_t read_owing(struct store *s, uint64_t after, uint64_t *out, size_t max);
-size_t read_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max);
-void watch_expiry(struct store *s, const struct job *job);
-void refresh_expiry(struct store *s);
+struct job *store_read(struct store *s, uint64_t id);
+size_t store_scan(struct store *s, struct store_query *query, struct job **out, size_t max);
+size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t max);
+uint64_t store_unique(struct store *s, const unsigned char *key, int64_t *at_ms);
+size_t store_owing(struct store *s, uint64_t after, uint64_t *out, size_t max);
+size_t store_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max);
+void store_watch_expiry(struct store *s, const struct job *job);
+void store_next_expiry(struct store *s);
 
 /* store_sqlite_ended.c */
-void job_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms);
-void job_forget(struct store *s, struct job *job);
-void job_pin(struct store *s, struct job *job);
-void job_unpin(struct store *s, struct job *job);
-void job_unkeep(struct store *s, struct job *job);
-size_t forget_over_limits(struct store *s, size_t most);
+void store_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms);
+void store_forget(struct store *s, struct job *job);
+void store_pin(struct store *s, struct job *job);
+void store_unpin(struct store *s, struct job *job);
+void store_unkeep(struct store *s, struct job *job);
+size_t store_forget_old(struct store *s, size_t most);
 
 /* store_sqlite_commit.c */
-int commit_all(struct store *s, struct neap_error *err);
-bool commit_needed(const struct store *s);
-bool take_reserve_back(struct store *s);
-void job_let_go(struct store *s, struct job *job, int64_t now_ms); /* one on hold */
-void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms);
+int store_commit(struct store *s, struct neap_error *err);
+bool store_dirty(const struct store *s);
+bool store_roomy(struct store *s);
+void store_let_go(struct store *s, struct job *job, int64_t now_ms); /* one on hold */
+void store_unhold(struct store *s, const struct task_name *task, int64_t now_ms);
 
 #endif

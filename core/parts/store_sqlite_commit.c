@@ -28,7 +28,7 @@ static int table_for(const struct job *job)
 {
     if (job->gone || job->where == JOB_LEAVING)
         return NO_TABLE;
-    return job_has_ended(job) ? ENDED_TABLE : JOBS_TABLE;
+    return store_ended(job) ? ENDED_TABLE : JOBS_TABLE;
 }
 
 static int run(sqlite3_stmt *stmt)
@@ -134,15 +134,15 @@ static int write_jobs(struct store *s)
 /* --- on hold ------------------------------------------------------------------------------------
  */
 
-void job_let_go(struct store *s, struct job *job, int64_t now_ms)
+void store_let_go(struct store *s, struct job *job, int64_t now_ms)
 {
     if (job->due.key > 0 && job->due.key <= now_ms)
         job->available_ms = job->due.key; /* it became due meanwhile */
-    line_enter(s, job, job->state, now_ms);
-    note_job(s, job);
+    window_enter(s, job, job->state, now_ms);
+    store_note(s, job);
 }
 
-void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms)
+void store_unhold(struct store *s, const struct task_name *task, int64_t now_ms)
 {
     struct list *lists[] = {&s->visitors, &s->pinned};
     for (int i = 0; i < 2; i++) {
@@ -150,7 +150,7 @@ void unhold_task(struct store *s, const struct task_name *task, int64_t now_ms)
             struct job *job = LIST_ENTRY(at, struct job, place);
             next = at->next;
             if (job->where == JOB_HELD && job->task == task)
-                job_let_go(s, job, now_ms);
+                store_let_go(s, job, now_ms);
         }
     }
     s->unholds = mem_grow(s->unholds, s->n_unholds + 1, sizeof *s->unholds);
@@ -218,10 +218,10 @@ static void unholds_written(struct store *s)
         s->counts[NEAP_AVAILABLE] += u->due + u->due_again;
         if (u->later) {
             s->delayed = (struct edge){.key = s->now_ms, .id = UINT64_MAX};
-            delayed_refill(s);
+            window_refill_delayed(s);
         }
         for (size_t q = 0; q < u->n_queues; q++)
-            line_recount(s, u->queues[q]->index);
+            window_redraw(s, u->queues[q]->index);
         free(u->queues);
     }
     free(s->unholds);
@@ -458,9 +458,9 @@ static void sweep(struct store *s)
 static void is_full(struct store *s)
 {
     if (!s->full)
-        tell(s, NEAP_WARN,
-             "no room for %s: new jobs of hosts are refused until there is some again",
-             s->file.path);
+        store_tell(s, NEAP_WARN,
+                   "no room for %s: new jobs of hosts are refused until there is some again",
+                   s->file.path);
     s->full = true;
     sqlite_file_give_up(&s->file);
     sqlite_file_checkpoint(&s->file, true); /* the log's blocks, where that can be */
@@ -486,7 +486,7 @@ static bool has_writes(const struct store *s)
            s->uniques.count || s->noted_notes.count || s->uniques_due;
 }
 
-bool commit_needed(const struct store *s)
+bool store_dirty(const struct store *s)
 {
     return has_writes(s) || s->broken || !list_empty(&s->visitors);
 }
@@ -505,18 +505,18 @@ static int write_timed(struct store *s, struct neap_error *err)
     return NEAP_OK;
 }
 
-int commit_all(struct store *s, struct neap_error *err)
+int store_commit(struct store *s, struct neap_error *err)
 {
     if (s->ended_since && !s->broken)
-        forget_over_limits(s, 2 * s->ended_since);
-    line_keep_window(s);
+        store_forget_old(s, 2 * s->ended_since);
+    window_keep(s);
     if (s->broken)
         return error_set(err, NEAP_EIO, "%s", s->broken_why);
     if (has_writes(s) && write_timed(s, err))
         return s->broken ? NEAP_EIO : NEAP_ENOSPC;
     sweep(s);
     unholds_written(s);
-    line_fill(s);
+    window_fill(s);
     const int rc = sqlite_file_checkpoint(&s->file, false);
     if (rc && sqlite_file_is_full(&s->file, rc))
         is_full(s);
@@ -525,10 +525,10 @@ int commit_all(struct store *s, struct neap_error *err)
     return NEAP_OK;
 }
 
-bool take_reserve_back(struct store *s)
+bool store_roomy(struct store *s)
 {
     if (s->full && sqlite_file_reserve(&s->file)) {
-        tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
+        store_tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
         s->full = false;
     }
     return !s->full;

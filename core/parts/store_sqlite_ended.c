@@ -26,57 +26,57 @@ static void orphan(struct store *s, const struct job *job)
 }
 
 /* It must be in no line and counted in its state. */
-void job_forget(struct store *s, struct job *job)
+void store_forget(struct store *s, struct job *job)
 {
     if (job->unique)
         orphan(s, job);
     if (list_linked(&job->place))
         list_remove(&job->place);
-    s->counts[counted_as(job)]--;
+    s->counts[store_counted_as(job)]--;
     job->gone = true;
     job->where = JOB_NOWHERE;
-    note_job(s, job);
+    store_note(s, job);
 }
 
 static void keep(struct store *s, struct job *job)
 {
     s->kept[kind_of(job)]++;
     s->ended_since++;
-    job_visit(s, job, JOB_KEPT);
+    store_visit(s, job, JOB_KEPT);
 }
 
-void job_unkeep(struct store *s, struct job *job)
+void store_unkeep(struct store *s, struct job *job)
 {
     s->kept[kind_of(job)]--;
     job->where = JOB_NOWHERE;
 }
 
-void job_end(struct store *s, struct job *job, int state, bool kept, int64_t now_ms)
+void store_end(struct store *s, struct job *job, int state, bool kept, int64_t now_ms)
 {
     assert(job->where == JOB_NOWHERE);
-    set_state(s, job, state, false);
+    store_set_state(s, job, state, false);
     const int64_t most = kind_of(job) == KEPT_DEAD ? s->limits.dead : s->limits.completed;
     kept = kept && most >= 0;
     job->finished_ms = now_ms;
     if (job->pins)
-        job_visit(s, job, kept ? JOB_PINNED : JOB_LEAVING);
+        store_visit(s, job, kept ? JOB_PINNED : JOB_LEAVING);
     else if (kept)
         keep(s, job);
     else
-        job_forget(s, job);
-    note_job(s, job);
+        store_forget(s, job);
+    store_note(s, job);
 }
 
-void job_pin(struct store *s, struct job *job)
+void store_pin(struct store *s, struct job *job)
 {
     assert(job->pins < UINT16_MAX);
     if (job->pins++ == 0 && job->where == JOB_KEPT) {
-        job_unkeep(s, job);
+        store_unkeep(s, job);
         job->where = JOB_PINNED;
     }
 }
 
-void job_unpin(struct store *s, struct job *job)
+void store_unpin(struct store *s, struct job *job)
 {
     assert(job->pins > 0);
     if (--job->pins > 0)
@@ -84,7 +84,7 @@ void job_unpin(struct store *s, struct job *job)
     if (job->where == JOB_PINNED)
         keep(s, job);
     else if (job->where == JOB_LEAVING)
-        job_forget(s, job);
+        store_forget(s, job);
     if (job->where == JOB_KEPT || job->where == JOB_AWAY || job->where == JOB_HELD ||
         job->where == JOB_WAITS) { /* it only visits from now on */
         list_remove(&job->place);
@@ -110,14 +110,14 @@ static void forget_row(struct store *s, sqlite3_stmt *row, uint64_t id)
         memcpy(job->unique->key, key, JOB_KEY_BYTES);
         job->unique->within_ms = sqlite3_column_int64(row, 6);
     }
-    if (!job->gate || !job_has_ended(job)) {
+    if (!job->gate || !store_ended(job)) {
         store_break(s, "a row is damaged");
         job_free(job);
         return;
     }
     job_table_add(&s->jobs, job);
     s->kept[kind_of(job)]--;
-    job_forget(s, job);
+    store_forget(s, job);
 }
 
 /* One that is in memory goes if nobody holds it there, or wants it elsewhere by now. */
@@ -125,8 +125,8 @@ static bool forget_here(struct store *s, struct job *job)
 {
     if (job->gone || job->pins || job->where != JOB_KEPT)
         return false;
-    job_unkeep(s, job);
-    job_forget(s, job);
+    store_unkeep(s, job);
+    store_forget(s, job);
     return true;
 }
 
@@ -160,7 +160,7 @@ static size_t forget_oldest(struct store *s, int kind, size_t most)
     return n;
 }
 
-size_t forget_over_limits(struct store *s, size_t most)
+size_t store_forget_old(struct store *s, size_t most)
 {
     const size_t n = forget_oldest(s, KEPT_DONE, most);
     return n + forget_oldest(s, KEPT_DEAD, most - n);

@@ -28,9 +28,9 @@ static void place_read(struct store *s, struct job *job, bool ended, bool held)
 {
     job_table_add(&s->jobs, job);
     if (held && is_let_go(s, job->task))
-        job_let_go(s, job, s->now_ms);
+        store_let_go(s, job, s->now_ms);
     else
-        job_visit(s, job, where_of(job, ended, held));
+        store_visit(s, job, where_of(job, ended, held));
 }
 
 static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id)
@@ -51,7 +51,7 @@ static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id
     return job;
 }
 
-struct job *read_job(struct store *s, uint64_t id)
+struct job *store_read(struct store *s, uint64_t id)
 {
     struct job *job = job_table_find(&s->jobs, id);
     if (job)
@@ -169,7 +169,7 @@ static bool next_row(struct store *s, sqlite3_stmt *stmt, struct candidate *c)
 static bool is_wanted(const struct store_query *query, const struct job *job, struct candidate c)
 {
     if (job)
-        c = (struct candidate){job->id, counted_as(job), job->gate, job->task};
+        c = (struct candidate){job->id, store_counted_as(job), job->gate, job->task};
     return (!query->states || query->states >> c.state & 1) &&
            (!query->queue || c.queue == query->queue) && (!query->task || c.task == query->task);
 }
@@ -189,7 +189,7 @@ static sqlite3_stmt *scan_of(struct store *s, const struct store_query *query)
 }
 
 /* Merges the rows with what is not saved yet. */
-size_t read_jobs(struct store *s, struct store_query *query, struct job **out, size_t max)
+size_t store_scan(struct store *s, struct store_query *query, struct job **out, size_t max)
 {
     sqlite3_stmt *stmt = scan_of(s, query);
     struct unsaved unsaved = find_unsaved(s, query);
@@ -211,7 +211,7 @@ size_t read_jobs(struct store *s, struct store_query *query, struct job **out, s
             c.id = unsaved.ids[unsaved.at++];
         struct job *job = job_table_find(&s->jobs, c.id);
         query->after = c.id;
-        if (is_wanted(query, job, c) && (job = read_job(s, c.id)))
+        if (is_wanted(query, job, c) && (job = store_read(s, c.id)))
             out[n++] = job;
         if (!first)
             more = next_row(s, stmt, &row);
@@ -243,7 +243,7 @@ static void take(struct store *s, uint64_t parent, uint64_t child)
     s->taken[s->n_taken++] = (struct pair){parent, child};
 }
 
-size_t read_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
+size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_CHILDREN);
     size_t n = 0;
@@ -269,7 +269,7 @@ size_t read_children(struct store *s, uint64_t parent, uint64_t *out, size_t max
     return n + edges_take(&s->fresh, parent, out + n, max - n);
 }
 
-uint64_t read_unique(struct store *s, const unsigned char *key, int64_t *at_ms)
+uint64_t store_unique(struct store *s, const unsigned char *key, int64_t *at_ms)
 {
     uint64_t id = uniques_find(&s->uniques, key, at_ms);
     if (!id) {
@@ -292,7 +292,7 @@ uint64_t read_unique(struct store *s, const unsigned char *key, int64_t *at_ms)
     return id;
 }
 
-size_t read_owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
+size_t store_owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_OWING);
     size_t n = 0;
@@ -301,7 +301,7 @@ size_t read_owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
     while (n < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const uint64_t id = id_of_row(sqlite3_column_int64(stmt, 0));
         const struct job *job = job_table_find(&s->jobs, id);
-        if (!job || (!job->gone && job->owes_on_dead && job_has_ended(job)))
+        if (!job || (!job->gone && job->owes_on_dead && store_ended(job)))
             out[n++] = id;
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -313,8 +313,8 @@ size_t read_owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
 /* --- expiry -------------------------------------------------------------------------------------
  */
 
-/* What the file does not tell: it is not in there yet, or was given already. */
-void watch_expiry(struct store *s, const struct job *job)
+/* What the file does not store_tell: it is not in there yet, or was given already. */
+void store_watch_expiry(struct store *s, const struct job *job)
 {
     struct expiry *expiry = mem_zero(1, sizeof *expiry);
     expiry->node.key = job->expires_ms;
@@ -325,10 +325,10 @@ void watch_expiry(struct store *s, const struct job *job)
 static bool can_expire(const struct store *s, uint64_t id)
 {
     const struct job *job = job_table_find(&s->jobs, id);
-    return !job || (!job->gone && !job_has_ended(job));
+    return !job || (!job->gone && !store_ended(job));
 }
 
-void refresh_expiry(struct store *s)
+void store_next_expiry(struct store *s)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_NEXT_EXPIRY);
     sqlite3_bind_int64(stmt, 1, s->expired_ms);
@@ -366,7 +366,7 @@ static size_t expired_rows(struct store *s, int64_t now_ms, uint64_t *out, size_
     return n;
 }
 
-size_t read_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max)
+size_t store_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max)
 {
     size_t n = 0;
     for (struct heap_node *node;
@@ -378,7 +378,7 @@ size_t read_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max)
     }
     if (n < max && s->next_expiry_ms <= now_ms) {
         n += expired_rows(s, now_ms, out + n, max - n);
-        refresh_expiry(s);
+        store_next_expiry(s);
         if (n == max) /* there may be more of the same time */
             s->next_expiry_ms = s->expired_ms;
     }

@@ -49,7 +49,7 @@ static int64_t key_of(const struct store *s, const struct job *job)
 /* --- in and out ---------------------------------------------------------------------------------
  */
 
-void job_visit(struct store *s, struct job *job, int where)
+void store_visit(struct store *s, struct job *job, int where)
 {
     job->where = (uint8_t)where & 0xf;
     if (!list_linked(&job->place))
@@ -73,37 +73,37 @@ static bool is_behind(struct store *s, const struct job *job)
     return behind(edge_of(s, job->gate->index), key_of(s, job), job->id);
 }
 
-void line_enter(struct store *s, struct job *job, int state, int64_t now_ms)
+void window_enter(struct store *s, struct job *job, int state, int64_t now_ms)
 {
     const bool later = job->due.key > now_ms;
     const int delayed = state == NEAP_RETRYABLE ? NEAP_RETRYABLE : NEAP_SCHEDULED;
     if (job->expires_ms && job->expires_ms <= now_ms)
-        watch_expiry(s, job);
-    set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
+        store_watch_expiry(s, job);
+    store_set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
     if (!later && job->available_ms > s->reach_ms)
         s->reach_ms = job->available_ms;
     if (!later)
         job->due.key = 0;
     if (is_behind(s, job))
-        job_visit(s, job, JOB_AWAY);
+        store_visit(s, job, JOB_AWAY);
     else
         enter_index(s, job);
 }
 
-void line_keep_head(struct store *s, unsigned queue)
+void window_keep_head(struct store *s, unsigned queue)
 {
     if (!edge_of(s, queue)->all && !index_available(s->index, queue))
-        line_refill(s, queue);
+        window_refill(s, queue);
 }
 
-void line_leave(struct store *s, struct job *job)
+void window_leave(struct store *s, struct job *job)
 {
     const int where = job->where;
     if (job->claimed)
         return;
     if (where == JOB_DUE || where == JOB_LINED || where == JOB_SORTED) {
         index_remove(s->index, job);
-        line_keep_head(s, job->gate->index);
+        window_keep_head(s, job->gate->index);
     }
     job->where = JOB_NOWHERE;
 }
@@ -265,7 +265,7 @@ static void adopt(struct store *s, struct list *from, bool delayed, const struct
     }
 }
 
-void line_refill(struct store *s, unsigned queue)
+void window_refill(struct store *s, unsigned queue)
 {
     struct edge *edge = edge_of(s, queue);
     struct batch batch = {0};
@@ -286,7 +286,7 @@ void line_refill(struct store *s, unsigned queue)
     adopt(s, &s->pinned, false, gate);
 }
 
-void delayed_refill(struct store *s)
+void window_refill_delayed(struct store *s)
 {
     struct batch batch = {0};
     sqlite3_stmt *same = sqlite_file_sql(&s->file, SQL_DELAYED_SAME);
@@ -318,8 +318,8 @@ static void go_away(void *user, struct job *job)
     struct store *s = user;
     job->where = JOB_NOWHERE;
     if (job->token != job->row_token)
-        note_job(s, job); /* so that no claim of it gets the same token again */
-    job_visit(s, job, JOB_AWAY);
+        store_note(s, job); /* so that no claim of it gets the same token again */
+    store_visit(s, job, JOB_AWAY);
 }
 
 static bool is_within(void *user, struct job *job)
@@ -327,11 +327,11 @@ static bool is_within(void *user, struct job *job)
     return !is_behind(user, job);
 }
 
-void line_recount(struct store *s, unsigned queue)
+void window_redraw(struct store *s, unsigned queue)
 {
     struct edge *edge = edge_of(s, queue);
     *edge = nothing;
-    line_refill(s, queue);
+    window_refill(s, queue);
     if (!edge->all)
         index_thin_line(s->index, queue, &(struct index_thin){is_within, go_away, s});
 }
@@ -359,7 +359,7 @@ static void leave_window(void *user, struct job *job)
     go_away(t->s, job);
 }
 
-void line_keep_window(struct store *s)
+void window_keep(struct store *s)
 {
     struct thinning t = {.s = s};
     const struct index_thin thin = {is_in_window, leave_window, &t};
@@ -377,28 +377,28 @@ void line_keep_window(struct store *s)
         index_thin_due(s->index, &thin);
 }
 
-void line_fill(struct store *s)
+void window_fill(struct store *s)
 {
     const unsigned queues = gates_count(s->gates);
     for (unsigned q = 0; q < queues; q++)
         if (!edge_of(s, q)->all && index_available(s->index, q) < s->window / 2 + 1)
-            line_refill(s, q);
+            window_refill(s, q);
     if (!s->delayed.all && index_scheduled(s->index) < s->window / 2 + 1)
-        delayed_refill(s);
+        window_refill_delayed(s);
 }
 
 /* --- time ---------------------------------------------------------------------------------------
  */
 
-bool on_promoted(void *user, struct job *job)
+bool store_promoted(void *user, struct job *job)
 {
     struct store *s = user;
-    set_state(s, job, NEAP_AVAILABLE, false);
+    store_set_state(s, job, NEAP_AVAILABLE, false);
     if (job->available_ms > s->reach_ms)
         s->reach_ms = job->available_ms;
     if (!is_behind(s, job))
         return true;
-    job_visit(s, job, JOB_AWAY);
+    store_visit(s, job, JOB_AWAY);
     return false;
 }
 
@@ -428,7 +428,7 @@ static void promote_visitors(struct store *s, struct list *visitors, int64_t now
             continue;
         job->available_ms = job->due.key;
         job->due.key = 0;
-        set_state(s, job, NEAP_AVAILABLE, false);
+        store_set_state(s, job, NEAP_AVAILABLE, false);
     }
 }
 
@@ -444,29 +444,29 @@ static void overrun(struct store *s, int64_t now_ms)
     promote_visitors(s, &s->pinned, now_ms);
     s->delayed = (struct edge){.key = now_ms, .id = UINT64_MAX};
     index_promote(s->index, now_ms);
-    delayed_refill(s);
+    window_refill_delayed(s);
     const unsigned queues = gates_count(s->gates);
     for (unsigned q = 0; q < queues; q++)
-        line_recount(s, q);
+        window_redraw(s, q);
 }
 
-void line_promote(struct store *s, int64_t now_ms)
+void window_promote(struct store *s, int64_t now_ms)
 {
-    see_time(s, now_ms);
+    store_see_time(s, now_ms);
     if (!s->delayed.all && s->delayed.key <= now_ms)
         overrun(s, now_ms);
     index_promote(s->index, now_ms);
     if (!s->delayed.all && !index_scheduled(s->index))
-        delayed_refill(s);
+        window_refill_delayed(s);
 }
 
-void line_age(struct store *s, unsigned queue, int64_t ageing_ms)
+void window_age(struct store *s, unsigned queue, int64_t ageing_ms)
 {
     if (index_ageing_ms(s->index, queue) == ageing_ms)
         return;
     index_queue(s->index, queue, ageing_ms);
     if (!edge_of(s, queue)->all)
-        line_recount(s, queue);
+        window_redraw(s, queue);
 }
 
 /* What is due by now counts as available, though its rows do not say so. */
@@ -488,12 +488,12 @@ static void count_due(struct store *s)
     s->counts[NEAP_AVAILABLE] += n[1];
 }
 
-void line_init(struct store *s)
+void window_init(struct store *s)
 {
     count_due(s);
     s->delayed = (struct edge){.key = s->now_ms, .id = UINT64_MAX};
-    delayed_refill(s);
+    window_refill_delayed(s);
     const unsigned queues = gates_count(s->gates);
     for (unsigned q = 0; q < queues; q++)
-        line_recount(s, q);
+        window_redraw(s, q);
 }
