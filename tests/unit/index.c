@@ -111,6 +111,7 @@ static bool count_promoted(void *user, struct job *job)
 {
     assert_int_equal(job->where, JOB_NOWHERE);
     ++*(int *)user;
+    return true;
 }
 
 static void promotion_is_watched_and_takes_its_place(void **state)
