@@ -135,7 +135,8 @@ end
 
 local function libraries(what)           -- all but Lua
   for _, module in ipairs { "libuv", "inih", "jansson", "sqlite3" } do pkgconfig(what, module) end
-  pkgconfig("--cflags", "libcurl")        -- opened with dlopen, not linked
+  pkgconfig("--cflags", "libcurl")        -- opened with dlopen, not linked, as this one
+  pkgconfig("--cflags", "libmicrohttpd")
   if what:find("libs") then links { "m", "dl" } end
 end
 

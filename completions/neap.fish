@@ -1,7 +1,7 @@
 # fish completion for neap; made by: neap help --completion fish
 complete -c neap -f -n __fish_use_subcommand -a run -d 'run one job and print its result'
 complete -c neap -f -n __fish_use_subcommand -a map -d 'run one job for each input'
-complete -c neap -f -n __fish_use_subcommand -a serve -d 'run schedules until told to stop'
+complete -c neap -f -n __fish_use_subcommand -a serve -d 'run jobs and schedules until told to stop'
 complete -c neap -f -n __fish_use_subcommand -a submit -d 'give the daemon a job'
 complete -c neap -f -n __fish_use_subcommand -a ls -d 'list the daemon\'s jobs'
 complete -c neap -f -n __fish_use_subcommand -a show -d 'print all that is known of a job'

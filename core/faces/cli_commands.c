@@ -84,9 +84,10 @@ static const struct cli_option serve_options[] = {
 };
 
 static const char *const serve_text[] = {
-    "Runs the schedules of the configuration in the foreground until SIGTERM or SIGINT; running jobs then "
+    "Runs jobs and the schedules of the configuration in the foreground until SIGTERM or SIGINT; running jobs then "
     "finish for the time of [neap] drain. A second signal ends at once. SIGHUP reads the "
     "configuration again. Plugins are watched and reloaded.",
+    "Takes jobs over HTTP on a unix socket, and on TCP where [http] listen says so.",
     "Logs to standard error: logfmt on a terminal, JSON lines elsewhere ([log] format).",
     NULL,
 };
@@ -332,7 +333,7 @@ static const struct cli_option help_options[] = {
 const struct cli_command cli_commands[] = {
     {"run", "run one job and print its result", "FILE|TASK [JSON|-]", run_options, run_text, 2, 0, cli_run},
     {"map", "run one job for each input", "FILE|TASK [::: ARG...]", map_options, map_text, 1, 1, cli_map},
-    {"serve", "run schedules until told to stop", "", serve_options, serve_text, 0, 0, cli_serve},
+    {"serve", "run jobs and schedules until told to stop", "", serve_options, serve_text, 0, 0, cli_serve},
     {"submit", "give the daemon a job", "TASK|- [JSON|-]", submit_option_table, submit_text, 2, 0, cli_submit},
     {"ls", "list the daemon's jobs", "[FILTER...]", ls_options, ls_text, MANY, 0, cli_ls},
     {"show", "print all that is known of a job", "ID...", show_options, show_text, MANY, 0, cli_show},

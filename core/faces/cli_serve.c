@@ -5,6 +5,7 @@
 #include "faces/cli_session.h"
 #include "faces/cli_stop.h"
 #include "faces/cli_value.h"
+#include "faces/httpd.h"
 #include "faces/service.h"
 
 #include <errno.h>
@@ -71,11 +72,11 @@ static size_t count_workers(struct session *s)
     return workers;
 }
 
-static void log_start(struct session *s, struct service *service)
+static void log_start(struct session *s, struct service *service, const struct httpd *api)
 {
     char *here = getcwd(NULL, 0);
     struct start_facts facts = {0};
-    struct buf fields = {0};
+    struct buf fields = {0}, where = {0};
     size_t tasks = 0, plugins = 0;
     neap_config_rows(s->n, &facts, gather_fact);
     session_count(s, &tasks, &plugins);
@@ -85,6 +86,10 @@ static void log_start(struct session *s, struct service *service)
     put_member(&fields, "looked_in", buf_string(&facts.looked));
     put_member(&fields, "directory", here);
     put_member(&fields, "pools", buf_string(&facts.pools));
+    if (api)
+        httpd_where(api, &where);
+    put_member(&fields, "listens", api ? buf_string(&where) : "none");
+    buf_close(&where);
     buf_format(&fields, ",\"workers\":%zu,\"plugins\":%zu,\"tasks\":%zu,\"broken\":%zu}",
                count_workers(s), plugins, tasks, neap_broken(s->n));
     cli_log_line(&s->log, NEAP_INFO, "started", buf_string(&fields));
@@ -95,6 +100,40 @@ static void log_start(struct session *s, struct service *service)
     buf_close(&facts.pools);
     buf_close(&facts.looked);
     free(here);
+}
+
+/* ---- the HTTP API */
+
+static void api_log(void *user, int level, const char *text, const char *fields)
+{
+    struct session *s = user;
+    cli_log_line(&s->log, level, text, fields);
+}
+
+static int api_reload(void *user, struct neap_error *err)
+{
+    struct session *s = user;
+    const int rc = neap_reload(s->n, err);
+    if (rc == NEAP_OK) {
+        set_log(s);
+        cli_log_line(&s->log, NEAP_INFO, "configuration read again", NULL);
+    }
+    return rc;
+}
+
+static int start_api(struct session *s, struct httpd **api)
+{
+    struct neap_error err = {0};
+    const struct httpd_options options = {
+        .n = s->n, .user = s, .reload = api_reload, .log = api_log};
+    const int rc = httpd_open(api, &options, &err);
+    if (rc == NEAP_OK)
+        return CLI_OK;
+    const bool bad = rc == NEAP_EINVAL || rc == NEAP_ECONFIG;
+    return cli_fail(bad                    ? CLI_CONFIG
+                    : rc == NEAP_ECONFLICT ? CLI_REFUSED
+                                           : CLI_INTERNAL,
+                    "serve", "%s", err.message);
 }
 
 static void reload(struct session *s, struct service *service)
@@ -137,7 +176,8 @@ static bool is_fatal(const struct session *s)
 }
 
 /* Ends what runs in the time it has; an exit status. */
-static int drain(struct session *s, struct signals *signals, struct service *service)
+static int drain(struct session *s, struct signals *signals, struct service *service,
+                 struct httpd *api)
 {
     struct stopper stopper;
     struct buf text = {0};
@@ -145,6 +185,7 @@ static int drain(struct session *s, struct signals *signals, struct service *ser
     cli_log_line(&s->log, NEAP_INFO, buf_string(&text), NULL);
     service_stopping(service, buf_string(&text));
     buf_close(&text);
+    httpd_drain(api);
     stopper_init(&stopper);
     stopper_begin(&stopper, s->n, -1);
     while (!stopper_done(&stopper) && signals->count < 2) {
@@ -164,6 +205,7 @@ int cli_serve(const struct cli_args *args)
     struct session s;
     struct service service;
     struct signals signals = {.fd = -1};
+    struct httpd *api = NULL;
     const struct session_plan plan = {.flags = NEAP_SERVICE,
                                       .system_config = true,
                                       .log = true,
@@ -177,13 +219,17 @@ int cli_serve(const struct cli_args *args)
         set_log(&s);
         status = session_start(&s);
     }
+    if (status == CLI_OK)
+        status = start_api(&s, &api);
     if (status == CLI_OK) {
-        log_start(&s, &service);
-        status = serve(&s, &signals, &service) ? drain(&s, &signals, &service) : CLI_INTERNAL;
+        log_start(&s, &service, api);
+        status = serve(&s, &signals, &service) ? drain(&s, &signals, &service, api) : CLI_INTERNAL;
     }
+    httpd_stop(api);
     signals_close(&signals);
     if (!session_close(&s, CLOSE_MS))
         _exit(status);
+    httpd_free(api); /* neap has given its last answer */
     service_close(&service);
     return status;
 }
