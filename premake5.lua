@@ -175,7 +175,8 @@ keep("build/gen/embedded.list", table.concat(embedded, "\n") .. "\n")
 unit("neap-static", "StaticLib", core)
   targetname "neap"
   buildoptions { "-fvisibility=hidden" }
-  local inputs = { "tools/embed.lua", "build/gen/embedded.list" }
+  local inputs = { "tools/embed.lua", "tools/strip.lua", "tools/declare.lua",
+                   "build/gen/embedded.list" }
   for _, f in ipairs(embedded) do table.insert(inputs, f) end
   generate("build/gen/embedded.c", inputs,
            "cd .. && lua5.4 tools/embed.lua build/gen/embedded.list build/gen/embedded.c")

@@ -70,6 +70,7 @@ static struct source *source_new(const struct source_place *place, size_t n_file
     source->refs = 1;
     memcpy(source->name, place->name, sizeof source->name);
     source->dir = mem_text(place->dir);
+    source->stock = place->stock;
     source->single = place->file != NULL;
     source->files = mem_zero(n_files, sizeof *source->files);
     return source;

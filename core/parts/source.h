@@ -26,6 +26,7 @@ struct source {
     unsigned refs; /* atomic */
     char name[NEAP_TASK_MAX + 1];
     char *dir;     /* of its files, as opened; "neap:plugins/P" for a stock plugin */
+    bool stock;    /* built in */
     bool single;   /* a one-task plugin: files[0] is the task and its name is the plugin's */
     uint64_t hash; /* of paths and contents */
     struct source_file *files; /* in order of path */

@@ -4,25 +4,18 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/codec.h"
-#include "model/life.h"
 #include "runtime/coro.h"
+#include "runtime/declared.h"
 #include "runtime/entry.h"
 #include "runtime/vm.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STAGE_MS 2000 /* of this thread's time: a busy machine breaks no plugin */
 #define STAGE_MIB 256
 #define LOOK_EVERY 200 /* instructions between two looks at the clocks and the memory */
-
-#define SERVICE_RETRIES 20 /* DESIGN: about nine hours with the defaults below */
-#define SERVICE_TIMEOUT_MS (60 * 60 * 1000)
-#define RETRY_BASE_MS 1000
-#define RETRY_CAP_MS (60 * 60 * 1000)
-#define RETRY_JITTER 0.1
 
 /* Owner: the thread that stages. */
 struct stage {
@@ -134,25 +127,6 @@ static struct retry field_retry(lua_State *L, int index)
     return retry;
 }
 
-static struct retry resolve_retry(const struct stage_env *env, const char *name,
-                                  const struct retry *declared)
-{
-    struct retry from_ini = RETRY_UNSET;
-    const struct retry defaults = {env->service ? SERVICE_RETRIES : 0, NEAP_EXPONENTIAL,
-                                   RETRY_BASE_MS, RETRY_CAP_MS, RETRY_JITTER};
-    config_task_retry(env->config, name, &from_ini);
-    const struct retry merged = retry_merge(&from_ini, declared);
-    return retry_merge(&merged, &defaults);
-}
-
-static int64_t resolve_timeout(const struct stage_env *env, const char *name, int64_t declared_ms)
-{
-    const int64_t from_ini = config_task_timeout(env->config, name);
-    if (from_ini >= 0)
-        return from_ini;
-    return declared_ms >= 0 ? declared_ms : env->service ? SERVICE_TIMEOUT_MS : 0;
-}
-
 static bool field_flag(lua_State *L, int index, const char *name)
 {
     lua_getfield(L, index, name);
@@ -161,33 +135,20 @@ static bool field_flag(lua_State *L, int index, const char *name)
     return flag;
 }
 
-static char *field_text(lua_State *L, int index, const char *name)
+/* The text stays in its table. */
+static const char *field_text(lua_State *L, int index, const char *name)
 {
-    char *text = lua_getfield(L, index, name) == LUA_TSTRING ? mem_text(lua_tostring(L, -1)) : NULL;
+    const char *text = lua_getfield(L, index, name) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     lua_pop(L, 1);
     return text;
 }
 
-static void take_queue(struct stage *stage, lua_State *L, struct task_info *info)
+static void read_config(struct stage *stage, lua_State *L, struct buf *packed)
 {
-    const char *queue = config_task_queue(stage->env->config, info->name->text);
-    lua_getfield(L, 2, "queue");
-    if (!queue)
-        queue = lua_isstring(L, -1) ? lua_tostring(L, -1) : "default";
-    info->gate = gates_intern(stage->env->gates, queue);
-    lua_pop(L, 1);
-}
-
-static void take_config(struct stage *stage, lua_State *L, struct task_info *info)
-{
-    struct buf packed = {0};
     struct neap_error err;
     lua_getfield(L, 2, "config");
-    if (codec_encode(L, -1, "config", &packed, &err))
+    if (codec_encode(L, -1, "config", packed, &err))
         report(stage, err.message);
-    info->config_len = packed.len;
-    info->config = packed.len ? buf_take(&packed) : NULL;
-    buf_close(&packed);
     lua_pop(L, 1);
 }
 
@@ -195,23 +156,24 @@ static void take_config(struct stage *stage, lua_State *L, struct task_info *inf
 static void take_task(struct stage *stage, lua_State *L, struct plugin *plugin,
                       struct task_info *info)
 {
-    lua_getfield(L, 2, "name");
-    info->name = names_intern(stage->env->names, lua_tostring(L, -1));
-    lua_pop(L, 1);
-    info->plugin = plugin;
-    info->file = (size_t)field_integer(L, 2, "file", 0);
-    info->summary = field_text(L, 2, "summary");
-    info->args_schema = field_text(L, 2, "args_schema");
-    const int from_ini = config_task_priority(stage->env->config, info->name->text);
-    info->priority = (int8_t)(from_ini != INT_MIN ? from_ini : field_integer(L, 2, "priority", 0));
-    info->has_on_dead = field_flag(L, 2, "has_on_dead");
-    info->reentrant = field_flag(L, 2, "reentrant");
-    info->timeout_ms =
-        resolve_timeout(stage->env, info->name->text, field_integer(L, 2, "timeout_ms", -1));
-    const struct retry declared = field_retry(L, 2);
-    info->retry = resolve_retry(stage->env, info->name->text, &declared);
-    take_queue(stage, L, info);
-    take_config(stage, L, info);
+    struct buf config = {0};
+    struct declared declared = {
+        .name = field_text(L, 2, "name"),
+        .file = (size_t)field_integer(L, 2, "file", 0),
+        .summary = field_text(L, 2, "summary"),
+        .queue = field_text(L, 2, "queue"),
+        .args_schema = field_text(L, 2, "args_schema"),
+        .priority = (int)field_integer(L, 2, "priority", 0),
+        .timeout_ms = field_integer(L, 2, "timeout_ms", -1),
+        .retry = field_retry(L, 2),
+        .has_on_dead = field_flag(L, 2, "has_on_dead"),
+        .reentrant = field_flag(L, 2, "reentrant"),
+    };
+    read_config(stage, L, &config);
+    declared.config = config.data;
+    declared.config_len = config.len;
+    declared_resolve(&declared, stage->env, info, plugin);
+    buf_close(&config);
 }
 
 struct taking {
@@ -403,6 +365,8 @@ int stage_plugin(struct source *source, unsigned generation, const struct stage_
     struct stage_env silent = *env;
     const char *strict = any_strict_pool(env->config);
     silent.problem = nothing;
+    if ((*out = declared_stock(source, generation, env)))
+        return NEAP_OK;
     if (!strict)
         return stage_in(NULL, source, generation, env, out, err);
     if (wholly_strict(source, env->config))

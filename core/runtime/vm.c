@@ -190,6 +190,7 @@ static int boot(lua_State *L)
     static const char *const scripts[] = {"async.lua", "groups.lua",  "signal.lua", "schema.lua",
                                           "task.lua",  "sandbox.lua", "prelude.lua"};
     struct vm *vm = vm_of(L);
+    lua_gc(L, LUA_GCSTOP); /* all of it stays */
     luaL_openlibs(L);
     coro_open(L);
     lua_settop(L, 0);
@@ -209,6 +210,7 @@ static int boot(lua_State *L)
     lua_pushboolean(L, 0); /* so that no task reaches it */
     lua_setfield(L, -2, "__metatable");
     vm->string_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_gc(L, LUA_GCRESTART);
     return 0;
 }
 

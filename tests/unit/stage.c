@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "model/config_private.h"
+#include "model/json.h"
 #include "runtime/stage.h"
 #include "tree.h"
 
@@ -181,10 +182,136 @@ static void settings_resolve(void **state)
     config_unref(config);
 }
 
+/* --- stock plugins ---------------------------------------------------------------------------- */
+
+static void same_text(const char *a, const char *b)
+{
+    assert_string_equal(a ? a : "none", b ? b : "none");
+}
+
+static void same_config(const struct task_info *a, const struct task_info *b)
+{
+    struct buf x = {0}, y = {0};
+    struct neap_error err;
+    assert_int_equal(!a->config_len, !b->config_len);
+    assert_int_equal(json_from_msgpack(a->config, a->config_len, &x, &err), NEAP_OK);
+    assert_int_equal(json_from_msgpack(b->config, b->config_len, &y, &err), NEAP_OK);
+    assert_string_equal(buf_string(&x), buf_string(&y));
+    buf_close(&x);
+    buf_close(&y);
+}
+
+static void same_task(const struct task_info *a, const struct task_info *b)
+{
+    assert_ptr_equal(a->name, b->name);
+    assert_ptr_equal(a->gate, b->gate);
+    assert_int_equal(a->file, b->file);
+    assert_int_equal(a->priority, b->priority);
+    assert_int_equal(a->has_on_dead, b->has_on_dead);
+    assert_int_equal(a->reentrant, b->reentrant);
+    assert_int_equal(a->timeout_ms, b->timeout_ms);
+    assert_int_equal(a->retry.max, b->retry.max);
+    assert_int_equal(a->retry.backoff, b->retry.backoff);
+    assert_int_equal(a->retry.base_ms, b->retry.base_ms);
+    assert_int_equal(a->retry.cap_ms, b->retry.cap_ms);
+    assert_true(a->retry.jitter == b->retry.jitter);
+    same_text(a->summary, b->summary);
+    same_text(a->args_schema, b->args_schema);
+    same_config(a, b);
+}
+
+static struct plugin *stage_stock(const struct source_place *place, const struct stage_env *env)
+{
+    struct source *source;
+    struct plugin *plugin = NULL;
+    struct neap_error err;
+    said[0] = 0;
+    if (source_read(place, &source, &err) || stage_plugin(source, 1, env, &plugin, &err))
+        fail_msg("%s: %s %s", place->name, err.message, said);
+    source_unref(source);
+    return plugin;
+}
+
+/* What was read off at build time is what running the file gives: with scripts from elsewhere it is
+ * run. */
+static void stock_is_as_it_would_be_staged(void **state)
+{
+    (void)state;
+    static const char ini[] =
+        "[task mail.*]\npriority = 3\nqueue = post\n[task http.*]\nretry = 4\n";
+    struct source_listing listing;
+    struct neap_error err;
+    struct config *config;
+    const struct config_source none = {.problem = problem};
+    const struct source_roots roots = {0};
+    const char *root = getenv("NEAP_ROOT");
+    char scripts[512];
+    size_t count = 0;
+    snprintf(scripts, sizeof scripts, "%s/scripts", root ? root : ".");
+    if (config_load_text(&config, &none, "neap.ini", ini, sizeof ini - 1, &err))
+        fail_msg("%s", err.message);
+    struct stage_env env = {
+        .config = config, .names = names_new(), .gates = gates_new(), .problem = problem};
+    assert_int_equal(source_list(&roots, &listing, NULL, problem, &err), NEAP_OK);
+    for (size_t i = 0; i < listing.n_places; i++) {
+        env.service = i % 2;
+        struct plugin *known = stage_stock(&listing.places[i], &env);
+        setenv("NEAP_SCRIPTS", scripts, 1);
+        struct plugin *run = stage_stock(&listing.places[i], &env);
+        unsetenv("NEAP_SCRIPTS");
+        assert_int_equal(known->n_tasks, run->n_tasks);
+        for (size_t k = 0; k < run->n_tasks; k++, count++)
+            same_task(&known->tasks[k], &run->tasks[k]);
+        plugin_unref(known);
+        plugin_unref(run);
+    }
+    assert_true(count >= 5);
+    source_listing_close(&listing);
+    names_free(env.names);
+    gates_free(env.gates);
+    config_unref(config);
+}
+
+/* A value of the INI goes through the schema, so the file is run: a wrong one is found. */
+static void stock_settings_are_checked(void **state)
+{
+    (void)state;
+    static const char ini[] = "[task mail.send]\nconfig.server = http://x\n";
+    struct source_listing listing;
+    struct neap_error err;
+    struct config *config;
+    struct plugin *plugin = NULL;
+    const struct config_source none = {.problem = problem};
+    const struct source_roots roots = {0};
+    bool found = false;
+    if (config_load_text(&config, &none, "neap.ini", ini, sizeof ini - 1, &err))
+        fail_msg("%s", err.message);
+    struct stage_env env = {
+        .config = config, .names = names_new(), .gates = gates_new(), .problem = problem};
+    assert_int_equal(source_list(&roots, &listing, NULL, problem, &err), NEAP_OK);
+    for (size_t i = 0; i < listing.n_places; i++) {
+        struct source *source;
+        if (strcmp(listing.places[i].name, "mail") != 0)
+            continue;
+        found = true;
+        said[0] = 0;
+        assert_int_equal(source_read(&listing.places[i], &source, &err), NEAP_OK);
+        assert_int_equal(stage_plugin(source, 1, &env, &plugin, &err), NEAP_ECONFIG);
+        assert_non_null(strstr(said, "[task mail.send] config.server: does not match"));
+        source_unref(source);
+    }
+    assert_true(found);
+    source_listing_close(&listing);
+    names_free(env.names);
+    gates_free(env.gates);
+    config_unref(config);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_in_time),
-                                       cmocka_unit_test(refuses_in_time_in_strict),
-                                       cmocka_unit_test(settings_resolve)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_in_time), cmocka_unit_test(refuses_in_time_in_strict),
+        cmocka_unit_test(settings_resolve), cmocka_unit_test(stock_is_as_it_would_be_staged),
+        cmocka_unit_test(stock_settings_are_checked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
