@@ -383,6 +383,7 @@ void ask_free(struct ask *ask)
 {
     filter_close(&ask->filter);
     ask_steps_free(ask->steps);
+    free(ask->workers);
     buf_close(&ask->call.reply);
     free(ask->name);
     free(ask->param);

@@ -45,6 +45,9 @@ struct ask {
     /* the engine's */
     enum ask_place place;
     uint64_t serial; /* of what it asked workers */
+    void **workers;  /* that have not answered; owned */
+    size_t n_workers, n_more;
+    bool now; /* LOG: it does not wait for more */
     struct ask_steps *steps;
     struct procfs process; /* METRICS */
     /* the host's */

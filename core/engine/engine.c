@@ -152,6 +152,9 @@ static void take_message(struct engine *e, struct message *message)
     case ENGINE_PROGRESS:
         take_progress(e, (struct progress *)message);
         break;
+    case ENGINE_SHOWN:
+        looks_take(e, (struct shown *)message);
+        break;
     case ENGINE_GIVEN_BACK:
         job_given_back(e, (struct job *)message);
         break;
@@ -221,6 +224,7 @@ static void turn(struct engine *e)
     queues_turn(e);
     drain_turn(e);
     asks_turn(e);
+    looks_turn(e);
     calls_expire(e);  /* after what answers them: a wait of no time may succeed */
     engine_commit(e); /* before anything of it starts */
     if (!e->failed) {
@@ -437,6 +441,9 @@ static void drop_message(struct message *message)
     case ENGINE_CATALOGUE:
         catalogue_unref(((struct catalogue_note *)message)->catalogue);
         free(message);
+        break;
+    case ENGINE_SHOWN:
+        shown_free((struct shown *)message);
         break;
     case ENGINE_STOP:
     case ENGINE_WORKER_STUCK:

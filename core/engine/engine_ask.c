@@ -85,6 +85,10 @@ void ask_ended(struct engine *e, struct ask *ask, const struct job *job, int sta
 
 void ask_late(struct engine *e, struct ask *ask)
 {
+    if (ask->what != NEAP_ASK_WAIT) {
+        look_late(e, ask);
+        return;
+    }
     const struct job *job = ask_job(e, ask);
     if (job)
         ask_with_job(e, ask, job, NEAP_ETIME);
@@ -138,6 +142,15 @@ void ask_take(struct engine *e, struct ask *ask)
     case NEAP_ASK_DELETE:
     case NEAP_ASK_EDIT:
         ask_order(e, ask);
+        break;
+    case NEAP_ASK_LOG:
+        ask_log(e, ask);
+        break;
+    case NEAP_ASK_STACK:
+        ask_stacks(e, ask);
+        break;
+    case NEAP_ASK_WORKERS:
+        ask_workers(e, ask);
         break;
     case NEAP_ASK_EXPLAIN:
         ask->place = ASK_SETTLED;

@@ -28,9 +28,9 @@ struct job *ask_job(struct engine *e, struct ask *ask);
 
 /* engine_steps.c */
 void ask_begin_steps(struct engine *e, struct ask *ask);
-void asks_turn(struct engine *e);       /* before the commit of the turn */
-void asks_settle(struct engine *e);     /* after the dispatch */
-void asks_stop_steps(struct engine *e); /* at the end: NEAP_ECLOSED */
+void asks_turn(struct engine *e);   /* before the commit of the turn */
+void asks_settle(struct engine *e); /* after the dispatch */
+void asks_stop(struct engine *e);   /* at the end: NEAP_ECLOSED */
 
 /* engine_orders.c: what may be done to a job, and doing it. The job may be gone after `delete`. */
 int order_may_retry(struct engine *e, const struct job *job, struct neap_error *err);
@@ -41,7 +41,15 @@ int order_delete(struct engine *e, struct job *job, struct neap_error *err);
 int order_edit(struct engine *e, struct job *job, const struct ask *ask, struct neap_error *err);
 void ask_order(struct engine *e, struct ask *ask);
 
+/* engine_look.c */
+void ask_stacks(struct engine *e, struct ask *ask);
+void ask_log(struct engine *e, struct ask *ask);
+void looks_take(struct engine *e, struct shown *shown); /* a worker's answer */
+void looks_turn(struct engine *e);
+void look_late(struct engine *e, struct ask *ask);
+
 /* one file each */
+void ask_workers(struct engine *e, struct ask *ask);
 void ask_stats(struct engine *e, struct ask *ask);
 void ask_metrics(struct engine *e, struct ask *ask);
 void ask_explain(struct engine *e, struct ask *ask);

@@ -88,6 +88,7 @@ void claim_free(struct engine *e, struct claim *claim)
     claim->member->jobs--;
     claim->job->claim = NULL;
     free(claim->progress_text);
+    buf_close(&claim->live);
     free(claim->children);
     free(claim);
 }

@@ -103,7 +103,7 @@ void drain_close(struct engine *e)
     struct list waiting;
     list_init(&waiting);
     drain_refuse_hosts(e, true);
-    asks_stop_steps(e);
+    asks_stop(e);
     waiters_take_all(e->waiters, &waiting);
     answer_all(e, &waiting, NEAP_ECLOSED);
 }

@@ -152,7 +152,10 @@ static void keep_log(struct job *job, struct outcome *outcome)
 {
     if (!outcome->log_len)
         return;
+    job->log_end = (job->log_end > job->log_len ? job->log_end : job->log_len) + outcome->printed;
     struct buf log = {job->log, job->log_len, job->log_len};
+    if (outcome->printed > outcome->log_len)
+        log.len = 0; /* what is between is gone */
     buf_put(&log, outcome->log, outcome->log_len);
     const size_t over = log.len > JOB_LOG_MAX ? log.len - JOB_LOG_MAX : 0;
     if (over)

@@ -89,6 +89,10 @@ struct claim {
     uint32_t n_children, first_child, cap_children;
     double progress; /* as ctx:progress told; negative: it did not */
     char *progress_text;
+    struct buf live;   /* what the attempt has printed, as far as somebody asked (engine_look.c), */
+    uint64_t live_end; /* up to this byte of it */
+    bool followed;     /* its worker is to show more */
+    uint64_t shows;    /* and has so often */
 };
 
 struct ended {

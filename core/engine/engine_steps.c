@@ -319,13 +319,23 @@ void asks_settle(struct engine *e)
     }
 }
 
-void asks_stop_steps(struct engine *e)
+static void stop_steps(struct engine *e)
 {
     for (struct list *at; (at = list_shift(&e->asks.steps));) {
         struct ask *ask = ask_of(LIST_ENTRY(at, struct call, waiting));
         if (e->asks.backup == ask && ask->steps->begun)
             e->ops->backup_stop(e->store);
         e->asks.backup = e->asks.backup == ask ? NULL : e->asks.backup;
+        ask->call.reply.len = 0;
+        ask_answer(e, ask, NEAP_ECLOSED);
+    }
+}
+
+void asks_stop(struct engine *e)
+{
+    stop_steps(e);
+    for (struct list *at; (at = list_shift(&e->asks.looks));) {
+        struct ask *ask = ask_of(LIST_ENTRY(at, struct call, waiting));
         ask->call.reply.len = 0;
         ask_answer(e, ask, NEAP_ECLOSED);
     }

@@ -37,6 +37,7 @@ enum engine_message {
     ENGINE_CALL_EVENTS,  /* user is a struct neap_events; state: it listens, or does so no more */
     ENGINE_CALL_CONFIG,  /* user is the new struct config */
     ENGINE_CATALOGUE,    /* struct catalogue_note */
+    ENGINE_SHOWN,        /* struct shown */
     ENGINE_WORKER_GONE,  /* struct worker_note: its thread is about to end */
     ENGINE_WORKER_STUCK, /* struct worker_note: `id` is the section it does not leave */
     ENGINE_WORKER_FULL,  /* struct worker_note: its state stays near its memory limit */
@@ -80,6 +81,29 @@ struct progress {
     char *text;      /* owned */
 };
 
+struct shown_run {
+    uint64_t id;
+    const struct task_name *task;
+    unsigned attempt, generation;
+    int64_t for_ms;    /* since its start */
+    const char *state; /* computing waiting ready ending */
+    char *traceback;   /* owned */
+};
+
+/* What a worker shows when asked: where its jobs are, or (serial 0) what one has printed. Freed by
+ * the engine (shown_free, runtime/worker.h). */
+struct shown {
+    struct message message;
+    void *worker;
+    uint64_t serial;        /* of the question */
+    struct shown_run *runs; /* owned */
+    size_t n_runs, n_more;  /* more: left out */
+    uint64_t job;
+    unsigned attempt;
+    uint64_t end;    /* bytes that this attempt has printed, of which */
+    struct buf text; /* are the last */
+};
+
 /* The end of an attempt, from a worker. */
 struct outcome {
     struct message message;
@@ -98,7 +122,8 @@ struct outcome {
     struct list children;    /* of ctx:submit, to be submitted where it completed */
     char *log;               /* passes to the engine; NULL: nothing */
     uint32_t log_len;
-    bool no_task; /* handed back because the task was gone */
+    uint64_t printed; /* bytes: what is in the log and what fell out of it */
+    bool no_task;     /* handed back because the task was gone */
     void *worker;
 };
 

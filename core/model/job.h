@@ -116,6 +116,7 @@ struct job {
     void *result;           /* MessagePack once completed; owned; NULL: nil */
     char *log;              /* the last 64 KiB that the attempts printed; owned, or NULL */
     uint32_t result_len, log_len;
+    uint64_t log_end; /* bytes that they ever printed, of which `log` is the last; 0: log_len */
     int64_t finished_ms;
     uint8_t crashes;   /* of the process, while it ran */
     bool owes_on_dead; /* it is dead, and on_dead has not run to its end */

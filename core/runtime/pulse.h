@@ -30,17 +30,20 @@ struct pulse {
     _Atomic uint64_t job;        /* whose section it is; 0: no job's */
     _Atomic int priority;        /* of it */
     _Atomic int64_t patience_ns; /* so long it is left alone: the slice, or more (set_slice) */
-    atomic_bool brief; /* it ends at its deadline whatever is asked: an unwinding, a callback */
-    char apart[64];    /* what is written at each resume is not in a cache line with what the engine
-                          reads for each job */
-    atomic_bool idle;  /* sleeps with nothing to run */
+    atomic_bool brief;    /* it ends at its deadline whatever is asked: an unwinding, a callback */
+    _Atomic size_t bytes; /* of its Lua state, after the last section */
+    _Atomic uint64_t serial; /* of its catalogue */
+    char apart[64];   /* what is written at each resume is not in a cache line with what the engine
+                         reads for each job */
+    atomic_bool idle; /* sleeps with nothing to run */
     _Atomic size_t n_blocked;     /* jobs out of the line that have not started */
     _Atomic uint64_t preemptions; /* slices that ended before their job did or waited */
     /* Asked by the engine. */
-    _Atomic uint64_t cancel; /* that job is to stop */
-    atomic_bool stop;        /* whatever runs is to stop: a drain is over */
-    atomic_bool share;       /* those that have not started are to come back */
-    atomic_bool urgent;      /* something of a higher priority has come */
+    _Atomic uint64_t cancel;         /* that job is to stop */
+    atomic_bool stop;                /* whatever runs is to stop: a drain is over */
+    atomic_bool share;               /* those that have not started are to come back */
+    atomic_bool urgent;              /* something of a higher priority has come */
+    _Atomic uint64_t show_job, show; /* where its jobs are is to be shown (0: no); of that job */
     /* By who signals, read by the handler: the state it is meant for. */
     _Atomic uint64_t meant;
     pthread_t thread; /* written before it is watched */

@@ -79,6 +79,10 @@ struct run {
     struct list children;  /* of ctx:submit, */
     size_t children_bytes; /* and what they take */
     struct buf log, line;  /* what it printed; the line not ended yet */
+    uint64_t printed;      /* bytes ever put into the log */
+    bool followed;         /* the engine is to be shown what it prints, from there on */
+    uint64_t follow_from;
+    int64_t follow_ns; /* when it was shown something last */
     int64_t started_ms, started_ns, wait_us;
     int64_t deadline_ns; /* monotonic; INT64_MAX: none */
     int64_t progress_ms; /* when it was last told; monotonic */

@@ -77,6 +77,9 @@ void vm_push_traceback(lua_State *L);
 /* The same from L's innermost frame on, in vm_scratch; needs no memory of Lua's. */
 const char *vm_traceback_text(lua_State *L);
 
+/* The same, into `out`: also while vm_scratch is in use. */
+void vm_put_traceback(lua_State *L, struct buf *out);
+
 /* Raises where the limit leaves no more than that: for calls of C code that must not run out of
  * memory half-way. */
 void vm_check_room(lua_State *L, size_t bytes);

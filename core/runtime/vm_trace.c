@@ -62,9 +62,8 @@ static void put_levels(struct buf *out, lua_State *L, int from, int to)
 }
 
 /* From `level` on: 0 is L's innermost frame, 1 who called the running C function. */
-static struct buf *trace(lua_State *L, int level)
+static void trace_into(lua_State *L, int level, struct buf *out)
 {
-    struct buf *out = vm_scratch(vm_of(L));
     const int depth = depth_of(L);
     buf_text(out, "stack traceback:");
     if (depth <= HEAD_LEVELS + TAIL_LEVELS) {
@@ -78,7 +77,18 @@ static struct buf *trace(lua_State *L, int level)
         if (depth < WALK_LEVELS)
             put_levels(out, L, depth - TAIL_LEVELS, depth);
     }
+}
+
+static struct buf *trace(lua_State *L, int level)
+{
+    struct buf *out = vm_scratch(vm_of(L));
+    trace_into(L, level, out);
     return out;
+}
+
+void vm_put_traceback(lua_State *L, struct buf *out)
+{
+    trace_into(L, 0, out);
 }
 
 void vm_push_traceback(lua_State *L)

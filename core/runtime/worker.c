@@ -148,7 +148,7 @@ bool worker_is_lost(const struct worker *worker)
 /* Given up, it only takes what must not get lost: nothing of Lua runs in it any more. */
 static bool is_refused(const struct worker *w, int kind)
 {
-    return w->lost && (kind == WORKER_CANCEL || kind == WORKER_STOP || kind == WORKER_EXIT);
+    return w->lost && kind >= WORKER_CANCEL && kind != WORKER_ERRAND;
 }
 
 static void take_message(struct worker *w, struct message *message)
@@ -163,12 +163,19 @@ static void take_message(struct worker *w, struct message *message)
         struct catalogue_note *news = (struct catalogue_note *)message;
         catalogue_unref(w->catalogue);
         w->catalogue = news->catalogue;
+        atomic_store_explicit(&w->pulse.serial, w->catalogue->serial, memory_order_relaxed);
         if (!w->lost)
             entries_sweep(&w->entries, &w->vm, w->catalogue);
         break;
     }
     case WORKER_CANCEL:
         worker_cancel(w, note->id);
+        break;
+    case WORKER_STACKS:
+        worker_show_stacks(w, NULL, note->id, note->serial);
+        break;
+    case WORKER_FOLLOW:
+        worker_follow_run(w, note);
         break;
     case WORKER_EXIT:
         w->exiting = true;
@@ -279,6 +286,8 @@ static void turn(struct worker *w)
             worker_kill_hoarder(w);
     if (!w->lost)
         worker_run_callbacks(w);
+    if (!w->lost)
+        worker_show_printed(w);
 }
 
 static bool is_done(const struct worker *w)
@@ -350,6 +359,8 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     w->vm.strict = pool->strict;
     w->env = env;
     w->catalogue = catalogue_ref(catalogue);
+    atomic_init(&w->pulse.serial, catalogue->serial);
+    w->follow_due_ns = INT64_MAX;
     entries_init(&w->entries);
     list_init(&w->runs);
     list_init(&w->free_runs);

@@ -43,6 +43,8 @@ enum worker_message { /* engine to worker, besides the calls it answers (ENGINE_
                       WORKER_CANCEL, /* struct worker_note, id: stop that job as cancelled */
                       WORKER_STOP,   /* struct worker_note: stop every job that waits, hand it back;
                                         start nothing more */
+                      WORKER_STACKS, /* struct worker_note, id, serial: see worker_ask_stacks */
+                      WORKER_FOLLOW, /* struct worker_note, id, from; serial: at once */
                       WORKER_ERRAND, /* struct worker_errand (op.h) */
                       WORKER_EXIT,   /* struct worker_note: as stop, then end the thread */
 };
@@ -55,6 +57,7 @@ struct catalogue_note { /* freed by the receiver */
 struct worker_note { /* freed by the receiver */
     struct message message;
     uint64_t id;
+    uint64_t from, serial;
     struct worker *worker;
 };
 
@@ -87,6 +90,18 @@ void worker_stop_job(struct worker *worker, uint64_t id);
  * more, what it has in hand is the engine's, and when the thread comes back after all it says
  * ENGINE_WORKER_GONE. `job` is whose code is stuck, 0: no job's. */
 bool worker_abandon(struct worker *worker, uint64_t section, uint64_t *job);
+
+/* Shows where its jobs are (id 0: all): answered with ENGINE_SHOWN at its next message turn, or by
+ * what computes there where it is interrupted; not at all while that is inside C. `serial` goes up.
+ */
+void worker_ask_stacks(struct worker *worker, uint64_t id, uint64_t serial);
+/* Shows, once, what job `id` has printed in this attempt from that byte on: as soon as there is
+ * something, a tenth of a second after the last at the earliest; or now, even if it is nothing. */
+void worker_follow(struct worker *worker, uint64_t id, uint64_t from, bool now);
+void shown_free(struct shown *shown);
+/* Bytes of its Lua state after its last resume; limit 0: none. */
+uint64_t worker_serial(const struct worker *worker); /* of its catalogue */
+size_t worker_memory(const struct worker *worker, size_t *limit);
 
 void worker_post(struct worker *worker, struct message *message);
 void worker_note(struct worker *worker, int kind, uint64_t id);

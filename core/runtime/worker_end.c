@@ -64,6 +64,8 @@ static struct outcome *outcome_of(struct run *run)
         outcome->result = mem_copy(run->result.data, run->result.len);
     }
     run_print(run, NULL, 0); /* a last line without newline */
+    outcome->printed = run->printed;
+    worker_unfollow(run->worker, run);
     if (run->log.len) {
         outcome->log_len = (uint32_t)run->log.len;
         outcome->log = buf_take(&run->log);

@@ -94,6 +94,7 @@ void section_leave(struct worker *w)
         w->lost = true;
         return;
     }
+    atomic_store_explicit(&w->pulse.bytes, vm->bytes, memory_order_relaxed);
     vm->armed = 0;
     vm->doomed = vm->raised = vm->limited = w->brief = false;
     w->now_ns = clock_mono_ns();
@@ -155,6 +156,8 @@ int worker_interrupted(struct vm *vm, lua_State *L)
         vm->doomed = true;
         return VERDICT_QUIT;
     }
+    if (atomic_load_explicit(&w->pulse.show, memory_order_relaxed))
+        worker_show_from_hook(w, L);
     if (vm->over)
         worker_relieve(w, L);
     if (w->brief || vm->closing)

@@ -12,9 +12,11 @@
 /* Keeps at least the last JOB_LOG_MAX bytes, at most twice that. */
 static void keep(struct run *run, const char *text, size_t len)
 {
-    if (len >= JOB_LOG_MAX) {
+    run->printed += len + 1;
+    if (len >= JOB_LOG_MAX) { /* all before it has fallen out, too */
         text += len - (JOB_LOG_MAX - 1);
         len = JOB_LOG_MAX - 1;
+        run->log.len = 0;
     }
     const size_t room = JOB_LOG_MAX - len - 1;
     if (run->log.len + len + 1 > 2 * JOB_LOG_MAX) {

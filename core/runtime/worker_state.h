@@ -61,6 +61,9 @@ struct worker {
     bool starting_cancelled, stopping, exiting;
     bool gave_way; /* the last resume ended with its slice: look at the loop */
     bool alone; /* woke by itself: the engine may be asleep, not looking at what is left for it */
+    uint64_t shown;        /* serial of the stacks shown last */
+    size_t n_followed;     /* runs whose log is followed */
+    int64_t follow_due_ns; /* when what one printed may be shown; INT64_MAX: nothing waits */
     struct kept *kept;
 };
 
@@ -117,6 +120,13 @@ void worker_kill_hoarder(struct worker *w); /* between two resumes */
 
 /* worker_callback.c */
 void worker_run_callbacks(struct worker *w); /* of luv, put off while their plugin was taken */
+
+/* worker_show.c */
+void worker_show_stacks(struct worker *w, lua_State *L, uint64_t id, uint64_t serial);
+void worker_show_from_hook(struct worker *w, lua_State *L);
+void worker_show_printed(struct worker *w); /* at the end of a turn */
+void worker_follow_run(struct worker *w, const struct worker_note *note);
+void worker_unfollow(struct worker *w, struct run *run); /* it ends */
 
 /* op.c */
 void ops_stop(struct run *run, const struct fiber *fiber); /* all of the job's, with NULL */

@@ -190,6 +190,9 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
     run->deadline_ns = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
     run->wait_us = (now_ms - job->available_ms) * 1000;
     run->progress_ms = 0;
+    run->printed = 0;
+    run->followed = false;
+    run->follow_ns = 0;
     run->progress_full = false;
     run->children_bytes = 0;
     run->bytes = 0;

@@ -78,12 +78,13 @@ void worker_arm_timer(struct worker *w)
 {
     const struct heap_node *sleeper = heap_min(&w->sleepers);
     const struct heap_node *deadline = heap_min(&w->deadlines);
-    if (!sleeper && !deadline) {
+    if (!sleeper && !deadline && w->follow_due_ns == INT64_MAX) {
         uv_timer_stop(&w->timer);
         return;
     }
     int64_t due_ns = sleeper ? sleeper->key : INT64_MAX;
     due_ns = deadline && deadline->key < due_ns ? deadline->key : due_ns;
+    due_ns = w->follow_due_ns < due_ns ? w->follow_due_ns : due_ns;
     const int64_t left_ns = due_ns - w->now_ns; /* at most a turn old: never too short */
     uv_update_time(&w->loop);
     uv_timer_start(&w->timer, on_timer, left_ns > 0 ? (uint64_t)(left_ns + 999999) / 1000000 : 0,

@@ -1,0 +1,297 @@
+/* What only the workers know: where their jobs are, what those have printed so far. They are asked
+ * and answer as soon as they can; one that is inside C is not waited for. */
+#include "engine/engine_ask.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/engine_info.h"
+#include "model/doc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_MS 250 /* for an answer of a worker */
+#define LIVE_MAX ((size_t)64 * 1024)
+
+/* --- stacks -------------------------------------------------------------------------------------
+ */
+
+/* The workers that have not answered yet. */
+static size_t find(const struct ask *ask, const void *worker)
+{
+    size_t i = 0;
+    while (i < ask->n_workers && ask->workers[i] != worker)
+        i++;
+    return i;
+}
+
+static void end_stacks(struct engine *e, struct ask *ask)
+{
+    struct buf *out = &ask->call.reply;
+    doc_array_close(out);
+    if (ask->n_more)
+        doc_integer(out, "more", (int64_t)ask->n_more);
+    doc_close(out);
+    ask_answer(e, ask, NEAP_OK);
+}
+
+static void put_run(const struct member *m, const struct shown_run *run, struct buf *out)
+{
+    char worker[64];
+    member_name(m, worker, sizeof worker);
+    doc_open(out, NULL);
+    doc_id(out, "id", run->id);
+    doc_text(out, "task", run->task->text);
+    doc_integer(out, "attempt", run->attempt);
+    doc_integer(out, "generation", run->generation);
+    doc_text(out, "worker", worker);
+    doc_text(out, "state", run->state);
+    doc_integer(out, "for_ms", run->for_ms);
+    doc_text(out, "traceback", run->traceback);
+    doc_close(out);
+}
+
+static void take_stacks(struct engine *e, struct ask *ask, const struct shown *shown)
+{
+    const size_t at = find(ask, shown->worker);
+    const struct member *m = member_of(e, shown->worker);
+    if (at == ask->n_workers)
+        return;
+    ask->workers[at] = ask->workers[--ask->n_workers];
+    for (size_t i = 0; m && i < shown->n_runs; i++)
+        put_run(m, &shown->runs[i], &ask->call.reply);
+    ask->n_more += shown->n_more;
+    if (ask->n_workers)
+        return;
+    ask_forget(e, ask);
+    end_stacks(e, ask);
+}
+
+/* What it is inside of does not let it look: C code, most likely. */
+static void put_stuck(struct engine *e, const struct ask *ask, const struct member *m,
+                      struct buf *out)
+{
+    char worker[64];
+    uint64_t id = 0;
+    const int64_t since_ns = worker_inside_since_ns(m->worker, &id);
+    const struct job *job = id ? e->ops->get(e->store, id) : NULL;
+    if (!job || (ask->call.id && ask->call.id != id))
+        return;
+    member_name(m, worker, sizeof worker);
+    doc_open(out, NULL);
+    doc_id(out, "id", id);
+    doc_text(out, "task", job->task->text);
+    doc_integer(out, "attempt", job->attempt);
+    doc_text(out, "worker", worker);
+    doc_text(out, "state", "stuck");
+    doc_integer(out, "for_ms", (clock_mono_ns() - since_ns) / 1000000);
+    doc_text(out, "traceback", "inside C code, which does not let anybody look");
+    doc_close(out);
+}
+
+static void stacks_late(struct engine *e, struct ask *ask)
+{
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        if (find(ask, m->worker) < ask->n_workers)
+            put_stuck(e, ask, m, &ask->call.reply);
+    end_stacks(e, ask);
+}
+
+static void ask_members(struct engine *e, struct ask *ask, const struct claim *claim)
+{
+    ask->serial = ++e->asks.serial;
+    for (struct member *m = NULL; (m = member_next(e, m));) {
+        if (!m->jobs || (claim && claim->member != m))
+            continue;
+        ask->workers = mem_grow(ask->workers, ask->n_workers + 1, sizeof *ask->workers);
+        ask->workers[ask->n_workers++] = m->worker;
+        worker_ask_stacks(m->worker, ask->call.id, ask->serial);
+    }
+}
+
+void ask_stacks(struct engine *e, struct ask *ask)
+{
+    const struct job *job = ask->call.id ? ask_job(e, ask) : NULL;
+    if (ask->call.id && !job)
+        return;
+    if (job && info_state(job) != NEAP_RUNNING) {
+        ask_refuse(e, ask, NEAP_ECONFLICT, "it does not run: %s", neap_state_name(info_state(job)));
+        return;
+    }
+    doc_open(&ask->call.reply, NULL);
+    doc_array(&ask->call.reply, "jobs");
+    ask_members(e, ask, job ? job->claim : NULL);
+    if (!ask->n_workers) {
+        end_stacks(e, ask);
+        return;
+    }
+    ask->place = ASK_LOOKS;
+    list_push(&e->asks.looks, &ask->call.waiting);
+    ask->call.deadline_ms = clock_unix_ms() + PATIENCE_MS;
+    call_park(e, &ask->call);
+}
+
+/* --- logs ---------------------------------------------------------------------------------------
+ *
+ * A job's log is what its ended attempts printed (job->log, the last 64 KiB) and what the running
+ * one has (claim->live, as far as its worker has shown it). Offsets count all that was ever
+ * printed, so they last when the beginning is dropped. */
+
+struct log_part { /* text that ends at byte `end` */
+    const char *text;
+    size_t len;
+    uint64_t end;
+};
+
+/* A durable store keeps no count: after a restart what it has is all. */
+static uint64_t ended_bytes(const struct job *job)
+{
+    return job->log_end > job->log_len ? job->log_end : job->log_len;
+}
+
+static void put_part(const struct log_part *part, uint64_t from, uint64_t *first, struct buf *out)
+{
+    const uint64_t begin = part->end - part->len;
+    const uint64_t at = from > begin ? from : begin;
+    if (at >= part->end)
+        return;
+    if (!out->len)
+        *first = at;
+    buf_put(out, part->text + (at - begin), (size_t)(part->end - at));
+}
+
+static uint64_t known_end(const struct job *job)
+{
+    return ended_bytes(job) + (job->claim ? job->claim->live_end : 0);
+}
+
+static void put_log(struct ask *ask, const struct job *job)
+{
+    const struct claim *claim = job->claim;
+    const struct log_part parts[] = {
+        {job->log, job->log_len, ended_bytes(job)},
+        {claim ? claim->live.data : NULL, claim ? claim->live.len : 0, known_end(job)},
+    };
+    struct buf *out = &ask->call.reply, text = {0};
+    uint64_t first = ask->offset < known_end(job) ? ask->offset : known_end(job);
+    const bool gap = parts[1].end - parts[1].len > parts[0].end; /* what is before it is gone */
+    for (size_t i = gap; i < 2; i++)
+        if (parts[i].len)
+            put_part(&parts[i], ask->offset, &first, &text);
+    doc_open(out, NULL);
+    doc_id(out, "id", job->id);
+    doc_text_n(out, "text", text.data ? text.data : "", text.len);
+    doc_integer(out, "offset", (int64_t)first);
+    doc_integer(out, "next", (int64_t)known_end(job));
+    doc_bool(out, "ended", job_has_ended(job));
+    doc_close(out);
+    buf_close(&text);
+}
+
+static void end_log(struct engine *e, struct ask *ask)
+{
+    struct job *job = e->ops->get(e->store, ask->call.id); /* pinned, so it is there */
+    ask_forget(e, ask);
+    put_log(ask, job);
+    ask_answer(e, ask, NEAP_OK);
+    e->ops->unpin(e->store, job);
+}
+
+/* Asks the worker, unless it is asked already. False: there is nothing to wait for. */
+static bool look_for_more(struct ask *ask, const struct job *job)
+{
+    struct claim *claim = job->claim;
+    if (!claim || info_state(job) != NEAP_RUNNING)
+        return !ask->now;
+    if (ask->now && ask->serial)
+        return claim->shows < ask->serial;
+    if (ask->now || !claim->followed)
+        worker_follow(claim->member->worker, job->id, claim->live_end, ask->now);
+    ask->serial = claim->shows + 1;
+    claim->followed = true;
+    return true;
+}
+
+static void log_step(struct engine *e, struct ask *ask)
+{
+    const struct job *job = e->ops->get(e->store, ask->call.id); /* pinned, so it is there */
+    const bool more = known_end(job) > ask->offset && !ask->now;
+    if (job_has_ended(job) || more || !look_for_more(ask, job))
+        end_log(e, ask);
+}
+
+void ask_log(struct engine *e, struct ask *ask)
+{
+    struct job *job = ask_job(e, ask);
+    const int64_t now_ms = clock_unix_ms();
+    if (!job)
+        return;
+    ask->now = ask->call.deadline_ms <= now_ms;
+    if (ask->now)
+        ask->call.deadline_ms = now_ms + PATIENCE_MS;
+    if (job->pins == UINT16_MAX) {
+        ask_refuse(e, ask, NEAP_EFULL, "too many follow it already");
+        return;
+    }
+    e->ops->pin(e->store, job);
+    ask->place = ASK_LOOKS;
+    list_push(&e->asks.looks, &ask->call.waiting);
+    call_park(e, &ask->call);
+    log_step(e, ask);
+}
+
+static void take_printed(struct engine *e, struct shown *shown)
+{
+    const struct job *job = e->ops->get(e->store, shown->job);
+    struct claim *claim = job ? job->claim : NULL;
+    if (!claim || job->attempt != shown->attempt)
+        return;
+    claim->followed = false;
+    claim->shows++;
+    if (shown->end - shown->text.len > claim->live_end)
+        claim->live.len = 0; /* some of it fell out before it could be shown */
+    const uint64_t known = claim->live_end, begin = shown->end - shown->text.len;
+    const size_t skip = known > begin ? (size_t)(known - begin) : 0;
+    if (skip < shown->text.len)
+        buf_put(&claim->live, shown->text.data + skip, shown->text.len - skip);
+    claim->live_end = shown->end > known ? shown->end : known;
+    if (claim->live.len > 2 * LIVE_MAX) {
+        const size_t over = claim->live.len - LIVE_MAX;
+        memmove(claim->live.data, claim->live.data + over, LIVE_MAX);
+        claim->live.len = LIVE_MAX;
+    }
+}
+
+/* --- both ---------------------------------------------------------------------------------------
+ */
+
+void looks_take(struct engine *e, struct shown *shown)
+{
+    if (!shown->serial)
+        take_printed(e, shown);
+    for (struct list *at = e->asks.looks.next, *next; at != &e->asks.looks; at = next) {
+        struct ask *ask = ask_of(LIST_ENTRY(at, struct call, waiting));
+        next = at->next;
+        if (shown->serial && ask->what == NEAP_ASK_STACK && ask->serial == shown->serial)
+            take_stacks(e, ask, shown);
+    }
+    shown_free(shown);
+}
+
+void looks_turn(struct engine *e)
+{
+    for (struct list *at = e->asks.looks.next, *next; at != &e->asks.looks; at = next) {
+        struct ask *ask = ask_of(LIST_ENTRY(at, struct call, waiting));
+        next = at->next;
+        if (ask->what == NEAP_ASK_LOG)
+            log_step(e, ask);
+    }
+}
+
+void look_late(struct engine *e, struct ask *ask)
+{
+    if (ask->what == NEAP_ASK_STACK)
+        stacks_late(e, ask);
+    else
+        end_log(e, ask);
+}
