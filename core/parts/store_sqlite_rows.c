@@ -118,7 +118,7 @@ void row_encode(struct buf *out, const struct job *job, uint32_t session)
     buf_byte(out, job->flags);
     buf_byte(out, (uint8_t)job->priority);
     put_signed(out, job->submitted_ms);
-    put_signed(out, job->available_ms - job->submitted_ms);
+    put_signed(out, (int64_t)((uint64_t)job->available_ms - (uint64_t)job->submitted_ms));
     put_signed(out, knows_due(job) ? job->due.key : 0);
     put_signed(out, job->timeout_ms);
     put_signed(out, job->expires_ms);
@@ -299,7 +299,7 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
     job->flags = (uint8_t)get_byte(r);
     job->priority = (int8_t)get_byte(r);
     job->submitted_ms = get_signed(r);
-    job->available_ms = job->submitted_ms + get_signed(r);
+    job->available_ms = (int64_t)((uint64_t)job->submitted_ms + (uint64_t)get_signed(r));
     job->due.key = get_signed(r);
     job->timeout_ms = get_signed(r);
     job->expires_ms = get_signed(r);

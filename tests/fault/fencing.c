@@ -117,6 +117,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"memory: store", store_takes_one, NULL, NULL, "memory"},
         {"memory: engine", engine_takes_one, NULL, NULL, "memory"},
+        {"sqlite: store", store_takes_one, NULL, NULL, "sqlite"},
+        {"sqlite: engine", engine_takes_one, NULL, NULL, "sqlite"},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
