@@ -258,6 +258,7 @@ static const struct option store_options[] = {
      .type = OPTION_STORE,
      .flags = OPTION_RESTART,
      .fallback = "memory",
+     .service_fallback = "sqlite:neap.db",
      FIELD(struct config, store_url),
      .help =
          "Where jobs live: `sqlite:PATH` is one file that survives crashes (beside it PATH-wal, "

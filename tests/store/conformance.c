@@ -481,7 +481,7 @@ struct model {
     struct backend *b;
     struct store *s;
     int64_t now_ms;
-    bool uncommitted; /* something was let go */
+    bool uncommitted;                      /* something was let go */
     struct model_job jobs[MODEL_JOBS + 1]; /* by id; 0 unused */
 };
 
