@@ -3,7 +3,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "neap_private.h"
+
+#include <string.h>
 
 static const char *code_text(int code)
 {
@@ -12,6 +15,8 @@ static const char *code_text(int code)
         return "no such thing";
     case NEAP_ECLOSED:
         return "the executor is closing";
+    case NEAP_EIO:
+        return "the store failed: nobody knows what of it is on the disk";
     case NEAP_ECONFLICT:
         return "its state does not allow it";
     default:
@@ -21,17 +26,19 @@ static const char *code_text(int code)
 
 static void reply(struct ask *ask, int code)
 {
-    const bool has_text = ask->call.reply.len > 0;
+    const bool has_text = (code == NEAP_OK || code == NEAP_ETIME) && ask->call.reply.len > 0;
+    const char *message = *ask->message ? ask->message : code_text(code);
+    struct buf said = {0}; /* it may repeat what was asked, and be cut anywhere */
+    text_put_utf8(&said, message, strlen(message));
     const struct neap_reply answer = {
         .code = code,
         .text = has_text ? buf_string(&ask->call.reply) : NULL,
         .len = ask->call.reply.len,
-        .message = has_text        ? NULL
-                   : *ask->message ? ask->message
-                                   : code_text(code),
+        .message = has_text ? NULL : buf_string(&said),
         .param = ask->param,
     };
     ask->done(ask->user, &answer);
+    buf_close(&said);
     ask_free(ask);
 }
 
