@@ -86,11 +86,15 @@ static bool take_offset(struct ask *ask, const char *value, struct buf *why)
 
 static bool take_priority(struct ask *ask, const char *value, struct buf *why)
 {
-    int64_t n;
-    buf_format(why, "a whole number from %d to %d", NEAP_PRIORITY_MIN, NEAP_PRIORITY_MAX);
-    if (!text_integer(value, &n) || n < NEAP_PRIORITY_MIN || n > NEAP_PRIORITY_MAX)
+    const struct option *option = option_find(section_find("task", 4), "priority");
+    const struct value_env env = {.alone = true};
+    struct config_task task = {0};
+    if (!value_store(&env, option, &task, "priority", value, why)) {
+        why->len = 0;
+        value_put_shape(why, option);
         return false;
-    ask->priority = (int)n;
+    }
+    ask->priority = task.priority;
     return ask->has_priority = true;
 }
 

@@ -1,7 +1,20 @@
 /* Schedules as documents; run now, pause, resume. */
 #include "engine/engine_ask.h"
+
+#include "base/text.h"
 #include "engine/engine_schedules.h"
 #include "model/doc.h"
+
+static void put_every(int64_t every_ms, struct buf *out)
+{
+    struct buf text = {0};
+    if (!every_ms)
+        return;
+    text_put_duration(&text, every_ms);
+    doc_text(out, "every", buf_string(&text));
+    doc_float(out, "every_seconds", (double)every_ms / 1000);
+    buf_close(&text);
+}
 
 static void put_row(const struct schedule_row *row, struct buf *out)
 {
@@ -9,14 +22,14 @@ static void put_row(const struct schedule_row *row, struct buf *out)
     doc_text(out, "name", row->name);
     doc_text(out, "task", row->task);
     doc_text(out, "cron", row->cron);
-    if (row->every_ms)
-        doc_float(out, "every_seconds", (double)row->every_ms / 1000);
-    doc_text(out, "zone", row->zone);
+    put_every(row->every_ms, out);
+    doc_text(out, "tz", row->zone);
     doc_text(out, "catchup", row->catchup);
     doc_bool(out, "overlap", row->overlap);
     doc_bool(out, "paused", row->paused);
     if (row->no_task)
         doc_text(out, "held", "no such task");
+    doc_time(out, "next_at", row->n_next ? row->next_ms[0] : 0);
     doc_array(out, "next");
     for (size_t i = 0; i < row->n_next; i++)
         doc_time(out, NULL, row->next_ms[i]);
@@ -50,7 +63,7 @@ static int run_now(struct engine *e, struct ask *ask, struct neap_error *err)
     if (rc)
         return rc;
     doc_open(out, NULL);
-    doc_text(out, "schedule", ask->name);
+    doc_text(out, "name", ask->name);
     doc_id(out, "id", id);
     doc_close(out);
     return NEAP_OK;

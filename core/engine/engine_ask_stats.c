@@ -58,6 +58,26 @@ static void put_states(struct engine *e, struct buf *out)
     doc_close(out);
 }
 
+static void put_store(struct engine *e, struct buf *out)
+{
+    struct store_report report = {0};
+    e->ops->report(e->store, &report);
+    doc_open(out, "store");
+    doc_text(out, "kind", e->ops->name);
+    doc_bool(out, "durable", e->ops->durable);
+    doc_bool(out, "full", report.full || e->full);
+    doc_integer(out, "jobs_in_memory", (int64_t)report.in_memory);
+    doc_integer(out, "memory_bytes", (int64_t)report.memory_bytes);
+    if (e->ops->durable) {
+        doc_integer(out, "file_bytes", report.file_bytes);
+        doc_integer(out, "wal_bytes", report.wal_bytes);
+        doc_integer(out, "commits", (int64_t)report.commits);
+        doc_float(out, "commit_seconds", (double)report.commit_ns / 1e9);
+        doc_float(out, "commit_max_seconds", (double)report.commit_max_ns / 1e9);
+    }
+    doc_close(out);
+}
+
 void ask_stats(struct engine *e, struct ask *ask)
 {
     struct buf *out = &ask->call.reply;
@@ -68,6 +88,7 @@ void ask_stats(struct engine *e, struct ask *ask)
     doc_float(out, "uptime_seconds", (double)stats.uptime_ms / 1000);
     doc_bool(out, "draining", e->draining);
     put_states(e, out);
+    put_store(e, out);
     doc_open(out, "total");
     put_counters(&stats.total, out);
     doc_close(out);

@@ -252,12 +252,15 @@ static void edits(void **state)
     (void)state;
     start(&x);
     const uint64_t late = submit(&x, "t.add", "{\"x\":1}", 3600000);
-    const char *text = EDIT(&x, NEAP_OK, late, "priority=7");
+    const char *text = EDIT(&x, NEAP_OK, late, "priority=high");
+    assert_has(text, "\"priority\":10");
+    text = EDIT(&x, NEAP_OK, late, "priority=7");
     assert_has(text, "\"priority\":7");
     assert_has(text, "\"due_at\"");
     text = EDIT(&x, NEAP_OK, late, "due=2099-01-02T03:04:05Z");
     assert_has(text, "\"due_at\":\"2099-01-02T03:04:05.000Z\"");
     assert_has(text, "\"priority\":7");
+    assert_has(EDIT(&x, NEAP_EINVAL, late, "priority=hi"), "priority: it is ");
     assert_has(EDIT(&x, NEAP_EINVAL, late, "due=whenever"), "due: it is a time");
     assert_has(edit(&x, NEAP_EINVAL, late, NULL), "nothing to change");
     assert_has(EDIT(&x, NEAP_EINVAL, late, "priorty=3"), "did you mean priority?");

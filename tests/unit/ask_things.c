@@ -142,7 +142,8 @@ static void shows_schedules(void **state)
     const char *text = ASK(&x, NEAP_ASK_SCHEDULES);
     assert_has(text,
                "{\"schedules\":[{\"name\":\"nightly\",\"task\":\"t.one\",\"cron\":\"0 3 * * *\"");
-    assert_has(text, "\"every_seconds\":3600.0");
+    assert_has(text, "\"every\":\"1h\",\"every_seconds\":3600.0");
+    assert_has(text, "\"next_at\":\"2");
     assert_has(text, "\"next\":[\"2");
     text = named(&x, NEAP_OK, NEAP_ASK_SCHEDULE_PAUSE, "nightly", NULL);
     assert_has(text, "\"paused\":true");
