@@ -2,6 +2,7 @@
 #include "faces/cli.h"
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "faces/cli_session.h"
 #include "faces/cli_stop.h"
 #include "faces/cli_value.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,10 +20,28 @@
 
 enum log_format { FORMAT_AUTO, FORMAT_LOGFMT, FORMAT_JSON }; /* [log] format */
 
+struct serving {
+    struct session session; /* first: the library hands it back */
+    pthread_mutex_t lock;   /* guards the next */
+    struct buf *mistakes;   /* of the reload that a client asked for; NULL: there is none */
+};
+
+/* Any thread. */
 static void log_problem(void *user, const char *text)
 {
-    struct session *s = user;
-    cli_log_line(&s->log, NEAP_ERROR, text, NULL);
+    struct serving *v = user;
+    cli_log_line(&v->session.log, NEAP_ERROR, text, NULL);
+    pthread_mutex_lock(&v->lock);
+    if (v->mistakes)
+        buf_format(v->mistakes, "%s%s", v->mistakes->len ? "\n" : "", text);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static void collect(struct serving *v, struct buf *mistakes)
+{
+    pthread_mutex_lock(&v->lock);
+    v->mistakes = mistakes;
+    pthread_mutex_unlock(&v->lock);
 }
 
 static enum cli_log_style own_style(void)
@@ -110,14 +130,33 @@ static void api_log(void *user, int level, const char *text, const char *fields)
     cli_log_line(&s->log, level, text, fields);
 }
 
+/* As many whole lines as there is room for. */
+static int tell(struct buf *mistakes, int rc, struct neap_error *err)
+{
+    static const char more[] = "and more: the daemon's log has all of it";
+    char *text = buf_string(mistakes), *end = text;
+    if (mistakes->len < sizeof err->message)
+        return error_set(err, rc, "%s", text);
+    for (char *at = text; at && at - text < (long)(sizeof err->message - sizeof more);
+         at = strchr(at + 1, '\n'))
+        end = at;
+    return error_set(err, rc, "%.*s\n%s", (int)(end - text), text, more);
+}
+
 static int api_reload(void *user, struct neap_error *err)
 {
     struct session *s = user;
+    struct buf mistakes = {0};
+    collect(user, &mistakes);
     const int rc = neap_reload(s->n, err);
+    collect(user, NULL);
     if (rc == NEAP_OK) {
         set_log(s);
         cli_log_line(&s->log, NEAP_INFO, "configuration read again", NULL);
+    } else if (mistakes.len) { /* who asked learns what is wrong, a line each */
+        tell(&mistakes, rc, err);
     }
+    buf_close(&mistakes);
     return rc;
 }
 
@@ -202,7 +241,8 @@ static int drain(struct session *s, struct signals *signals, struct service *ser
 
 int cli_serve(const struct cli_args *args)
 {
-    struct session s;
+    struct serving v = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct session *s = &v.session;
     struct service service;
     struct signals signals = {.fd = -1};
     struct httpd *api = NULL;
@@ -214,20 +254,20 @@ int cli_serve(const struct cli_args *args)
     if (!signals_open(&signals, true))
         return cli_fail(CLI_INTERNAL, "serve", "signals: %s", strerror(errno));
     service_open(&service);
-    int status = session_open(&s, args, &plan);
+    int status = session_open(s, args, &plan);
     if (status == CLI_OK) {
-        set_log(&s);
-        status = session_start(&s);
+        set_log(s);
+        status = session_start(s);
     }
     if (status == CLI_OK)
-        status = start_api(&s, &api);
+        status = start_api(s, &api);
     if (status == CLI_OK) {
-        log_start(&s, &service, api);
-        status = serve(&s, &signals, &service) ? drain(&s, &signals, &service, api) : CLI_INTERNAL;
+        log_start(s, &service, api);
+        status = serve(s, &signals, &service) ? drain(s, &signals, &service, api) : CLI_INTERNAL;
     }
     httpd_stop(api);
     signals_close(&signals);
-    if (!session_close(&s, CLOSE_MS))
+    if (!session_close(s, CLOSE_MS))
         _exit(status);
     httpd_free(api); /* neap has given its last answer */
     service_close(&service);

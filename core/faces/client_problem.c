@@ -39,19 +39,23 @@ static int status_of(long http, const json_t *problem)
     return http / 100 == 4 ? CLI_DATA : CLI_INTERNAL;
 }
 
+/* Each line of the text is a message of its own. */
 static void say(const char *command, const char *what, const char *where, const char *text)
 {
-    struct buf line = {0};
-    if (what)
-        buf_format(&line, "%s: ", what);
-    if (where && *where && strncmp(text, where, strlen(where)) != 0)
-        buf_format(&line, "%s: ", where);
-    buf_text(&line, text);
-    struct buf clean = {0};
-    term_text(&clean, buf_string(&line), line.len, TERM_LINES);
-    cli_fail(0, command, "%s", buf_string(&clean));
-    buf_close(&line);
-    buf_close(&clean);
+    const bool named = where && *where && strncmp(text, where, strlen(where)) != 0;
+    for (size_t len; *text; text += len + (text[len] == '\n')) {
+        struct buf line = {0}, clean = {0};
+        len = strcspn(text, "\n");
+        if (what)
+            buf_format(&line, "%s: ", what);
+        if (named)
+            buf_format(&line, "%s: ", where);
+        buf_put(&line, text, len);
+        term_text(&clean, buf_string(&line), line.len, TERM_LINE);
+        cli_fail(0, command, "%s", buf_string(&clean));
+        buf_close(&line);
+        buf_close(&clean);
+    }
 }
 
 /* The name in a JSON pointer of one step, without its slash. */
