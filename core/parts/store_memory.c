@@ -386,8 +386,14 @@ static void edit(struct store *s, struct job *job, int priority, int64_t due_ms,
         index_remove(s->index, job);
     job->priority = (int8_t)priority;
     job->due.key = due_ms;
-    if (lined && due_ms <= now_ms && job->available_ms > now_ms)
+    if (job->where != JOB_WAITS && due_ms <= now_ms && job->available_ms > now_ms)
         job->available_ms = now_ms; /* it was due later */
+    if (job->where == JOB_HELD)
+        set_state(s, job,
+                  due_ms <= now_ms               ? NEAP_AVAILABLE
+                  : job->state == NEAP_RETRYABLE ? NEAP_RETRYABLE
+                                                 : NEAP_SCHEDULED,
+                  false);
     if (lined)
         line_up(s, job, job->state, now_ms);
 }

@@ -380,8 +380,14 @@ static void edit(struct store *s, struct job *job, int priority, int64_t due_ms,
         window_leave(s, job);
     job->priority = (int8_t)priority;
     job->due.key = due_ms;
-    if (lined && due_ms <= now_ms && job->available_ms > now_ms)
+    if (job->where != JOB_WAITS && due_ms <= now_ms && job->available_ms > now_ms)
         job->available_ms = now_ms;
+    if (job->where == JOB_HELD)
+        store_set_state(s, job,
+                        due_ms <= now_ms               ? NEAP_AVAILABLE
+                        : job->state == NEAP_RETRYABLE ? NEAP_RETRYABLE
+                                                       : NEAP_SCHEDULED,
+                        false);
     if (lined)
         window_enter(s, job, job->state, now_ms);
     store_note(s, job);

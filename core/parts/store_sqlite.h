@@ -50,6 +50,7 @@ struct orphan { /* a unique key whose job is forgotten */
 
 struct unhold { /* rows that commit lets go */
     const struct task_name *task;
+    struct edge delayed;   /* which of them still are: those behind this */
     size_t due, due_again; /* of them scheduled, retryable, and due by now */
     bool later;            /* of them are due later */
     struct gate **queues;  /* whose lines they join */

@@ -176,6 +176,9 @@ static int look_at_held(struct store *s, struct unhold *u, uint32_t task)
     int rc;
     u->due = u->due_again = u->n_queues = 0;
     u->later = false;
+    u->delayed = s->delayed;
+    if (u->delayed.all || u->delayed.key > s->now_ms)
+        u->delayed = (struct edge){.key = s->now_ms, .id = UINT64_MAX};
     sqlite3_bind_int64(stmt, 1, task);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct gate *gate =
@@ -183,10 +186,12 @@ static int look_at_held(struct store *s, struct unhold *u, uint32_t task)
         const int64_t due = sqlite3_column_int64(stmt, 3);
         if (gate)
             join_queue(u, gate);
-        if (!due || job_table_find(&s->jobs, id_of_row(sqlite3_column_int64(stmt, 0))))
+        const uint64_t id = id_of_row(sqlite3_column_int64(stmt, 0));
+        if (!due || job_table_find(&s->jobs, id))
             continue;
-        u->later = u->later || due > s->now_ms;
-        if (due <= s->now_ms)
+        if (due > u->delayed.key || (due == u->delayed.key && id > u->delayed.id))
+            u->later = true;
+        else
             ++*(sqlite3_column_int64(stmt, 2) == NEAP_RETRYABLE ? &u->due_again : &u->due);
     }
     sqlite3_reset(stmt);
@@ -217,7 +222,7 @@ static void unholds_written(struct store *s)
         s->counts[NEAP_RETRYABLE] -= u->due_again;
         s->counts[NEAP_AVAILABLE] += u->due + u->due_again;
         if (u->later) {
-            s->delayed = (struct edge){.key = s->now_ms, .id = UINT64_MAX};
+            s->delayed = u->delayed;
             window_refill_delayed(s);
         }
         for (size_t q = 0; q < u->n_queues; q++)

@@ -372,7 +372,8 @@ size_t store_expired(struct store *s, int64_t now_ms, uint64_t *out, size_t max)
     for (struct heap_node *node;
          n < max && (node = heap_min(&s->expiries)) && node->key <= now_ms;) {
         heap_pop(&s->expiries);
-        if (can_expire(s, node->tie))
+        const struct job *job = store_read(s, node->tie);
+        if (job && !store_ended(job))
             out[n++] = node->tie;
         free(HEAP_ENTRY(node, struct expiry, node));
     }

@@ -47,7 +47,7 @@ static struct store *open_at(struct backend *b, const struct store_limits *limit
         fprintf(stderr, "%s\n", err.message);
     assert(rc == NEAP_OK);
     for (unsigned q = 0; q < QUEUES; q++)
-        index_serve(b->ops->index(s), q, 1);
+        index_serve(b->ops->index(s), q, 1 | UINT64_C(2) << q);
     return s;
 }
 
