@@ -1,6 +1,7 @@
 #include "model/job.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,8 @@ struct job_error *job_error_new(const char *code, int attempt, const char *messa
     const size_t bytes = message_len + 1 + (traceback ? traceback_len + 1 : 0);
     assert(bytes <= UINT32_MAX);
     struct job_error *error = mem_alloc(sizeof *error + bytes);
-    *error = (struct job_error){.code = code, .attempt = attempt, .text_bytes = (uint32_t)bytes};
+    *error = (struct job_error){.attempt = attempt, .text_bytes = (uint32_t)bytes};
+    snprintf(error->code, sizeof error->code, "%s", code);
     error->message = error->text;
     char *const end = put_text(error->text, message, message_len);
     if (traceback) {

@@ -48,9 +48,10 @@ struct job_after {
 };
 enum after_policy { AFTER_CANCEL, AFTER_RUN };
 
+#define JOB_CODE_MAX 15
 /* What ended an attempt badly. One allocation, freed with free(). */
 struct job_error {
-    const char *code;                /* error args timeout memory stuck crash; static text */
+    char code[JOB_CODE_MAX + 1];     /* error args timeout memory stuck crash */
     const char *message, *traceback; /* end in NUL; traceback may be NULL */
     int attempt;
     uint32_t text_bytes;

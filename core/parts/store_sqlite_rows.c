@@ -256,7 +256,6 @@ static struct job_after *get_after(struct reader *r)
     return after;
 }
 
-/* The code is static text in the engine's own; here it lies behind the other texts. */
 static struct job_error *get_error(struct reader *r)
 {
     size_t code_len, message_len, traceback_len = 0;
@@ -266,17 +265,9 @@ static struct job_error *get_error(struct reader *r)
     const char *traceback = get_byte(r) ? get_bytes(r, &traceback_len) : NULL;
     if (r->bad)
         return NULL;
-    const size_t bytes = message_len + traceback_len + code_len + 3;
-    struct job_error *error = mem_zero(1, sizeof *error + bytes);
-    error->attempt = attempt;
-    error->text_bytes = (uint32_t)bytes;
-    error->message = memcpy(error->text, message, message_len);
-    char *at = error->text + message_len + 1;
-    if (traceback)
-        error->traceback = memcpy(at, traceback, traceback_len);
-    at += traceback_len + 1;
-    error->code = memcpy(at, code, code_len);
-    return error;
+    char text[JOB_CODE_MAX + 1] = "";
+    memcpy(text, code, code_len < JOB_CODE_MAX ? code_len : JOB_CODE_MAX);
+    return job_error_new(text, attempt, message, message_len, traceback, traceback_len);
 }
 
 static void get_attempt(struct reader *r, struct job *job)
