@@ -143,8 +143,10 @@ void row_encode(struct buf *out, const struct job *job, uint32_t session)
         put_error(out, job->error);
     if (parts & HAS_RESULT)
         put_bytes(out, job->result, job->result_len);
-    if (parts & HAS_LOG)
+    if (parts & HAS_LOG) {
+        put_number(out, job->log_end);
         put_bytes(out, job->log, job->log_len);
+    }
     if (parts & HAS_PAST)
         put_bytes(out, job->past, job->past_len);
     buf_put(out, job->args, job->args_len);
@@ -312,8 +314,10 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
         job->error = get_error(r);
     if (parts & HAS_RESULT)
         job->result = get_copy(r, &job->result_len);
-    if (parts & HAS_LOG)
+    if (parts & HAS_LOG) {
+        job->log_end = get_number(r);
         job->log = get_copy(r, &job->log_len);
+    }
     if (parts & HAS_PAST)
         job->past = get_copy(r, &job->past_len);
 }
