@@ -126,8 +126,8 @@ static void goes_over_many(void **state)
     assert_has(named(&x, NEAP_ASK_BULK, "delete", gone), "\"changed\":500");
     named(&x, NEAP_ASK_QUEUE_RESUME, "default", NULL);
     assert_int_equal(neap_wait_idle(x.n, 60000), NEAP_OK);
-    assert_int_equal(count(ASK_WITH(&x, NEAP_ASK_JOBS, "state=completed", "limit=1000"), "\"task\""),
-                     1000);
+    assert_int_equal(
+        count(ASK_WITH(&x, NEAP_ASK_JOBS, "state=completed", "limit=1000"), "\"task\""), 1000);
     executor_close(&x);
 }
 
@@ -188,8 +188,8 @@ static void a_backup_opens(void **state)
     write_ini(&x, "copy.db");
     executor_start(&x, 0);
     assert_has(ASK(&x, NEAP_ASK_JOB, .id = id), "\"state\":\"completed\"");
-    assert_int_equal(count(ASK_WITH(&x, NEAP_ASK_JOBS, "state=scheduled", "limit=1000"), "\"task\""),
-                     500);
+    assert_int_equal(
+        count(ASK_WITH(&x, NEAP_ASK_JOBS, "state=scheduled", "limit=1000"), "\"task\""), 500);
     executor_close(&x);
 }
 
