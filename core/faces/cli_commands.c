@@ -325,6 +325,7 @@ static const char *const backup_text[] = {
 
 static const struct cli_option help_options[] = {
     {"man", 0, NULL, "print the man page", NULL, true},
+    {"openapi", 0, NULL, "print the OpenAPI page of the HTTP API", NULL, true},
     {"completion", 0, "SHELL", "print the completions of a shell", "bash zsh fish", true},
     OPTIONS_END,
 };

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "faces/cli_output.h"
+#include "faces/httpd.h"
 #include "neap.h"
 
 #include <string.h>
@@ -115,6 +116,8 @@ int cli_help(const struct cli_args *args)
         cli_completion(output_buf(&out), shell);
     else if (cli_has(args, "man"))
         cli_man_page(output_buf(&out));
+    else if (cli_has(args, "openapi"))
+        httpd_openapi(output_buf(&out));
     else
         cli_help_text(output_buf(&out), command);
     return output_end(&out, "help");

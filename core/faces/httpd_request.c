@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "faces/cli_value.h"
+#include "faces/httpd_errands.h"
 #include "faces/httpd_guard.h"
 #include "faces/httpd_routes.h"
 
@@ -210,7 +211,7 @@ static void pipe_closed(void *cls)
     r->pipe.open = false;
     pthread_mutex_unlock(&r->lock);
     if (r->pipe.closed)
-        r->pipe.closed(r);
+        httpd_errand(r, r->pipe.closed);
     httpd_drop(r);
 }
 
@@ -229,6 +230,7 @@ enum MHD_Result httpd_answer_pipe(struct httpd_request *r, const char *type)
     if (!response)
         return MHD_NO;
     httpd_hold(r);
+    r->pipe.answered = true;
     pthread_mutex_lock(&r->lock);
     r->pipe.open = true;
     pthread_mutex_unlock(&r->lock);
@@ -423,6 +425,8 @@ void httpd_on_completed(void *listener, struct MHD_Connection *connection, void 
     pthread_mutex_unlock(&h->lock);
     if (h->log)
         log_access(r);
+    if (r->pipe.closed && !r->pipe.answered)
+        httpd_errand(r, r->pipe.closed);
     pthread_mutex_lock(&r->lock);
     r->connection = NULL;
     r->conn = NULL;

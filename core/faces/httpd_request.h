@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "base/mailbox.h"
 #include "faces/httpd_problem.h"
 #include "faces/httpd_state.h"
 
@@ -36,10 +37,11 @@ struct httpd_pipe {
     bool ended;         /* what is there is the last */
     bool broken;        /* ends at once, so that the client sees that it is not whole */
     struct buf bytes;
-    size_t taken; /* of them */
-    /* libmicrohttpd's thread, without the lock; NULL: nothing to do */
-    void (*refill)(struct httpd_request *r);               /* before it would wait */
-    void (*closed)(struct httpd_request *r);               /* nobody takes any more */
+    size_t taken;  /* of them */
+    bool answered; /* a response takes the bytes */
+    /* NULL: nothing to do */
+    void (*refill)(struct httpd_request *r); /* before it would wait; libmicrohttpd's thread */
+    void (*closed)(struct httpd_request *r); /* an errand: nobody takes any more */
     void (*beat)(struct httpd_request *r, int64_t now_ns); /* the ticker, now and then */
     void *state;                                           /* of who fills it */
     void (*free_state)(struct httpd_request *r);           /* with the request */
@@ -67,8 +69,9 @@ struct httpd_request {
     struct buf body;
     bool begun, answered, close;
     int64_t begun_ns;
-    int status;       /* of the answer */
-    httpd_step *then; /* what to do with a reply */
+    int status;            /* of the answer */
+    httpd_step *then;      /* what to do with a reply */
+    struct message errand; /* see httpd_errands.h */
     /* under `lock`, from any thread */
     pthread_mutex_t lock;
     struct MHD_Connection *connection; /* NULL once it has ended */
@@ -78,6 +81,7 @@ struct httpd_request {
     int64_t deadline_ns; /* 0: none */
     struct httpd_reply reply;
     struct httpd_pipe pipe;
+    void (*run_errand)(struct httpd_request *r), (*next_errand)(struct httpd_request *r);
 };
 
 /* Called by libmicrohttpd. */

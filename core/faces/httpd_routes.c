@@ -70,6 +70,8 @@ const struct httpd_route httpd_routes[] = {
      httpd_run_ask, NEAP_ASK_STATS, NULL, "", NULL, "Stats", 0},
     {"GET", "/api/v1/stack", "getStacks", "Where all running jobs are, as Lua tracebacks",
      httpd_run_ask, NEAP_ASK_STACK, NULL, "", NULL, "Stacks", 0},
+    {"GET", "/api/v1/events", "streamEvents", "Changes of jobs as they are stored, as server-sent events",
+     httpd_run_events, 0, NULL, "filter", NULL, "text/event-stream", 0},
     {"POST", "/api/v1/reload", "reload", "Read the configuration and all plugins again",
      httpd_run_reload, 0, NULL, "", NULL, "Reloaded", ROUTE_CHANGES},
     {"POST", "/api/v1/backup", "backup", "Write a copy of the store to a file of the daemon's machine",

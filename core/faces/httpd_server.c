@@ -1,4 +1,5 @@
 /* The server as a whole: starts the daemons of libmicrohttpd, one a listener, and ends them. */
+#include "faces/httpd_errands.h"
 #include "faces/httpd_request.h"
 
 #include "base/clock.h"
@@ -51,6 +52,7 @@ static struct httpd *make(const struct httpd_options *o)
     h->user = o->user;
     h->reload = o->reload;
     h->log = o->log;
+    mailbox_init(&h->errands, NULL, NULL);
     pthread_mutex_init(&h->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -74,6 +76,7 @@ void httpd_free(struct httpd *h)
     free(h->hosts);
     buf_close(&h->openapi);
     free(h->token);
+    mailbox_close(&h->errands);
     pthread_mutex_destroy(&h->lock);
     pthread_cond_destroy(&h->changed);
     free(h);
@@ -148,6 +151,8 @@ static int start(struct httpd *h, const struct httpd_options *o, struct neap_err
     if (rc)
         return rc;
     h->has_ticker = true;
+    if (httpd_errands_start(h))
+        return error_set(err, NEAP_EIO, "no thread can be started");
     fit_descriptors(h);
     for (size_t i = 0; i < LISTENERS && rc == NEAP_OK; i++)
         if (h->listeners[i].fd >= 0)
@@ -252,5 +257,6 @@ void httpd_stop(struct httpd *h)
         pthread_join(h->ticker, NULL);
     if (h->has_reloader)
         pthread_join(h->reloader, NULL);
+    httpd_errands_stop(h);
     h->has_ticker = h->has_reloader = false;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "base/mailbox.h"
 #include "faces/httpd.h"
 #include "faces/httpd_lib.h"
 
@@ -57,14 +58,16 @@ struct httpd {
     int (*reload)(void *user, struct neap_error *err);
     void (*log)(void *user, int level, const char *text, const char *fields);
     struct httpd_listener listeners[LISTENERS];
+    struct mailbox errands;
+    struct message quit;
     pthread_mutex_t lock;   /* guards what follows; taken before a request's lock */
     pthread_cond_t changed; /* the first connection has come, or it stops */
     struct list conns, requests;
     size_t n_conns, n_requests;
     struct buf openapi; /* once it was asked for */
     bool ending;        /* the ticker's end */
-    pthread_t ticker, reloader;
-    bool has_ticker, has_reloader;
+    pthread_t ticker, reloader, errands_thread;
+    bool has_ticker, has_reloader, has_errands;
     atomic_bool reloading;          /* one at a time */
     atomic_bool draining, stopping; /* read by any thread at any time */
 };

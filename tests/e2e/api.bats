@@ -223,5 +223,76 @@ load api
 @test "what the table says is what docs/openapi.json says" {
     api_serve
     get 200 /openapi.json
-    diff <(echo "$output") "$ROOT/docs/openapi.json"
+    diff body "$ROOT/docs/openapi.json" # made by: neap help --openapi
+    "$NEAP" help --openapi | diff body -
+    python3 - <<'PY'
+import json
+page = json.load(open("body"))
+names = set(page["components"]["schemas"])
+def check(value):
+    if isinstance(value, dict):
+        ref = value.get("$ref")
+        assert not ref or ref.rsplit("/", 1)[1] in names, ref
+        for v in value.values():
+            check(v)
+    elif isinstance(value, list):
+        for v in value:
+            check(v)
+check(page)
+ids = [op["operationId"] for path in page["paths"].values() for op in path.values()]
+assert len(ids) == len(set(ids)) and len(ids) > 30, ids
+PY
+}
+
+@test "events tell what becomes of jobs" {
+    api_serve
+    curl -sSN --unix-socket neap.sock http://x/api/v1/events >events &
+    pids+=($!)
+    curl -sSN --unix-socket neap.sock 'http://x/api/v1/events?state=dead' >dead &
+    pids+=($!)
+    until_true has events ': neap'
+    until_true has dead ': neap'
+    post 201 '/api/v1/jobs?wait=10s' '{"task":"echo","args":1}'
+    id=$(field id)
+    until_true grep -q "\"id\":\"$id\".*\"state\":\"completed\"" events
+    post 201 '/api/v1/jobs?wait=10s' '{"task":"echo","args":"bad","retry":0}'
+    until_true has dead '"state":"dead"'
+    ! has dead "$id"
+    get 400 '/api/v1/events?stat=dead'
+    get 422 '/api/v1/events?state=ded'
+    kill -TERM "$pid"
+    finish
+    [ "$status" = 0 ]
+}
+
+@test "who does not read its events is dropped and told so" {
+    api_serve
+    python3 - <<'PY'
+import json, socket, time
+def open_socket():
+    s = socket.socket(socket.AF_UNIX)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect("neap.sock")
+    return s
+slow = open_socket()
+slow.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+time.sleep(0.3)
+lines = b"".join(b'{"task":"echo","args":%d}\n' % i for i in range(20000))
+s = open_socket()
+s.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+          b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(lines) + lines)
+while s.recv(65536):
+    pass
+slow.settimeout(20)
+data = b""
+while True:
+    part = slow.recv(65536)
+    if not part:
+        break
+    data += part
+    if data.endswith(b"0\r\n\r\n"):
+        break
+assert b'event: dropped' in data[-400:], data[-400:]
+assert len(data) < 4000000, len(data)
+PY
 }
