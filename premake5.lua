@@ -247,8 +247,8 @@ end
 
 for _, f in ipairs(sources("tests/bench/*.c")) do
   program("bench-" .. path.getbasename(f), { f })
-    includedirs { "tests/support" }
     output("bench", path.getbasename(f))
+    links { "sqlite3" }
 end
 
 -- Lua C modules for the tests.

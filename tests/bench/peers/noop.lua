@@ -1,0 +1,1 @@
+-- One process a job, for xargs and GNU parallel.

@@ -1,0 +1,3 @@
+local neap = require "neap"
+
+return function(ms) neap.sleep(ms / 1000) end
