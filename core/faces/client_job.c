@@ -246,7 +246,7 @@ int client_job_log(struct client *c, const char *id, bool wait, int64_t *offset,
     json_t *log = json_read(json_text_of(&body));
     const json_t *part = json_object_get(log, "text");
     buf_put(text, json_string_value(part), json_string_length(part));
-    *offset = json_whole(log, "offset");
+    *offset = json_whole(log, "next");
     *ended = !log || json_is_true(json_object_get(log, "ended"));
     json_decref(log);
     buf_close(&body);

@@ -360,6 +360,7 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     w->env = env;
     w->catalogue = catalogue_ref(catalogue);
     atomic_init(&w->pulse.serial, catalogue->serial);
+    atomic_init(&w->pulse.bytes, w->vm.bytes);
     w->follow_due_ns = INT64_MAX;
     entries_init(&w->entries);
     list_init(&w->runs);
