@@ -203,7 +203,7 @@ static int take_over(struct sqlite_file *f, struct neap_error *err)
     if (version > NEAP_SCHEMA)
         return newer(f, version, err);
     if (version < NEAP_SCHEMA)
-        rc = sqlite_file_run(f, "PRAGMA synchronous = EXTRA");
+        rc = sqlite_file_run(f, "PRAGMA synchronous = EXTRA; PRAGMA auto_vacuum = INCREMENTAL");
     if (!rc)
         rc = migrate(f, version);
     if (rc)
@@ -238,13 +238,18 @@ static int on_commit(void *user, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
+static int64_t disk_room(const struct sqlite_file *f)
+{
+    struct statvfs fs;
+    if (statvfs(f->path, &fs) || !fs.f_frsize || fs.f_bavail >= INT64_MAX / fs.f_frsize)
+        return INT64_MAX / 2;
+    return (int64_t)(fs.f_bavail * fs.f_frsize);
+}
+
 /* On a small disk the log and the reserve are small. */
 static void fit_to_disk(struct sqlite_file *f)
 {
-    struct statvfs fs;
-    int64_t room = INT64_MAX;
-    if (statvfs(f->path, &fs) == 0 && fs.f_frsize && fs.f_bavail < INT64_MAX / fs.f_frsize)
-        room = (int64_t)(fs.f_bavail * fs.f_frsize);
+    const int64_t room = disk_room(f);
     const int64_t frames = room / 16 / PAGE_BYTES;
     f->most_frames = frames > MOST_FRAMES    ? MOST_FRAMES
                      : frames < LEAST_FRAMES ? LEAST_FRAMES
@@ -329,6 +334,19 @@ bool sqlite_file_reserve(struct sqlite_file *f)
     }
     close(fd);
     return ok;
+}
+
+bool sqlite_file_has_room(struct sqlite_file *f)
+{
+    int rc = SQLITE_OK;
+    const int64_t pages = pragma_number(f, "PRAGMA freelist_count", &rc);
+    return !rc && disk_room(f) + pages * PAGE_BYTES >= f->reserve_bytes;
+}
+
+void sqlite_file_shrink(struct sqlite_file *f)
+{
+    if (!sqlite_file_run(f, "PRAGMA incremental_vacuum(32)"))
+        sqlite_file_checkpoint(f, true);
 }
 
 void sqlite_file_give_up(struct sqlite_file *f)

@@ -37,6 +37,9 @@ int sqlite_file_checkpoint(struct sqlite_file *f, bool all);
 bool sqlite_file_is_full(const struct sqlite_file *f, int code);
 
 bool sqlite_file_reserve(struct sqlite_file *f); /* takes the blocks; false: there are none */
+/* Besides that: are there as many bytes again, on the disk or in free pages of the file? */
+bool sqlite_file_has_room(struct sqlite_file *f);
+void sqlite_file_shrink(struct sqlite_file *f); /* gives some free pages back to the disk */
 void sqlite_file_give_up(struct sqlite_file *f);
 
 /* Ids as rowids: the order stays though those are signed. */

@@ -532,9 +532,17 @@ int store_commit(struct store *s, struct neap_error *err)
 
 bool store_roomy(struct store *s)
 {
-    if (s->full && sqlite_file_reserve(&s->file)) {
-        store_tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
-        s->full = false;
+    if (!s->full)
+        return true;
+    if (!sqlite_file_reserve(&s->file)) {
+        sqlite_file_shrink(&s->file);
+        return false;
     }
-    return !s->full;
+    if (!sqlite_file_has_room(&s->file)) { /* it would be full at once */
+        sqlite_file_give_up(&s->file);
+        return false;
+    }
+    store_tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
+    s->full = false;
+    return true;
 }
