@@ -83,6 +83,8 @@ static void drop_stale(struct engine *e)
 
 void engine_follow_schedules(struct engine *e)
 {
+    if (!e->env.schedules)
+        return;
     schedules_follow(&e->schedules, e->config, e->now_ms, passed_ms(), e, read_note);
     drop_stale(e);
     keep_notes(e);
@@ -171,6 +173,8 @@ int64_t engine_next_tick_ms(const struct engine *e)
 
 void engine_run_schedules(struct engine *e)
 {
+    if (e->schedules.count == 0)
+        return;
     schedules_see(&e->schedules, e->now_ms, passed_ms());
     for (size_t i = 0; !rests(e) && i < e->schedules.count; i++)
         if (e->schedules.items[i].next_ms <= e->now_ms)

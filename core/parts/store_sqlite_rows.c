@@ -127,6 +127,8 @@ void row_encode(struct buf *out, const struct job *job, uint32_t session)
         put_number(out, session);
         put_number(out, job->tag);
     }
+    if (job->flags & JOB_TICK)
+        put_number(out, job->tag);
     if (parts & HAS_ATTEMPT)
         put_attempt(out, job);
     if (parts & HAS_RETRY)
@@ -302,6 +304,8 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
             job->flags &= (uint8_t)~JOB_DELIVER;
         job->tag = get_number(r);
     }
+    if (job->flags & JOB_TICK)
+        job->tag = get_number(r);
     if (parts & HAS_ATTEMPT)
         get_attempt(r, job);
     if (parts & HAS_RETRY)

@@ -272,3 +272,13 @@ EOF
     [ "$output" -gt 256 ]
     [ "$output" -le 65536 ]
 }
+
+@test "schedules are for serve: run and map leave them alone" {
+    task plugins/a/tick.lua <<<'return function() io.open("ticked", "w"):close() end'
+    task plugins/a/wait.lua <<<'return function() require("neap").sleep(0.2) return "done" end'
+    printf '[schedule s]\ntask = a.tick\nevery = 10ms\n' >neap.ini
+    neap 0 run a.wait
+    is done
+    neap 0 map a.wait ::: 1 2
+    [ ! -e ticked ]
+}
