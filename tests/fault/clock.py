@@ -21,6 +21,8 @@ end
 """
 
 INI = """
+[store]
+url = sqlite:neap.db
 [schedule often]
 task = k.tick
 every = 500ms

@@ -53,7 +53,10 @@ class Client:
         return answer.status, text.decode()
 
     def submit(self, task, args=None, headers=None, **options):
-        status, answer = self.ask("POST", "/api/v1/jobs", {"task": task, "args": args, **options}, headers)
+        body = {"task": task, **options}
+        if args is not None:
+            body["args"] = args
+        status, answer = self.ask("POST", "/api/v1/jobs", body, headers)
         if status not in (200, 201):
             raise Refused(f"{status} {answer}")
         return answer["id"]

@@ -11,6 +11,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from daemon import Client, Daemon, Refused, until  # noqa: E402
 
+STORE = "[store]\nurl = sqlite:neap.db\n"
+
 SAY = """
 return function(...)
   local f = assert(io.open("said", "a"))
@@ -51,7 +53,7 @@ def in_state(client, names, *states):
 
 def stop(daemon):
     """Past timeouts, the watchdog of a stuck worker and due times: nothing ends twice."""
-    daemon.write("neap.ini", "[pool default]\nworkers = 2\nslots = 64\ngrace = 300ms\n[task k.nap]\ntimeout = 1s\n"
+    daemon.write("neap.ini", STORE + "[neap]\ngrace = 300ms\n[pool default]\nworkers = 2\nslots = 64\n[task k.nap]\ntimeout = 1s\n"
                  "retry.max = 5\nretry.base = 10ms\nretry.cap = 100ms\n")
     daemon.start()
     client = Client(daemon)
@@ -63,7 +65,8 @@ def stop(daemon):
         daemon.process.send_signal(signal.SIGCONT)
         time.sleep(0.2)
     jobs = until("all end", in_state(client, names, "completed", "dead"), 60)
-    assert all(job["state"] == "completed" for job in jobs), jobs
+    bad = [job for job in jobs if job["state"] != "completed"]
+    assert not bad, bad
     ends = said(daemon, "end")
     # An attempt whose time was up is tried again; one that came to its end completed, once.
     twice = [name for name in names if ends[name] != 1]
@@ -75,7 +78,7 @@ def stop(daemon):
 
 def term(daemon):
     """64 run; half of them end within the drain, half cannot."""
-    daemon.write("neap.ini", "[neap]\ndrain = 1s\n[pool default]\nworkers = 2\nslots = 64\n")
+    daemon.write("neap.ini", STORE + "[neap]\ndrain = 1s\n[pool default]\nworkers = 2\nslots = 64\n")
     daemon.start()
     client = Client(daemon)
     short = [client.submit("k.nap", 0.6) for _ in range(32)]
@@ -89,6 +92,7 @@ def term(daemon):
     drained = [name for name in short if ends[name]]
     assert len(drained) >= 30, len(drained)
     daemon.write("plugins/k/nap.lua", NAP.replace("args or 0.05", "0.01"))
+    client.close()
     daemon.start()
     jobs = until("all end", in_state(client, short + long, "completed", "dead"), 30)
     for job in jobs:
@@ -106,7 +110,7 @@ def crash(daemon):
     daemon.write("plugins/k/crash.lua", 'local crash = require "crash"\n'
                  'local say = require "say"\n'
                  'return function(_, ctx) say("crash", ctx.id, ctx.attempt) crash.now() end\n')
-    daemon.write("neap.ini", "[pool default]\nworkers = 1\n")
+    daemon.write("neap.ini", STORE + "[pool default]\nworkers = 1\n")
     daemon.start()
     client = Client(daemon)
     bad = client.submit("k.crash", priority=10)
@@ -130,7 +134,8 @@ def deleted(daemon):
     daemon.start()
     client = Client(daemon)
     path = os.path.join(daemon.directory, "plugins/k/nap.lua")
-    names = [client.submit("k.nap", 0.01, delay="1s") for _ in range(20)]
+    names = [client.submit("k.nap", 0.01, delay="4s") for _ in range(20)]
+    began = time.monotonic()
     os.rename(path, path + ".away")
 
     def refused():
@@ -140,8 +145,8 @@ def deleted(daemon):
             return True
         return False
     until("the task is gone", refused)
-    time.sleep(1.2)
-    assert not said(daemon, "start")
+    time.sleep(max(0, began + 4.5 - time.monotonic()))
+    assert not said(daemon, "start").keys() & set(names)
     explained = client.ask("GET", f"/api/v1/jobs/{names[0]}/explain")
     assert "no such task" in str(explained), explained
     daemon.kill()
@@ -151,7 +156,8 @@ def deleted(daemon):
     assert "no such task" in str(client.job(names[0])), client.job(names[0])
     os.rename(path + ".away", path)
     until("all have run", in_state(client, names, "completed"))
-    assert all(count == 1 for count in said(daemon, "start").values())
+    starts = said(daemon, "start")
+    assert all(starts[name] == 1 for name in names)
     assert client.job(names[0])["attempt"] == 1
     daemon.stop()
     daemon.check()
@@ -197,7 +203,7 @@ def main():
     daemon = Daemon(os.path.abspath(neap))
     daemon.write("plugins/k/lib/say.lua", SAY)
     daemon.write("plugins/k/nap.lua", NAP)
-    daemon.write("neap.ini", "")
+    daemon.write("neap.ini", STORE)
     try:
         {"stop": stop, "term": term, "crash": crash, "deleted": deleted, "sync": sync}[what](daemon)
     finally:
