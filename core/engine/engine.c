@@ -191,8 +191,8 @@ static void send_answers(struct engine *e)
         events_tell(e);
     for (struct list *at; (at = list_shift(&e->answers));) {
         struct call *call = LIST_ENTRY(at, struct call, waiting);
-        if (e->failed && call->rc == NEAP_OK)
-            call->rc = NEAP_EIO; /* nobody knows what of it is on the disk */
+        if (e->failed && (call->rc == NEAP_OK || call->rc == NEAP_ENOENT))
+            call->rc = NEAP_EIO; /* nobody knows what is on the disk, and what is not */
         call->done(call);
     }
 }

@@ -102,6 +102,7 @@ struct store {
     bool broken; /* a read or a commit failed: the next commit says so */
     char broken_why[512];
     bool full;
+    bool told_full;     /* by a commit that wrote nothing: hosts are refused */
     size_t ended_since; /* kept since the last commit */
     uint64_t commits, commit_ns, commit_max_ns;
     struct sqlite_backup *backup;

@@ -471,6 +471,12 @@ static void is_full(struct store *s)
     sqlite_file_checkpoint(&s->file, true); /* the log's blocks, where that can be */
 }
 
+static int tell_full(struct store *s, struct neap_error *err)
+{
+    s->told_full = true;
+    return error_set(err, NEAP_ENOSPC, "%s: no room on the disk", s->file.path);
+}
+
 static int failed(struct store *s, int rc, struct neap_error *err)
 {
     const bool full = sqlite_file_is_full(&s->file, rc);
@@ -482,7 +488,7 @@ static int failed(struct store *s, int rc, struct neap_error *err)
     if (!full)
         return error_set(err, NEAP_EIO, "%s", s->broken_why);
     is_full(s);
-    return error_set(err, NEAP_ENOSPC, "%s: no room on the disk", s->file.path);
+    return tell_full(s, err);
 }
 
 static bool has_writes(const struct store *s)
@@ -517,6 +523,8 @@ int store_commit(struct store *s, struct neap_error *err)
     window_keep(s);
     if (s->broken)
         return error_set(err, NEAP_EIO, "%s", s->broken_why);
+    if (s->full && !s->told_full && has_writes(s)) /* the reserve is for what ends */
+        return tell_full(s, err);
     if (has_writes(s) && write_timed(s, err))
         return s->broken ? NEAP_EIO : NEAP_ENOSPC;
     sweep(s);
@@ -543,6 +551,6 @@ bool store_roomy(struct store *s)
         return false;
     }
     store_tell(s, NEAP_INFO, "there is room for %s again", s->file.path);
-    s->full = false;
+    s->full = s->told_full = false;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Reading besides the line: single jobs, lists, and what the engine asks for by other keys. What is
  * noted and not yet committed is in memory only, and counts. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,17 @@ static void place_read(struct store *s, struct job *job, bool ended, bool held)
         store_visit(s, job, where_of(job, ended, held));
 }
 
+static void say_damaged(struct store *s, uint64_t id)
+{
+    char text[NEAP_ID_CHARS + 1], what[160];
+    neap_id_text(id, text);
+    snprintf(what, sizeof what,
+             "the row of job %s is damaged; put a backup in the file's place, or read what is left "
+             "with neap dump",
+             text);
+    store_break(s, what);
+}
+
 static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
@@ -45,7 +57,9 @@ static struct job *read_from(struct store *s, enum sqlite_sql which, uint64_t id
             place_read(s, job, which == SQL_ENDED,
                        sqlite3_column_type(stmt, ROW_HELD) != SQLITE_NULL);
     }
-    if ((rc == SQLITE_ROW && !job) || (rc != SQLITE_ROW && rc != SQLITE_DONE))
+    if (rc == SQLITE_ROW && !job)
+        say_damaged(s, id);
+    else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         store_break(s, "reading a job");
     sqlite3_reset(stmt);
     return job;
