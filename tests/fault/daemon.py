@@ -31,7 +31,16 @@ class Client:
         self.daemon, self.connection = daemon, None
 
     def ask(self, method, path, body=None, headers=None, timeout=20):
-        """(status, parsed body); raises Refused."""
+        """(status, parsed body); raises Refused. A connection that the daemon closed as idle is opened
+        again for what may be asked twice."""
+        if method == "GET" and self.connection:
+            try:
+                return self.ask_once(method, path, body, headers, timeout)
+            except Refused:
+                pass
+        return self.ask_once(method, path, body, headers, timeout)
+
+    def ask_once(self, method, path, body, headers, timeout):
         headers = dict(headers or {})
         if isinstance(body, (dict, list)):
             body = json.dumps(body)

@@ -25,7 +25,7 @@ NAP = """
 local neap, say = require "neap", require "say"
 return function(args, ctx)
   say("start", ctx.id, ctx.attempt)
-  neap.sleep(args or 0.05)
+  neap.sleep(type(args) == "number" and args or 0.05)
   say("end", ctx.id, ctx.attempt)
 end
 """
@@ -91,7 +91,7 @@ def term(daemon):
     ends = said(daemon, "end")
     drained = [name for name in short if ends[name]]
     assert len(drained) >= 30, len(drained)
-    daemon.write("plugins/k/nap.lua", NAP.replace("args or 0.05", "0.01"))
+    daemon.write("plugins/k/nap.lua", NAP.replace("and args or 0.05", "and 0.01"))
     client.close()
     daemon.start()
     jobs = until("all end", in_state(client, short + long, "completed", "dead"), 30)
@@ -148,7 +148,7 @@ def deleted(daemon):
     time.sleep(max(0, began + 4.5 - time.monotonic()))
     assert not said(daemon, "start").keys() & set(names)
     explained = client.ask("GET", f"/api/v1/jobs/{names[0]}/explain")
-    assert "no such task" in str(explained), explained
+    assert "no_task" in str(explained), explained
     daemon.kill()
     client.close()
     daemon.start()
