@@ -6,6 +6,7 @@ usage: backlog.py NEAP [--jobs N] [--run N] [--memory-mb N]"""
 import argparse
 import collections
 import os
+import statistics
 import sys
 import time
 
@@ -61,8 +62,8 @@ def run(daemon, options):
         took.append(time.monotonic() - began)
         if batch % 20 == 0 or batch == batches - 1:
             highest_kb = max(highest_kb, daemon.memory_kb())
-    part = max(2, batches // 20)
-    start, end = (BATCH * part / sum(times) for times in (took[1:part + 1], took[-part:]))
+    part = max(5, batches // 10)
+    start, end = (BATCH / statistics.median(times) for times in (took[1:part + 1], took[-part:]))
     print(f"# {options.jobs} jobs: {start:.0f}/s at the start, {end:.0f}/s at the end;"
           f" memory {empty_kb // 1024} MB empty, {highest_kb // 1024} MB at most;"
           f" file {os.path.getsize(daemon.database) >> 20} MB")
