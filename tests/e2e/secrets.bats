@@ -4,6 +4,7 @@ load live
 
 in_variable=Tr0ub4dor-variable
 in_file=Tr0ub4dor-file
+token=Tr0ub4dor-token
 
 write_all() {
     export DB_PASSWORD=$in_variable
@@ -66,8 +67,8 @@ INI
 # Everything that is in the directory but the secret's own file.
 nothing_leaks() {
     local found
-    found=$(grep -rlaF -e "$in_variable" -e "$in_file" --exclude='*.secret' . || true)
-    [ -z "$found" ] || { echo "in: $found"; grep -raoF -e "$in_variable" -e "$in_file" . ; return 1; }
+    found=$(grep -rlaF -e "$in_variable" -e "$in_file" -e "$token" --exclude='*.secret' . || true)
+    [ -z "$found" ] || { echo "in: $found"; grep -raoF -e Tr0ub4dor . ; return 1; }
 }
 
 # Runs a command, whatever its status, and keeps what it prints.
@@ -149,5 +150,78 @@ LUA
     cp err err.2
     kill -SEGV "$pid"
     finish
+    nothing_leaks
+}
+
+# Everything that may be asked of the API, over the socket and over TCP, with the token and without.
+ask_all() { # SOCKET ADDRESS JOB
+    local path method auth
+    lua5.4 - "$ROOT/docs/openapi.json" "$3" <<'LUA' >asked
+-- "METHOD PATH" of every route, by what the page looks like.
+local path
+for line in io.lines(arg[1]) do
+  path = line:match('^  "(/[^"]*)": {') or path
+  local method = line:match('^   "(%l+)": {')
+  local known = method and ("get post patch delete"):find(method, 1, true)
+  if path and known and path ~= "/api/v1/events" then
+    local name = path:find("tasks") and "s.uses" or path:find("schedules") and "s1" or "default"
+    print(method:upper(), (path:gsub("{id}", arg[2]):gsub("{name}", name)))
+  end
+end
+LUA
+    [ "$(wc -l <asked)" -gt 25 ] || { cat asked; return 1; }
+    while read -r method path; do
+        for auth in "Bearer $token" "Bearer ${token}x" "Bearer" "Basic eDp5"; do
+            curl -sS -m 10 -i -X "$method" -H "Authorization: $auth" -d '{"path":"/nowhere/at/all"}' \
+                -H 'Content-Type: application/json' "http://$2$path?wait=0&limit=5&wide=yes" >>kept 2>&1
+        done
+        curl -sS -m 10 -i -X "$method" --unix-socket "$1" -d '{' "http://localhost$path" >>kept 2>&1
+        curl -sS -m 10 -i -X "$method" --unix-socket "$1" "http://localhost$path" >>kept 2>&1
+    done <asked || true
+    curl -sS -m 1 --unix-socket "$1" http://localhost/api/v1/events >>kept 2>&1 || true
+    curl -sS -m 10 "http://$2/api/v1/jobs?token=x" -H 'Host: evil.example' >>kept 2>&1 || true
+}
+
+@test "the API and the client commands show no secret, nor does what is stored" {
+    write_all
+    export API_TOKEN=$token
+    printf '[http]\nlisten = 127.0.0.1:0\ntoken = env:API_TOKEN\n[task s.uses]\nretry = 0\n' >>neap.ini
+    keep config
+    has kept 'token = env:API_TOKEN'
+    serve
+    local address job command
+    address=$(grep -oE '127\.0\.0\.1:[0-9]+' err | head -n 1)
+    job=$("$NEAP" submit s.uses --arg how=deep)
+    job=${job##* }
+    NEAP_TOKEN=$token keep wait "$job"
+    keep submit s.uses --arg how=wait
+    keep submit s.uses --arg how=wrong --wait
+    keep submit s.uses --arg how=fine --wait
+    until_true test -e waits
+    ask_all neap.sock "$address" "$job"
+    has kept '"task":"s.uses"'
+    has kept 'HTTP/1.1 401'
+    has kept 'neap_jobs_total'
+    for command in "show $job" "logs $job" "explain $job" "ls" "ls -o json" "ls -o wide" "ls -o jsonl" \
+        "queue" "schedule" "stats" "stats -o json" "stack" "reload" "backup copy.db" "backup copy.db" \
+        "retry $job" "rm $job" "edit $job" "cancel state=running"; do
+        # shellcheck disable=SC2086 # words
+        keep $command
+        # shellcheck disable=SC2086
+        NEAP_TOKEN=$token keep $command --url "http://$address"
+        # shellcheck disable=SC2086
+        NEAP_TOKEN=${token}x keep $command --url "http://$address"
+        # shellcheck disable=SC2086
+        NEAP_TOKEN=$token keep $command --url "http://127.0.0.1:1"
+    done
+    [ -s copy.db ]
+    cp err err.1
+    kill -KILL "$pid"
+    finish
+    keep dump neap.db
+    keep dump copy.db
+    serve
+    cp err err.2
+    stop
     nothing_leaks
 }
