@@ -23,6 +23,7 @@ struct headers {
     const char *values[KNOWN]; /* NULL: absent */
     const char *twice;         /* one that may not be, NULL: none */
     const char *begin, *end;   /* of what was read: from the method, after the last value */
+    bool gaps;                 /* look at what is between them */
     bool strange;              /* a byte that no header has, or a line that does not end in CR LF */
 };
 
@@ -53,7 +54,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
     if (!value)
         value = key + key_len;
     h->strange |= !is_token(key, key_len) || !is_text(value, len);
-    h->strange |= (uintptr_t)key - (uintptr_t)h->end != 2;
+    h->strange |= h->gaps && (uintptr_t)key - (uintptr_t)h->end != 2;
     h->end = value + len;
     for (size_t i = 0; i < KNOWN; i++) {
         if (strlen(names[i]) != key_len || strncasecmp(names[i], key, key_len) != 0)
@@ -67,18 +68,19 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 
 /* libmicrohttpd 0.9 takes a bare LF for the end of a line, joins folded lines, and does not say so.
  * But it leaves everything where it read it, with NULs in place of what it took away: so the spaces
- * between what it hands out tell what was there. */
+ * between what it hands out tell what was there. (From 1.0 on it refuses all that itself.) */
 static bool read_headers(struct httpd_request *r, const char *method, const char *version,
                          struct headers *h, struct httpd_problem *p)
 {
     const struct httpd_lib *lib = &r->h->lib;
-    *h = (struct headers){.begin = method, .end = version + strlen(version)};
+    *h = (struct headers){
+        .begin = method, .end = version + strlen(version), .gaps = r->h->leaves_gaps};
     lib->get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, h);
     const size_t size =
         lib->get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
-    h->strange |= (size_t)(version - method) != strlen(method) + strlen(r->uri) + 2;
-    h->strange |= size - ((uintptr_t)h->end - (uintptr_t)h->begin) != 4;
+    h->strange |= h->gaps && (size - ((uintptr_t)h->end - (uintptr_t)h->begin) != 4 ||
+                              (size_t)(version - method) != strlen(method) + strlen(r->uri) + 2);
     if (h->strange)
         httpd_problem_set(p, 400,
                           "the header is malformed: each line is `Name: value` and ends in "

@@ -151,6 +151,7 @@ static int start(struct httpd *h, const struct httpd_options *o, struct neap_err
     if (rc)
         return rc;
     h->has_ticker = true;
+    h->leaves_gaps = strncmp(h->lib.get_version(), "0.", 2) == 0;
     if (httpd_errands_start(h))
         return error_set(err, NEAP_EIO, "no thread can be started");
     fit_descriptors(h);

@@ -53,6 +53,7 @@ struct httpd {
     char *token, **hosts;
     size_t max_body;
     unsigned max_connections, max_per_address;
+    bool leaves_gaps; /* libmicrohttpd before 1.0: see httpd_guard.c */
     int64_t header_ns, body_ns;
     void *user;
     int (*reload)(void *user, struct neap_error *err);

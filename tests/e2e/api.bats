@@ -296,3 +296,66 @@ assert b'event: dropped' in data[-400:], data[-400:]
 assert len(data) < 4000000, len(data)
 PY
 }
+
+@test "the examples of docs/api.md" {
+    sed -n '/^```sh$/,/^```$/p' "$ROOT/docs/api.md" | grep -v '^```' >examples
+    mkdir plugins
+    api_ini ''
+    sed -n '/^mkdir/,/^LUA$/p' examples >first
+    sh -eu first
+    api_serve
+    run -0 sh -eu examples
+    expect 'hello Grace'
+    expect '"duplicate":true'
+    expect 'neap_uptime_seconds'
+}
+
+@test "questions and orders reach neap" {
+    api_serve
+    post 201 '/api/v1/jobs?wait=10s' '{"task":"echo","args":"bad","retry":0}'
+    id=$(field id)
+    get 200 '/api/v1/jobs?state=dead&task=ec*&priority=>=0&wide=yes'
+    expect "\"id\":\"$id\""
+    get 422 '/api/v1/jobs/0000000000001/log?offset=x' || get 400 '/api/v1/jobs/0000000000001/log?offset=x'
+    for path in queues queues/default tasks tasks/echo schedules workers stats stack "jobs/$id/explain" "jobs/$id/log"; do
+        get 200 "/api/v1/$path"
+    done
+    get 404 /api/v1/queues/nothing
+    request 200 -X PATCH -H 'Content-Type: application/json' -d '{"concurrency":3,"rate":null}' http://x/api/v1/queues/default
+    expect '"concurrency":3'
+    request 422 -X PATCH -H 'Content-Type: application/json' -d '{"concurency":3}' http://x/api/v1/queues/default
+    expect '"pointer":"/concurency"'
+    request 200 -X POST 'http://x/api/v1/bulk/retry?state=dead&dry_run=yes'
+    expect '"matched":1,"changed":1'
+    request 200 -X POST "http://x/api/v1/queues/default/pause"
+    request 200 -X POST "http://x/api/v1/jobs/$id/retry"
+    expect '"state":"available"'
+    request 200 -X PATCH -H 'Content-Type: application/json' -d '{"priority":7,"due":"1h"}' "http://x/api/v1/jobs/$id"
+    expect '"state":"scheduled","priority":7'
+    request 409 -X DELETE "http://x/api/v1/jobs/$id"
+    request 200 -X POST "http://x/api/v1/jobs/$id/cancel"
+    request 200 -X DELETE "http://x/api/v1/jobs/$id"
+    get 404 "/api/v1/jobs/$id"
+    echo nonsense >>neap.ini
+    request 422 -X POST http://x/api/v1/reload
+    sed -i '$d' neap.ini
+    request 200 -X POST http://x/api/v1/reload
+    get 200 /metrics
+    grep -qi '^content-type: text/plain; version=0.0.4' headers
+    run curl -sSI --unix-socket neap.sock http://x/metrics
+    expect 'HTTP/1.1 200'
+}
+
+@test "a body and a token are in no log" {
+    printf '[log]\nlevel = debug\n[store]\nurl = memory\n[http]\nlisten = 127.0.0.1:0\ntoken = file:token\n' >neap.ini
+    echo t0psecret >token
+    api_serve
+    url=$(tcp_url)
+    curl -sS -H 'Authorization: Bearer t0psecret' -H 'Content-Type: application/json' -d '{"task":"echo","args":"pr1vate"}' "$url/api/v1/jobs?wait=5s" >/dev/null
+    curl -sS -H 'Authorization: Bearer t0psecret-not' "$url/api/v1/jobs?text=pr1vate" >/dev/null
+    until_true has err '"path":"/api/v1/jobs","status":401'
+    has err '"path":"/api/v1/jobs","status":201'
+    ! grep -e t0psecret -e pr1vate err
+    run "$NEAP" config
+    [[ $output != *t0psecret* ]]
+}
