@@ -4,7 +4,7 @@ _neap() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'run map serve submit ls show logs wait explain cancel retry rm edit queue schedule stats stack events reload backup check new test config version help' -- "$word"))
+        COMPREPLY=($(compgen -W 'run map serve submit ls show logs wait explain cancel retry rm edit queue schedule stats stack events reload backup dump check new test config version help' -- "$word"))
         return
     fi
     case "${COMP_WORDS[1]} $before" in
@@ -112,6 +112,7 @@ _neap() {
         "backup --socket") COMPREPLY=($(compgen -f -- "$word")); return ;;
         "backup --url") return ;;
         "backup --config" | "backup -c") COMPREPLY=($(compgen -f -- "$word")); return ;;
+        "dump --output" | "dump -o") COMPREPLY=($(compgen -W 'jsonl' -- "$word")); return ;;
         "check --config" | "check -c") COMPREPLY=($(compgen -f -- "$word")); return ;;
         "check --plugins") COMPREPLY=($(compgen -d -- "$word")); return ;;
         "check --set") return ;;
@@ -152,12 +153,13 @@ _neap() {
         events) words='-h --help -o --output --socket --url -c --config' ;;
         reload) words='-h --help --socket --url -c --config' ;;
         backup) words='-h --help --socket --url -c --config' ;;
+        dump) words='-h --help -o --output --check' ;;
         check) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         new) words='-h --help --plugins plugin task' ;;
         test) words='-h --help --filter -o --output -c --config --plugins --set --workers --log-level' ;;
         config) words='-h --help -c --config --plugins --set --workers --log-level' ;;
         version) words='-h --help' ;;
-        help) words='-h --help run map serve submit ls show logs wait explain cancel retry rm edit queue schedule stats stack events reload backup check new test config version help' ;;
+        help) words='-h --help run map serve submit ls show logs wait explain cancel retry rm edit queue schedule stats stack events reload backup dump check new test config version help' ;;
     esac
     if [[ $word == -* ]] || [[ ${COMP_WORDS[1]} == queue || ${COMP_WORDS[1]} == schedule || ${COMP_WORDS[1]} == new || ${COMP_WORDS[1]} == help ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$word"))

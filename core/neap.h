@@ -479,6 +479,19 @@ struct neap_test_options {    /* zeroed fields mean the default */
  * or no specs; NEAP_EINVAL: a filter that is no pattern, options of another size. */
 NEAP_API int neap_test(neap *n, const struct neap_test_options *options, struct neap_error *err);
 
+/* Reads the file of a store ([store] url = sqlite:PATH) that no process has open: a stopped
+ * daemon's, or a copy. Changes nothing; needs no executor. Calls `each` with the document of each
+ * job (docs/documents.md), as NEAP_ASK_JOB gives it, those that have not ended first, in order of
+ * their ids. NEAP_ENOENT: no such file; NEAP_ECONFLICT: a process has it open; NEAP_EIO: it is no
+ * store, or damaged, and `each` has had what could be read. */
+NEAP_API int neap_dump(const char *path, void *user,
+                       void (*each)(void *user, const char *json, size_t len),
+                       struct neap_error *err);
+/* Looks at all of it: pages, indexes, jobs, counts. Calls `problem` for each that it finds.
+ * Errors as above where it cannot be read at all. */
+NEAP_API int neap_dump_check(const char *path, void *user,
+                             void (*problem)(void *user, const char *text), struct neap_error *err);
+
 /* Text and values. */
 NEAP_API void neap_id_text(uint64_t id, char out[NEAP_ID_CHARS + 1]);
 NEAP_API int neap_id_parse(const char *text, uint64_t *id);

@@ -93,7 +93,10 @@ void doc_job(struct engine *e, const struct job *job, int state, bool wide, stru
     put_times(job, state, out);
     doc_id(out, "parent", job->parent);
     if (!state_is_end(state))
-        doc_text(out, "held", info_held(e, job));
+        doc_text(out, "held",
+                 e                        ? info_held(e, job)
+                 : job->where == JOB_HELD ? "no such task"
+                                          : NULL);
     put_progress(job->claim, out);
     put_cost(job, state, out);
     put_error(job->error, wide, out);

@@ -69,6 +69,7 @@ int cli_stack(const struct cli_args *args);
 int cli_events(const struct cli_args *args);
 int cli_reload(const struct cli_args *args);
 int cli_backup(const struct cli_args *args);
+int cli_dump(const struct cli_args *args);
 int cli_version(const struct cli_args *args);
 int cli_help(const struct cli_args *args);
 

@@ -92,6 +92,20 @@ static const char *const serve_text[] = {
     NULL,
 };
 
+static const struct cli_option dump_options[] = {
+    {"output", 'o', "FORMAT", "jsonl: each job's document on a line", "jsonl", false},
+    {"check", 0, NULL, "print no jobs, but what is wrong with the file", NULL, false},
+    OPTIONS_END,
+};
+
+static const char *const dump_text[] = {
+    "Prints the document of each job in FILE, those that have not ended first. Nothing is changed. What is damaged "
+    "is left out, and said at the end.",
+    "A daemon that runs has its file for itself: neap backup makes a copy of it.",
+    "--check reads all of it and exits 65 if anything is wrong.",
+    NULL,
+};
+
 static const struct cli_option check_options[] = {
     OPTIONS_COMMON,
     OPTIONS_END,
@@ -356,6 +370,8 @@ const struct cli_command cli_commands[] = {
      cli_events},
     {"reload", "let the daemon read its configuration again", "", client_options, reload_text, 0, 0, cli_reload},
     {"backup", "copy the daemon's jobs to a file", "FILE", client_options, backup_text, 1, 0, cli_backup},
+    {"dump", "print the jobs in a stopped daemon's file, or in a copy", "FILE", dump_options, dump_text, 1, 0,
+     cli_dump},
     {"check", "say what is wrong with configuration and tasks", "[FILE]", check_options, check_text, 1, 0,
      cli_check},
     {"new", "begin a plugin or a task", "plugin|task NAME", new_options, new_text, 2, 0, cli_new},

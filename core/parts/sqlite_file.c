@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -158,19 +159,21 @@ static int make_file(struct sqlite_file *f, struct neap_error *err)
 /* --- making it ours -----------------------------------------------------------------------------
  */
 
-/* Each step in a transaction of its own, with the version that it leads to. */
+/* All steps in one transaction. */
 static int migrate(struct sqlite_file *f, int64_t version)
 {
-    int rc = SQLITE_OK;
-    for (; !rc && version < NEAP_SCHEMA; version++) {
-        char *sql = mem_format("BEGIN IMMEDIATE; %s PRAGMA application_id = %d;"
-                               " PRAGMA user_version = %d; COMMIT",
-                               sqlite_sql_steps[version], NEAP_APPLICATION_ID, (int)version + 1);
+    if (version == NEAP_SCHEMA)
+        return SQLITE_OK;
+    int rc = sqlite_file_run(f, "BEGIN IMMEDIATE");
+    for (int64_t step = version; !rc && step < NEAP_SCHEMA; step++)
+        rc = sqlite_file_run(f, sqlite_sql_steps[step]);
+    char *sql = mem_format("PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+                           NEAP_APPLICATION_ID, NEAP_SCHEMA);
+    if (!rc)
         rc = sqlite_file_run(f, sql);
-        free(sql);
-        if (rc && !sqlite3_get_autocommit(f->db))
-            sqlite_file_run(f, "ROLLBACK");
-    }
+    free(sql);
+    if (rc && !sqlite3_get_autocommit(f->db))
+        sqlite_file_run(f, "ROLLBACK");
     return rc;
 }
 
@@ -285,6 +288,85 @@ int sqlite_file_open(struct sqlite_file *f, const char *path, struct neap_error 
     sqlite3_wal_hook(f->db, on_commit, f);
     f->wal = sqlite3_filename_wal(sqlite3_db_filename(f->db, "main"));
     fit_to_disk(f);
+out:
+    if (rc)
+        sqlite_file_close(f);
+    return rc;
+}
+
+/* --- reading only -------------------------------------------------------------------------------
+ */
+
+static int in_use(const struct sqlite_file *f, struct neap_error *err)
+{
+    return error_set(err, NEAP_ECONFLICT,
+                     "%s: a daemon has it open; let it make a copy (neap backup FILE), or stop it",
+                     f->path);
+}
+
+/* With the lock for itself it needs no index of the log in a file, so nothing is written though
+ * the log is read; and the log stays where it is. */
+static int open_writable(struct sqlite_file *f)
+{
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int rc = sqlite3_open_v2(f->path, &f->db, flags, NULL);
+    if (rc)
+        return rc;
+    sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    rc = sqlite_file_run(f, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON");
+    int64_t version = 0;
+    if (!rc)
+        version = pragma_number(f, "PRAGMA user_version", &rc);
+    return !rc && version > NEAP_SCHEMA ? SQLITE_NOTADB : rc;
+}
+
+/* Where nothing may be written: without its log, if there is none. */
+static int open_unwritable(struct sqlite_file *f)
+{
+    const int flags =
+        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
+    struct stat st;
+    char *log = mem_format("%s-wal", f->path);
+    const bool logged = stat(log, &st) == 0 && st.st_size > 0;
+    free(log);
+    if (logged)
+        return SQLITE_READONLY;
+    struct buf uri = {0};
+    buf_text(&uri, "file:");
+    for (const char *at = f->path; *at; at++) {
+        if (strchr("%?# ", *at))
+            buf_format(&uri, "%%%02X", (unsigned char)*at);
+        else
+            buf_byte(&uri, (uint8_t)*at);
+    }
+    buf_text(&uri, "?immutable=1");
+    sqlite3_close(f->db);
+    f->db = NULL;
+    const int rc = sqlite3_open_v2(buf_string(&uri), &f->db, flags, NULL);
+    buf_close(&uri);
+    return rc;
+}
+
+int sqlite_file_read(struct sqlite_file *f, const char *path, struct neap_error *err)
+{
+    *f = (struct sqlite_file){.session = 0};
+    int rc = find_path(f, path, err);
+    if (!rc && access(f->path, R_OK) != 0)
+        rc = error_set(err, errno == ENOENT ? NEAP_ENOENT : NEAP_EIO, "%s: %s", f->path,
+                       strerror(errno));
+    if (!rc)
+        rc = look_before(f, err);
+    if (rc)
+        goto out;
+    int code = open_writable(f);
+    if (code && (code & 0xff) != SQLITE_BUSY && access(f->path, W_OK) != 0)
+        code = open_unwritable(f);
+    if ((code & 0xff) == SQLITE_BUSY)
+        rc = in_use(f, err);
+    else if (code)
+        rc = refuse(f, code, err);
+    else
+        rc = prepare_all(f, err);
 out:
     if (rc)
         sqlite_file_close(f);

@@ -27,6 +27,9 @@ struct sqlite_file {
 /* Makes the file (mode 0600) where there is none. NEAP_EIO: it is locked, damaged, newer or not
  * ours, and unchanged; the message names it and says what to do. */
 int sqlite_file_open(struct sqlite_file *f, const char *path, struct neap_error *err);
+/* For reading what no process has open; changes nothing beside it either. NEAP_ECONFLICT: one has;
+ * NEAP_ENOENT: there is no such file; NEAP_EIO as above. */
+int sqlite_file_read(struct sqlite_file *f, const char *path, struct neap_error *err);
 void sqlite_file_close(struct sqlite_file *f); /* zeroed is fine */
 
 int sqlite_file_run(struct sqlite_file *f, const char *sql); /* an SQLite code */

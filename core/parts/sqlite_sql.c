@@ -106,5 +106,7 @@ const char *const sqlite_sql_texts[SQL_COUNT] = {
     [SQL_NOTES] = "SELECT key, data FROM notes",
     [SQL_NAMES] = "SELECT n, text FROM names WHERE kind = ? ORDER BY n",
     [SQL_TALLIES] = "SELECT queue, task, state, n FROM tallies",
+    [SQL_ALL_JOBS] = "SELECT " ROW " FROM jobs ORDER BY id",
+    [SQL_ALL_ENDED] = "SELECT id, queue, task, state, NULL, NULL, body FROM ended ORDER BY id",
     [SQL_FACT] = "SELECT value FROM facts WHERE key = ?",
 };

@@ -55,6 +55,8 @@ enum sqlite_sql {
     SQL_NAMES,
     SQL_TALLIES,
     SQL_FACT,
+    SQL_ALL_JOBS,
+    SQL_ALL_ENDED,
     SQL_COUNT,
 };
 

@@ -110,9 +110,8 @@ static int load_tallies(struct store *s)
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const int64_t queue = sqlite3_column_int64(stmt, 0), task = sqlite3_column_int64(stmt, 1);
         const int64_t state = sqlite3_column_int64(stmt, 2), n = sqlite3_column_int64(stmt, 3);
-        if (!sqlite_names_thing(&s->queues, queue) ||
-            (task && !sqlite_names_thing(&s->tasks, task)) || state < 0 || state >= NEAP_STATES ||
-            n < 0) {
+        if (!sqlite_names_thing(&s->queues, queue) || !sqlite_names_thing(&s->tasks, task) ||
+            state < 0 || state >= NEAP_STATES || n < 0) {
             rc = SQLITE_CORRUPT;
             break;
         }
@@ -149,15 +148,29 @@ static int load_reach(struct store *s)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int load(struct store *s, struct neap_error *err)
+static int damaged(struct store *s, int rc, struct neap_error *err)
+{
+    return error_set(err, NEAP_EIO,
+                     "%s: is damaged (%s); put a backup in its place, or read what is left with "
+                     "neap dump",
+                     s->file.path, s->broken ? s->broken_why : sqlite3_errstr(rc));
+}
+
+int store_load_names(struct store *s, struct neap_error *err)
 {
     int rc = load_names(s, &s->queues, 0);
     if (!rc)
         rc = load_names(s, &s->tasks, 1);
     if (!rc)
         rc = load_tallies(s);
-    if (!rc)
-        rc = load_notes(s);
+    return rc ? damaged(s, rc, err) : NEAP_OK;
+}
+
+static int load(struct store *s, struct neap_error *err)
+{
+    if (store_load_names(s, err))
+        return NEAP_EIO;
+    int rc = load_notes(s);
     if (!rc)
         rc = load_reach(s);
     if (!rc) {
@@ -165,12 +178,7 @@ static int load(struct store *s, struct neap_error *err)
         store_next_expiry(s);
         window_init(s);
     }
-    if (rc || s->broken)
-        return error_set(err, NEAP_EIO,
-                         "%s: is damaged (%s); put a backup in its place, or read what is left "
-                         "with neap dump",
-                         s->file.path, s->broken ? s->broken_why : sqlite3_errstr(rc));
-    return NEAP_OK;
+    return rc || s->broken ? damaged(s, rc, err) : NEAP_OK;
 }
 
 static void close_sqlite(struct store *s)
@@ -256,7 +264,7 @@ static void wait_for_parents(struct store *s, struct job *job)
 
 static void put(struct store *s, struct job *job, int64_t now_ms)
 {
-    assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
+    assert(job->id && job->gate && job->task && !job->claimed && job->where == JOB_NOWHERE);
     store_see_time(s, now_ms);
     job->place = (struct list){0};
     if (!job->available_ms)

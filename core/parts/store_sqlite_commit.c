@@ -56,7 +56,7 @@ static uint32_t queue_number(struct store *s, const struct gate *gate)
 
 static uint32_t task_number(struct store *s, const struct task_name *task)
 {
-    return task ? sqlite_names_number(&s->tasks, task->index, task, task->text) : 0;
+    return sqlite_names_number(&s->tasks, task->index, task, task->text);
 }
 
 static int put_live(struct store *s, const struct job *job, uint32_t queue, uint32_t task)

@@ -373,11 +373,10 @@ struct job *row_decode(struct store *s, sqlite3_stmt *row, bool ended)
         decode(data, data ? (size_t)sqlite3_column_bytes(row, ROW_BODY) : 0, s->file.session);
     if (!job)
         return NULL;
-    const int64_t task = sqlite3_column_int64(row, ROW_TASK);
     job->id = id_of_row(sqlite3_column_int64(row, ROW_ID));
     job->gate = (struct gate *)sqlite_names_thing(&s->queues, sqlite3_column_int64(row, ROW_QUEUE));
-    job->task = sqlite_names_thing(&s->tasks, task);
-    if (!job->gate || (task && !job->task) || state < 0 || state >= NEAP_STATES) {
+    job->task = sqlite_names_thing(&s->tasks, sqlite3_column_int64(row, ROW_TASK));
+    if (!job->gate || !job->task || state < 0 || state >= NEAP_STATES) {
         job_free(job);
         return NULL;
     }
