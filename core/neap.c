@@ -254,8 +254,8 @@ int neap_start(neap *n, struct neap_error *err)
         return error_set(err, NEAP_EINVAL, "it has been started already");
     n->begun = true;
     int rc = engine_start(n->engine, err);
-    if (rc == NEAP_OK)
-        rc = loader_start(n->loader, n->config->watch, err);
+    if (rc == NEAP_OK && n->config->watch)
+        rc = loader_start(n->loader, err);
     n->started = rc == NEAP_OK; /* else all that is left to do is neap_close */
     return rc;
 }

@@ -143,10 +143,11 @@ NEAP_API int neap_open(neap **out, const struct neap_options *options, struct ne
 NEAP_API int neap_preload(neap *n, const char *name, int (*open)(void *lua_state),
                           struct neap_error *err);
 
-/* Starts the threads, which block all signals but one: options.signal, whose handler is ours while
- * an executor of this process is open (a handler of the host's is still called for signals to other
- * threads, and put back by neap_close). Executors open at the same time need the same signal. Once.
- * After an error (NEAP_EIO: no thread, no memory) all that is left to do is neap_close. */
+/* Starts the threads, those of workers with their first job; they block all signals but one:
+ * options.signal, whose handler is ours while an executor of this process is open (a handler of the
+ * host's is still called for signals to other threads, and put back by neap_close). Executors open
+ * at the same time need the same signal. Once. After an error (NEAP_EIO: no thread, no memory) all
+ * that is left to do is neap_close. */
 NEAP_API int neap_start(neap *n, struct neap_error *err);
 
 /* Stops at once what still runs, as neap_drain(n, 0), joins the threads, frees everything, also the

@@ -409,11 +409,10 @@ static int start_monitor(struct engine *e, struct neap_error *err)
 
 int engine_start(struct engine *engine, struct neap_error *err)
 {
-    int rc = start_monitor(engine, err);
-    if (rc == NEAP_OK)
-        rc = pools_start(engine, err);
+    const int rc = start_monitor(engine, err);
     if (rc)
-        return rc; /* engine_free stops the workers that did start */
+        return rc;
+    pools_start(engine);
     const int failed = thread_start(&engine->thread, 0, engine_main, engine);
     if (failed)
         return error_set(err, NEAP_EIO, "cannot start the engine's thread: %s", strerror(failed));
@@ -479,7 +478,7 @@ void engine_stop(struct engine *engine)
         stop->kind = ENGINE_STOP;
         mailbox_post(&e->mailbox, stop);
         pthread_join(e->thread, NULL);
-    } else { /* some workers may have started, and the engine not: it stops them from here */
+    } else { /* the engine has not been started: from here it lets go of its workers */
         e->stopping = true;
         engine_main(e);
     }

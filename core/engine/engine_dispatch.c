@@ -16,8 +16,9 @@ static bool has_slot(const struct member *m)
     return !m->retiring && member_room(m) > (int64_t)m->returning.len;
 }
 
-static void flush(struct member *m)
+static void flush(struct engine *e, struct member *m)
 {
+    struct neap_error err;
     if (!m->n_batch)
         return;
     int rank = NEAP_PRIORITY_MIN;
@@ -25,7 +26,10 @@ static void flush(struct member *m)
         rank = m->batch[i]->rank > rank ? m->batch[i]->rank : rank;
     line_put(worker_line(m->worker), m->batch, m->n_batch);
     m->n_batch = 0;
-    worker_wake(m->worker);
+    if (worker_wake(m->worker, &err)) {
+        member_failed(e, m, &err);
+        return;
+    }
     worker_urge(m->worker, rank);
 }
 
@@ -73,7 +77,7 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
 {
     for (struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
-        flush(m);
+        flush(e, m);
         if (!m->retiring && m->line_min < rank && line_of(m)) {
             dispatch_recall(e, m);
             return has_slot(m);
@@ -132,7 +136,7 @@ static bool hand_out(struct engine *e, struct pool *pool, bool computes)
     if (!may_run(e, job))
         return true;
     if (line_of(m) && m->line_min < queue_rank(e, job)) { /* it must not queue behind lesser ones */
-        flush(m);
+        flush(e, m);
         dispatch_recall(e, m);
     }
     put_in_line(e, m, job);
@@ -250,5 +254,5 @@ void dispatch(struct engine *e)
     }
     all_pools(e, hand_out_on_dead); /* what had to make way */
     for (struct member *m = NULL; (m = member_next(e, m));)
-        flush(m);
+        flush(e, m);
 }

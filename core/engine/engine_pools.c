@@ -29,42 +29,45 @@ static const struct config_pool *plan_of(const struct engine *e, const struct po
     return NULL;
 }
 
-int pool_add_worker(struct engine *e, struct pool *pool, struct neap_error *err)
+void pool_add_worker(struct engine *e, struct pool *pool)
 {
     struct member *m = mem_zero(1, sizeof *m);
-    const int rc = worker_start(&m->worker, e->env.worker, plan_of(e, pool), e->catalogue, err);
-    if (rc) {
-        free(m);
-        return rc;
-    }
+    m->worker = worker_new(e->env.worker, plan_of(e, pool), e->catalogue);
     m->pool = pool;
     m->number = ++pool->births;
     m->line_min = NEAP_PRIORITY_MAX;
     list_init(&m->claims);
     list_push(&pool->members, &m->link);
     pool->n_members++;
-    return NEAP_OK;
 }
 
-static int grow(struct engine *e, struct pool *pool, size_t want, struct neap_error *err)
+static void grow(struct engine *e, struct pool *pool, size_t want)
 {
-    while (pool->n_members < want) {
-        const int rc = pool_add_worker(e, pool, err);
-        if (rc)
-            return rc;
-    }
-    return NEAP_OK;
+    while (pool->n_members < want)
+        pool_add_worker(e, pool);
 }
 
-int pools_start(struct engine *e, struct neap_error *err)
+void pools_start(struct engine *e)
 {
-    int rc = NEAP_OK;
-    for (size_t i = 0; rc == NEAP_OK && i < e->n_pools; i++) {
+    for (size_t i = 0; i < e->n_pools; i++) {
         const struct config_pool *plan = plan_of(e, &e->pools[i]);
         e->pools[i].slots = plan->slots;
-        rc = grow(e, &e->pools[i], (size_t)plan->workers, err);
+        grow(e, &e->pools[i], (size_t)plan->workers);
     }
-    return rc;
+}
+
+/* What it was to run goes to others; without any, nothing would ever run. */
+void member_failed(struct engine *e, struct member *m, const struct neap_error *err)
+{
+    char text[256];
+    m->retiring = true;
+    m->pool->n_members--;
+    dispatch_recall(e, m);
+    mailbox_nudge(&e->mailbox); /* another turn: this one may be past the others */
+    snprintf(text, sizeof text, "pool %s: %.200s", m->pool->name, err->message);
+    engine_log(e, NEAP_ERROR, NULL, "%s", text);
+    if (m->pool->n_members == 0 && e->env.fatal)
+        e->env.fatal(e->env.user, text);
 }
 
 static struct member *last_active(struct pool *pool)
@@ -101,13 +104,11 @@ void pools_resize(struct engine *e)
         struct pool *pool = &e->pools[i];
         const struct config_pool *plan = plan_of(e, pool);
         const size_t want = (size_t)plan->workers;
-        struct neap_error err;
         pool->slots = plan->slots;
         while (pool->n_members > want)
             retire(pool);
         keep_retiring(pool, want);
-        if (grow(e, pool, want, &err))
-            engine_log(e, NEAP_ERROR, NULL, "pool %s: %s", pool->name, err.message);
+        grow(e, pool, want);
     }
 }
 

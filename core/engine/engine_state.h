@@ -172,8 +172,10 @@ void queue_override_apply(struct engine *e, struct queue *q); /* sets q->limits 
 
 /* engine_pools.c */
 void pools_init(struct engine *e);
-int pools_start(struct engine *e, struct neap_error *err);
-int pool_add_worker(struct engine *e, struct pool *pool, struct neap_error *err);
+void pools_start(struct engine *e);
+void pool_add_worker(struct engine *e, struct pool *pool);
+/* It could not be started, at its first job. */
+void member_failed(struct engine *e, struct member *m, const struct neap_error *err);
 struct member *member_of(const struct engine *e, const struct worker *worker); /* NULL: none */
 void pools_resize(struct engine *e);  /* workers added, or told to end once they are empty */
 void pools_publish(struct engine *e); /* the new catalogue, to all workers */

@@ -67,11 +67,8 @@ static void say(struct engine *e, const struct member *m, uint64_t culprit)
 
 static void replace(struct engine *e, struct pool *pool)
 {
-    struct neap_error err;
-    if (e->stopping)
-        return;
-    if (pool_add_worker(e, pool, &err))
-        engine_log(e, NEAP_ERROR, NULL, "pool %s: %s", pool->name, err.message);
+    if (!e->stopping)
+        pool_add_worker(e, pool);
 }
 
 static void look_at_count(struct engine *e)

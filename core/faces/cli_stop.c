@@ -69,6 +69,10 @@ static void *close_all(void *user)
 
 bool stop_close(neap *n, int limit_ms)
 {
+    if (limit_ms < 0) {
+        neap_close(n);
+        return true;
+    }
     struct closing *c = mem_zero(1, sizeof *c);
     pthread_t thread;
     *c = (struct closing){n, eventfd(0, EFD_CLOEXEC)};

@@ -36,11 +36,11 @@ struct loader {
     bool ending;
 
     pthread_t thread;
-    bool started, watch; /* set before the thread starts */
-    uv_loop_t loop;      /* used by its thread, but for uv_async_send */
+    bool started;   /* set before anybody else knows the loader */
+    uv_loop_t loop; /* used by its thread, but for uv_async_send */
     uv_async_t wake;
     uv_timer_t look_timer, rescan_timer;
-    struct watches *watches; /* NULL: it does not watch */
+    struct watches *watches;
     uint64_t dirty_since_ms; /* of the loop's clock; 0: nothing happened since the last look */
     uint64_t again_ms;       /* when the last look wanted another one; 0: it did not */
     bool warned;
@@ -126,10 +126,8 @@ static void on_look(uv_timer_t *timer)
 static void take_request(struct loader *l, struct request *request)
 {
     const int rc = versions_load(l->versions, request->config, request->err);
-    if (l->watches) {
-        sync_watches(l);
-        on_event(l); /* what was left because it kept changing */
-    }
+    sync_watches(l);
+    on_event(l); /* what was left because it kept changing */
     pthread_mutex_lock(&l->lock);
     request->rc = rc;
     request->done = true;
@@ -153,11 +151,9 @@ static void on_wake(uv_async_t *wake)
 static void *loader_main(void *arg)
 {
     struct loader *l = arg;
-    if (l->watch) {
-        l->watches = watches_new(&l->loop, l, on_event);
-        uv_timer_start(&l->rescan_timer, on_look, RESCAN_MS, RESCAN_MS);
-        look(l);
-    }
+    l->watches = watches_new(&l->loop, l, on_event);
+    uv_timer_start(&l->rescan_timer, on_look, RESCAN_MS, RESCAN_MS);
+    look(l);
     uv_run(&l->loop, UV_RUN_DEFAULT);
     watches_free(l->watches);
     uv_close((uv_handle_t *)&l->wake, NULL);
@@ -167,7 +163,7 @@ static void *loader_main(void *arg)
     return NULL;
 }
 
-int loader_start(struct loader *l, bool watch, struct neap_error *err)
+int loader_start(struct loader *l, struct neap_error *err)
 {
     int rc = uv_loop_init(&l->loop);
     if (rc)
@@ -180,7 +176,6 @@ int loader_start(struct loader *l, bool watch, struct neap_error *err)
     uv_timer_init(&l->loop, &l->look_timer);
     uv_timer_init(&l->loop, &l->rescan_timer);
     l->wake.data = l->look_timer.data = l->rescan_timer.data = l;
-    l->watch = watch;
     rc = thread_start(&l->thread, 0, loader_main, l);
     if (rc) {
         uv_close((uv_handle_t *)&l->wake, NULL);
@@ -197,15 +192,19 @@ int loader_start(struct loader *l, bool watch, struct neap_error *err)
 int loader_reload(struct loader *l, struct config *config, struct neap_error *err)
 {
     struct request request = {.config = config, .err = err};
-    if (!l->started)
-        return versions_load(l->versions, config, err);
     pthread_mutex_lock(&l->lock);
     while (l->request)
         pthread_cond_wait(&l->turned, &l->lock);
     l->request = &request;
-    uv_async_send(&l->wake);
-    while (!request.done)
-        pthread_cond_wait(&l->turned, &l->lock);
+    if (l->started) {
+        uv_async_send(&l->wake);
+        while (!request.done)
+            pthread_cond_wait(&l->turned, &l->lock);
+    } else {
+        pthread_mutex_unlock(&l->lock);
+        request.rc = versions_load(l->versions, config, err);
+        pthread_mutex_lock(&l->lock);
+    }
     l->request = NULL;
     pthread_cond_broadcast(&l->turned);
     pthread_mutex_unlock(&l->lock);

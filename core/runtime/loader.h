@@ -31,8 +31,8 @@ struct loader_env {
  */
 int loader_new(struct loader **out, const struct loader_env *env, struct config *config,
                struct neap_error *err);
-/* Starts the thread. It watches if `watch`. */
-int loader_start(struct loader *loader, bool watch, struct neap_error *err);
+/* Starts the thread, which watches. Without it, who reloads does the work. */
+int loader_start(struct loader *loader, struct neap_error *err);
 /* Any thread: takes the new config into force (a reference of its own), looks at everything now,
  * publishes; returns when that is done. All or nothing: a plugin that is good now and would not be
  * with the new config refuses it (NEAP_ECONFIG, after problem()). */

@@ -142,5 +142,5 @@ void kept_close(struct worker *w)
 void worker_send(struct worker *worker, struct worker_errand *errand)
 {
     errand->message.kind = WORKER_ERRAND;
-    worker_post(worker, &errand->message);
+    mailbox_post(&worker->mailbox, &errand->message);
 }

@@ -9,6 +9,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/monitor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,6 @@
 struct line *worker_line(struct worker *worker)
 {
     return &worker->line;
-}
-
-void worker_wake(struct worker *worker)
-{
-    /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees
-     * the line. */
-    if (atomic_load(&worker->pulse.idle))
-        uv_async_send(&worker->wake);
 }
 
 bool worker_hungry(const struct worker *worker)
@@ -90,19 +83,6 @@ bool worker_abandon(struct worker *worker, uint64_t section, uint64_t *job)
         return false;
     monitor_unwatch(worker->env->monitor, &worker->pulse);
     return true;
-}
-
-void worker_post(struct worker *worker, struct message *message)
-{
-    mailbox_post(&worker->mailbox, message);
-}
-
-void worker_note(struct worker *worker, int kind, uint64_t id)
-{
-    struct worker_note *note = mem_zero(1, sizeof *note);
-    note->message.kind = kind;
-    note->id = id;
-    worker_post(worker, &note->message);
 }
 
 const struct worker_env *worker_env(const struct worker *worker)
@@ -248,26 +228,6 @@ static void poke(void *worker)
     uv_async_send(&((struct worker *)worker)->wake);
 }
 
-/* On the engine's thread, the worker's own having ended. */
-static void release(struct worker *w)
-{
-    if (w->lost)
-        entries_abandon(&w->entries, &w->vm);
-    else
-        entries_close(&w->entries, &w->vm);
-    worker_free_runs(w); /* a ctx that a task kept may point to one until here */
-    vm_close(&w->vm);
-    catalogue_unref(w->catalogue);
-    heap_close(&w->sleepers);
-    heap_close(&w->deadlines);
-    heap_close(&w->woken);
-    heap_close(&w->preempted);
-    uv_close((uv_handle_t *)&w->wake, NULL);
-    uv_close((uv_handle_t *)&w->timer, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&w->loop);
-}
-
 static void look_at_clocks(struct worker *w)
 {
     w->now_ns = clock_mono_ns();
@@ -303,9 +263,36 @@ static void give_up(struct worker *w)
         ops_stop(LIST_ENTRY(at, struct run, link), NULL);
 }
 
+static void say_gone(struct worker *w)
+{
+    struct worker_note *note = mem_zero(1, sizeof *note);
+    note->message.kind = ENGINE_WORKER_GONE;
+    note->worker = w;
+    mailbox_post(w->env->engine, &note->message);
+}
+
+/* As wherever memory of ours ends (base/mem.c). Scripts that do not start are found by staging. */
+static void open_state(struct worker *w)
+{
+    struct neap_error err;
+    if (vm_init(&w->vm, false, &err)) {
+        fprintf(stderr, "neap: %s\n", err.message);
+        abort();
+    }
+    w->vm.strict = w->strict;
+    w->vm.worker = w;
+    w->vm.preloads = w->env->preloads;
+    w->vm.interrupted = worker_interrupted;
+    w->vm.soft_bytes = w->memory_bytes;
+    w->stepped_bytes = w->vm.allocated_bytes;
+    w->vm.limit_bytes = w->memory_bytes * 2; /* for one giant block, or C that goes on and on */
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    atomic_store(&w->pulse.idle, false);
+    open_state(w);
     w->vm.stack = __builtin_frame_address(0);
     w->pulse.thread = pthread_self();
     interrupt_thread(&w->vm, &w->pulse);
@@ -328,35 +315,15 @@ static void *worker_main(void *arg)
     interrupt_thread(NULL, NULL);
     kept_close(w);
     uv_run(&w->loop, UV_RUN_NOWAIT);
-    struct worker_note *note = mem_zero(1, sizeof *note);
-    note->message.kind = ENGINE_WORKER_GONE;
-    note->worker = w;
-    mailbox_post(w->env->engine, &note->message);
+    say_gone(w);
     return NULL;
 }
 
-static void set_limits(struct worker *w, const struct config_pool *pool)
-{
-    w->memory_bytes = (size_t)pool->memory_bytes;
-    w->vm.interrupted = worker_interrupted;
-    w->vm.soft_bytes = w->memory_bytes;
-    w->vm.limit_bytes = w->memory_bytes * 2; /* for one giant block, or C that goes on and on */
-    w->pulse.slice_ns = pool->slice_us * 1000;
-    w->pulse.owner = w;
-}
-
-int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
-                 struct catalogue *catalogue, struct neap_error *err)
+struct worker *worker_new(const struct worker_env *env, const struct config_pool *pool,
+                          struct catalogue *catalogue)
 {
     struct worker *w = mem_zero(1, sizeof *w);
-    int rc = vm_init(&w->vm, false, err);
-    if (rc) {
-        free(w);
-        return rc;
-    }
-    w->vm.worker = w;
-    w->vm.preloads = env->preloads;
-    w->vm.strict = pool->strict;
+    w->strict = pool->strict;
     w->env = env;
     w->catalogue = catalogue_ref(catalogue);
     atomic_init(&w->pulse.serial, catalogue->serial);
@@ -366,21 +333,87 @@ int worker_start(struct worker **out, const struct worker_env *env, const struct
     list_init(&w->runs);
     list_init(&w->free_runs);
     list_init(&w->free_fibers);
-    set_limits(w, pool);
+    w->memory_bytes = (size_t)pool->memory_bytes;
+    w->pulse.slice_ns = pool->slice_us * 1000;
+    w->pulse.owner = w;
+    atomic_init(&w->pulse.idle, true);
     line_init(&w->line);
+    mailbox_init(&w->mailbox, poke, w);
+    return w;
+}
+
+static void open_loop(struct worker *w)
+{
     uv_loop_init(&w->loop);
     uv_async_init(&w->loop, &w->wake, on_wake);
     uv_timer_init(&w->loop, &w->timer);
-    mailbox_init(&w->mailbox, poke, w);
+}
+
+static void close_loop(struct worker *w)
+{
+    uv_close((uv_handle_t *)&w->wake, NULL);
+    uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&w->loop);
+}
+
+static int start(struct worker *w, struct neap_error *err)
+{
+    open_loop(w);
+    w->running = true;
     const int failed = thread_start(&w->thread, STACK_BYTES, worker_main, w);
-    if (failed) {
-        release(w);
-        mailbox_close(&w->mailbox);
-        free(w);
-        return error_set(err, NEAP_EIO, "cannot start a worker thread: %s", strerror(failed));
-    }
-    *out = w;
+    if (!failed)
+        return NEAP_OK;
+    w->running = false;
+    close_loop(w);
+    return error_set(err, NEAP_EIO, "cannot start a worker thread: %s", strerror(failed));
+}
+
+int worker_wake(struct worker *w, struct neap_error *err)
+{
+    if (!w->running)
+        return start(w, err);
+    /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees
+     * the line. */
+    if (atomic_load(&w->pulse.idle))
+        uv_async_send(&w->wake);
     return NEAP_OK;
+}
+
+/* One without a thread has nothing that a message could change but its catalogue. */
+void worker_post(struct worker *w, struct message *message)
+{
+    if (w->running) {
+        mailbox_post(&w->mailbox, message);
+        return;
+    }
+    take_message(w, message);
+    if (w->exiting)
+        say_gone(w);
+}
+
+void worker_note(struct worker *worker, int kind, uint64_t id)
+{
+    struct worker_note *note = mem_zero(1, sizeof *note);
+    note->message.kind = kind;
+    note->id = id;
+    worker_post(worker, &note->message);
+}
+
+/* On the engine's thread, the worker's own having ended. */
+static void release(struct worker *w)
+{
+    if (w->lost)
+        entries_abandon(&w->entries, &w->vm);
+    else
+        entries_close(&w->entries, &w->vm);
+    worker_free_runs(w); /* a ctx that a task kept may point to one until here */
+    vm_close(&w->vm);
+    heap_close(&w->sleepers);
+    heap_close(&w->deadlines);
+    heap_close(&w->woken);
+    heap_close(&w->preempted);
+    close_loop(w);
 }
 
 void worker_detach(struct worker *worker)
@@ -390,9 +423,12 @@ void worker_detach(struct worker *worker)
 
 void worker_join(struct worker *worker)
 {
-    pthread_join(worker->thread, NULL);
-    worker_take_messages(worker);
-    release(worker);
+    if (worker->running) {
+        pthread_join(worker->thread, NULL);
+        worker_take_messages(worker);
+        release(worker);
+    }
+    catalogue_unref(worker->catalogue);
     mailbox_close(&worker->mailbox);
     free(worker);
 }

@@ -61,16 +61,19 @@ struct worker_note { /* freed by the receiver */
     struct worker *worker;
 };
 
-/* Starts the thread, of that pool. Takes a reference to the catalogue. */
-int worker_start(struct worker **out, const struct worker_env *env, const struct config_pool *pool,
-                 struct catalogue *catalogue, struct neap_error *err);
+/* Of that pool. Takes a reference to the catalogue. Its thread and state come with its first job.
+ */
+struct worker *worker_new(const struct worker_env *env, const struct config_pool *pool,
+                          struct catalogue *catalogue);
 void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for the thread, frees */
 
 void worker_detach(struct worker *worker); /* abandoned, and nobody will join it */
 
 struct line *worker_line(struct worker *worker);
-void worker_wake(struct worker *worker);         /* after line_put: if it sleeps */
-bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps */
+/* After line_put: starts it, or wakes it if it sleeps. An error leaves the line as it is, and
+ * nobody there to take it. */
+int worker_wake(struct worker *worker, struct neap_error *err);
+bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps, or is new */
 /* Since when it has been inside one resume of `job`, monotonic; 0 is put there if it is not. */
 int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job);
 

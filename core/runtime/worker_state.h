@@ -23,8 +23,10 @@ struct kept;
 struct worker {
     const struct worker_env *env;
     size_t memory_bytes; /* soft limit of its state; 0: none */
+    bool strict;         /* what its state is: a strict sandbox */
     struct catalogue *catalogue;
     pthread_t thread;
+    bool running; /* its thread has been started; until then all of it is the engine's */
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t timer;

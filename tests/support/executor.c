@@ -134,6 +134,22 @@ void executor_write_blocker(struct executor *x)
     executor_write(x, "plugins/t/block.lua", text);
 }
 
+void executor_rouse(struct executor *x, int workers)
+{
+    char text[64];
+    for (int i = 0; i < workers; i++) {
+        snprintf(text, sizeof text, "{\"tell\": \"rouse%d\", \"go\": \"roused\"}", i);
+        executor_submit(x, "t.block", text);
+    }
+    for (int i = 0; i < workers; i++) {
+        snprintf(text, sizeof text, "rouse%d", i);
+        executor_await(x, text);
+    }
+    executor_write(x, "roused", "");
+    for (int i = 0; i < workers; i++)
+        executor_next(x, text, sizeof text);
+}
+
 int64_t executor_now_ms(void)
 {
     struct timespec t;

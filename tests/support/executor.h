@@ -35,6 +35,8 @@ void executor_await(struct executor *x, const char *name);
 /* Writes task t.block: it makes DIR/args.tell ("blocked") and then computes, without ever waiting,
  * until DIR/args.go ("go") exists; returns "free". */
 void executor_write_blocker(struct executor *x);
+/* After that, each of the workers, of one pool, has its thread and state; uses t.block. Once. */
+void executor_rouse(struct executor *x, int workers);
 int64_t executor_now_ms(void); /* Unix */
 
 uint64_t executor_submit(struct executor *x, const char *task, const char *json);

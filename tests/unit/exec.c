@@ -325,7 +325,9 @@ static void cancelled_anywhere(void **state)
          "return neap.exec { 'sh', '-c', 'sleep 0.00' .. args, 'mark' .. nap .. '5' }.code");
     executor_write(&x, "neap.ini",
                    "[neap]\nmax_children = 2\n[pool default]\nworkers = 3\nslots = 1000\n");
+    executor_write_blocker(&x);
     executor_start(&x, 0);
+    executor_rouse(&x, 3);
     const int before = descriptors();
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 200; i++)
@@ -399,13 +401,17 @@ static void nothing_leaks(void **state)
 {
     struct executor x;
     (void)state;
-    open_with(&x, "for _ = 1, 20 do\n"
-                  "  neap.exec('echo x; echo y >&2', { stdin = 'z' })\n"
-                  "  neap.exec { 'no-such-program' }\n"
-                  "  neap.exec({ 'true' }, { cwd = '/no/such' })\n"
-                  "  neap.exec('sleep 100 &', { timeout = '1ms' })\n"
-                  "  os.execute('exit 1')\n"
-                  "end");
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
+    task(&x, "run",
+         "for _ = 1, 20 do\n"
+         "  neap.exec('echo x; echo y >&2', { stdin = 'z' })\n"
+         "  neap.exec { 'no-such-program' }\n"
+         "  neap.exec({ 'true' }, { cwd = '/no/such' })\n"
+         "  neap.exec('sleep 100 &', { timeout = '1ms' })\n"
+         "  os.execute('exit 1')\n"
+         "end");
+    executor_start(&x, 0);
     executor_run(&x, "t.run", NULL);
     const int before = descriptors();
     executor_run(&x, "t.run", NULL);

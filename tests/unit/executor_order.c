@@ -155,6 +155,7 @@ static void later_jobs_do_not_pass_those_behind_one_that_computes(void **state)
     executor_start(&x, 0);
     executor_submit(&x, "t.block", "{}");
     executor_await(&x, "blocked");
+    executor_run(&x, "t.spin", "0.02"); /* meanwhile the engine sees that the first computes */
     for (int i = 0; i < 8; i++)
         early[i] = executor_submit(&x, "t.spin", "0.002");
     for (int i = 0; i < 300; i++)

@@ -255,7 +255,7 @@ static int open_loader(struct fixture *f, bool service)
 static void start(struct fixture *f)
 {
     assert_int_equal(open_loader(f, true), NEAP_OK);
-    assert_int_equal(loader_start(f->loader, true, &f->err), NEAP_OK);
+    assert_int_equal(loader_start(f->loader, &f->err), NEAP_OK);
 }
 
 static int reload(struct fixture *f, const char *const *settings)
@@ -465,7 +465,6 @@ static void a_reload_takes_config_into_force(void **state)
     f->config =
         configure(f, (const char *[]){"[task p.t] config.key=1", "[queue x] capacity=5", NULL});
     assert_int_equal(open_loader(f, true), NEAP_OK);
-    assert_int_equal(loader_start(f->loader, false, &f->err), NEAP_OK);
     struct gate *x = gates_find(f->gates, "x");
     assert_true(x->open && x->capacity == 5);
     assert_int_equal(reload(f, (const char *[]){"[task p.t] config.key=1", NULL}), NEAP_OK);
@@ -496,7 +495,6 @@ static void a_reload_is_all_or_nothing(void **state)
     tree_write(&f->tree, "plugins/q/t.lua", "return function() return 1 end");
     f->config = configure(f, fine);
     assert_int_equal(open_loader(f, true), NEAP_OK);
-    assert_int_equal(loader_start(f->loader, false, &f->err), NEAP_OK);
     tree_write(&f->tree, "plugins/q/t.lua", "return function() return 2 end");
     const char *bad[] = {"[task q.t] config.key=1", "[queue x] capacity=5", NULL};
     assert_int_equal(reload(f, bad), NEAP_ECONFIG);

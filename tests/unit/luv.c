@@ -72,6 +72,7 @@ static void works_on_the_workers_loop(void **state)
     struct executor x;
     (void)state;
     open_with(&x, echo_lua);
+    assert_string_equal(executor_run(&x, "t.task", NULL), "\"HELLO\"");
     const int before = descriptors();
     for (int i = 0; i < 200; i++)
         assert_string_equal(executor_run(&x, "t.task", NULL), "\"HELLO\"");
