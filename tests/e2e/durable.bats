@@ -151,3 +151,27 @@ LUA
     serve # nothing was hurt
     stop
 }
+
+@test "a copy made while it runs is put in its place and goes on" {
+    ticking
+    task plugins/a/say.lua <<<'return function(args) return args end'
+    durable '[queue held]\npaused = yes\n[schedule s]\ntask = a.tick\nevery = 1h\n'
+    serve
+    neap 0 submit a.say '{"n":1}' --queue held
+    neap 0 submit a.say '{"n":2}' --wait
+    neap 0 schedule pause s
+    neap 0 backup copy.db
+    neap 0 submit a.say '{"n":3}' --queue held
+    crash
+    mkdir away
+    mv neap.db neap.db-* away
+    mv copy.db neap.db
+    serve
+    neap 0 ls -o jsonl
+    [ "$(wc -l <<<"$output")" = 2 ]
+    expect '"state":"available"'
+    expect '"state":"completed"'
+    neap 0 schedule
+    expect paused
+    stop
+}

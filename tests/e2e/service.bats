@@ -149,3 +149,16 @@ LUA
     run systemd-analyze verify --man=no "$PWD/neap.service"
     [ "$status" = 0 ] && is ""
 }
+
+@test "the configuration that comes with it works, and clients find the daemon by it" {
+    mkdir -p etc/plugins state run
+    sed "s,/etc/neap,$PWD/etc,; s,/var/lib/neap,$PWD/state,; s,/run/neap,$PWD/run," \
+        "$ROOT/share/neap.ini" >etc/neap.ini
+    neap 0 check -c etc/neap.ini
+    serve -c etc/neap.ini
+    export NEAP_CONFIG=$PWD/etc/neap.ini
+    neap 0 stats
+    stop
+    [ -s state/neap.db ]
+    [ "$(find state -type f -perm /077)" = "" ]
+}
