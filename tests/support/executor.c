@@ -63,15 +63,31 @@ void executor_write(struct executor *x, const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static int names_store(const char *ini)
+{
+    char text[4096];
+    FILE *file = fopen(ini, "r");
+    assert_non_null(file);
+    const size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = 0;
+    return strstr(text, "[store]") != NULL;
+}
+
 void executor_start(struct executor *x, unsigned flags)
 {
     struct neap_error err = {0};
     snprintf(x->ini, sizeof x->ini, "%s/neap.ini", x->dir);
     if (access(x->ini, F_OK))
         executor_write(x, "neap.ini", "");
+    char store[128]; /* the default is in the current directory, which tests share */
+    const char *settings[] = {store};
+    snprintf(store, sizeof store, "[store] url=sqlite:%s/neap.db", x->dir);
     const struct neap_options options = {
         .size = sizeof options,
         .flags = flags,
+        .settings = settings,
+        .n_settings = flags == NEAP_SERVICE && !names_store(x->ini),
         .config_file = x->ini,
         .user = x,
         .on_log = on_log,

@@ -127,7 +127,7 @@ static void cycle(const struct shop *shop, int ending)
 {
     struct neap_error err;
     neap *n;
-    struct neap_options options = options_of(shop, ending == 4 ? NEAP_SERVICE : 0);
+    struct neap_options options = options_of(shop, ending == 4 ? NEAP_SERVICE | NEAP_MEMORY : 0);
     if (ending == 0) {
         options.config_file = "/no/such.ini";
         assert_int_equal(neap_open(&n, &options, &err), NEAP_ECONFIG);
