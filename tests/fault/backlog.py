@@ -22,6 +22,8 @@ url = sqlite:neap.db
 [pool default]
 workers = 1
 slots = 1
+[queue back]
+capacity = 100000000
 """
 
 TASK = """
