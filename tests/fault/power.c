@@ -29,8 +29,9 @@
 #define LIMIT_S 120
 
 struct told { /* to who submits, in memory shared with the process that loses power */
-    uint64_t id;
+    uint64_t id, after;
     bool deliver; /* forgotten once it has ended */
+    bool dies;    /* and on_dead runs */
 };
 
 static struct record {
@@ -42,6 +43,7 @@ static struct record {
 
 static struct executor x;
 static uint64_t seed;
+static bool prunes; /* few of what has ended are kept */
 
 static uint64_t next_random(void)
 {
@@ -66,10 +68,10 @@ static void write_world(void)
     static const int windows[] = {10000, 100, 8}; /* with the first all is in memory */
     char text[2000];
     snprintf(text, sizeof text,
-             "[store]\nurl = sqlite:%s/neap.db\nwindow = %d\n"
+             "[store]\nurl = sqlite:%s/neap.db\nwindow = %d\nkeep_completed = %s\n"
              "[pool default]\nworkers = 2\nslots = 32\n"
              "[task *]\nretry.max = 3\nretry.base = 1ms\n",
-             x.dir, windows[next_random() % 3]);
+             x.dir, windows[next_random() % 3], prunes ? "1h, 20" : "none");
     executor_write(&x, "neap.ini", text);
     snprintf(text, sizeof text,
              "return function(...)\n"
@@ -81,14 +83,14 @@ static void write_world(void)
     executor_write(&x, "plugins/p/lib/say.lua", text);
     executor_write(&x, "plugins/p/work.lua",
                    "local neap, say = require 'neap', require 'say'\n"
-                   "return function(args, ctx)\n"
+                   "return { run = function(args, ctx)\n"
                    "  say('start', ctx.id)\n"
-                   "  if args.fails and ctx.attempt == 1 then error('once') end\n"
+                   "  if args.dies or args.fails and ctx.attempt == 1 then error('no') end\n"
                    "  if args.child then say('child', ctx.id, ctx:submit('p.child').id) end\n"
                    "  if args.nap then neap.sleep(args.nap) end\n"
                    "  say('end', ctx.id)\n"
                    "  return args.pad\n"
-                   "end\n");
+                   "end, on_dead = function(_, ctx) say('last', ctx.id) end }\n");
     executor_write(&x, "plugins/p/child.lua",
                    "local say = require 'say'\n"
                    "return function(_, ctx) say('end', ctx.id) end\n");
@@ -118,41 +120,63 @@ static void *receive(void *unused)
     struct neap_outcome outcome;
     (void)unused;
     while (neap_next(x.n, &outcome, -1) == NEAP_OK) {
-        if (outcome.state == NEAP_COMPLETED)
+        if (outcome.state != NEAP_CANCELLED)
             note_end(outcome.id);
         neap_outcome_free(&outcome);
     }
     return NULL;
 }
 
-static void submit(uint64_t random, bool deliver)
+static void acknowledged(struct told told)
 {
-    char args[4200], pad[4001];
-    uint64_t id;
-    struct neap_error err;
-    const unsigned len = random % 8 ? random % 300 : random % 4000;
-    memset(pad, 'x', len);
-    pad[len] = 0;
-    snprintf(args, sizeof args, "{\"fails\":%s,\"child\":%s,\"nap\":%s,\"pad\":\"%s\"}",
-             random >> 20 & 7 ? "false" : "true", random >> 24 & 7 ? "false" : "true",
-             random >> 28 & 3 ? "false" : "0.01", pad);
-    const struct neap_request request = {.task = "p.work",
-                                         .args = args,
-                                         .delay_ms = random >> 32 & 7 ? 0 : 5,
-                                         .flags = deliver ? NEAP_DELIVER : 0};
-    const int rc = neap_submit(x.n, &request, &id, &err);
-    if (rc == NEAP_EIO || rc == NEAP_ECLOSED)
-        pthread_exit(NULL);
-    if (rc)
-        wrong("submit: %s", err.message);
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&lock);
     const unsigned at = atomic_load(&record->n_acked);
     if (at < JOBS) {
-        record->acked[at] = (struct told){id, deliver};
+        record->acked[at] = told;
         atomic_store(&record->n_acked, at + 1);
     }
     pthread_mutex_unlock(&lock);
+}
+
+static const char *one_in(uint64_t random, unsigned n)
+{
+    return random % n ? "false" : "true";
+}
+
+/* Now and then the same key twice, or after the last one; the id. */
+static uint64_t submit(uint64_t random, bool deliver, uint64_t last)
+{
+    char args[4300], pad[4001], key[30];
+    struct told told = {.deliver = deliver, .dies = (random >> 36) % 16 == 0};
+    struct neap_error err;
+    const unsigned len = random % 8 ? random % 300 : random % 4000;
+    memset(pad, 'x', len);
+    pad[len] = 0;
+    snprintf(args, sizeof args, "{\"fails\":%s,\"dies\":%s,\"child\":%s,\"nap\":%s,\"pad\":\"%s\"}",
+             one_in(random >> 20, 8), told.dies ? "true" : "false", one_in(random >> 24, 8),
+             (random >> 28) % 4 ? "false" : "0.01", pad);
+    struct neap_request request = {.task = "p.work",
+                                   .args = args,
+                                   .delay_ms = (random >> 32) % 8 ? 0 : 5,
+                                   .flags = deliver ? NEAP_DELIVER : 0};
+    snprintf(key, sizeof key, "%" PRIu64, (random >> 48) % 64);
+    const struct neap_unique unique = {.key = key};
+    if ((random >> 40) % 8 == 0 && !deliver && !told.dies)
+        request.unique = &unique;
+    if ((random >> 44) % 8 == 0 && last && !prunes && !request.unique) {
+        told.after = last;
+        request.after = &told.after;
+        request.n_after = 1;
+        request.after_failed = NEAP_AFTER_RUN;
+    }
+    const int rc = neap_submit(x.n, &request, &told.id, &err);
+    if (rc == NEAP_EIO || rc == NEAP_ECLOSED)
+        pthread_exit(NULL);
+    if (rc)
+        wrong("submit: %s", err.message);
+    acknowledged(told);
+    return told.id;
 }
 
 struct submitter {
@@ -163,10 +187,10 @@ struct submitter {
 static void *submit_many(void *arg)
 {
     const struct submitter *own = arg;
-    uint64_t random = own->random;
+    uint64_t random = own->random, last = 0;
     while (atomic_load(&record->n_acked) < JOBS) {
         random = random * 6364136223846793005u + 1442695040888963407u;
-        submit(random >> 16, own->deliver);
+        last = submit(random ^ random >> 32, own->deliver, last);
         while (atomic_load(&record->n_acked) > atomic_load(&record->n_ended) + 200)
             usleep(500);
     }
@@ -187,9 +211,11 @@ static void *ask(void *unused)
             const int rc = neap_get(x.n, told.id, &job, &err);
             if (rc == NEAP_EIO || rc == NEAP_ECLOSED)
                 return NULL;
+            if (rc == NEAP_ENOENT && prunes)
+                break;
             if (rc)
                 wrong("job %" PRIu64 ": %s", told.id, err.message);
-            ended = job.state == NEAP_COMPLETED;
+            ended = job.state == NEAP_COMPLETED || job.state == NEAP_DEAD;
             neap_job_free(&job);
         }
         if (!told.deliver)
@@ -284,6 +310,7 @@ static void say(const char *text)
 struct seen { /* of one job; open addressing by id */
     uint64_t id;
     uint64_t parent;
+    unsigned started_at, ended_at; /* lines: of the first start and end; 0: never */
     bool ended, known_ended, again;
 };
 #define SEEN (JOBS * 8)
@@ -304,9 +331,10 @@ static void read_said(struct seen *all)
 {
     char path[128], line[100];
     bool after = false;
+    unsigned number = 1;
     snprintf(path, sizeof path, "%s/said", x.dir);
     FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof line, f)) {
+    for (; f && fgets(line, sizeof line, f); number++) {
         char word[20], first[20], second[20];
         uint64_t id, child;
         const int n = sscanf(line, "%19s %19s %19s", word, first, second);
@@ -314,8 +342,13 @@ static void read_said(struct seen *all)
         if (n < 2 || neap_id_parse(first, &id))
             continue;
         struct seen *s = seen_of(all, id);
-        s->ended = s->ended || strcmp(word, "end") == 0;
-        s->again = s->again || after;
+        const bool ends = strcmp(word, "end") == 0 || strcmp(word, "last") == 0;
+        if (strcmp(word, "end") == 0 && !s->ended_at)
+            s->ended_at = number;
+        if (strcmp(word, "start") == 0 && !s->started_at)
+            s->started_at = number;
+        s->ended = s->ended || ends;
+        s->again = s->again || (after && strcmp(word, "start") == 0);
         if (n == 3 && neap_id_parse(second, &child) == NEAP_OK)
             seen_of(all, child)->parent = id;
     }
@@ -332,14 +365,16 @@ static void check_known(const struct told *told, struct seen *all)
     const struct seen *s = seen_of(all, told->id);
     const int rc = neap_get(x.n, told->id, &job, &err);
     if (rc == NEAP_OK) {
-        if (job.state != NEAP_COMPLETED)
+        if (job.state != (told->dies ? NEAP_DEAD : NEAP_COMPLETED))
             wrong("job %s is %s", text, neap_state_name(job.state));
         neap_job_free(&job);
-    } else if (rc != NEAP_ENOENT || !told->deliver || !s->ended) {
+    } else if (rc != NEAP_ENOENT || !(told->deliver || prunes) || !s->ended) {
         wrong("job %s was acknowledged: %s", text, err.message);
     }
     if (!s->ended)
-        wrong("job %s never ran to its end", text);
+        wrong("job %s never ran to its end%s", text, told->dies ? " (on_dead)" : "");
+    if (told->after && s->started_at < seen_of(all, told->after)->ended_at)
+        wrong("job %s ran before the one it waited for", text);
 }
 
 static void check_all(void)
@@ -408,7 +443,7 @@ static void one_point(long power_at, uint64_t point_seed)
 {
     memset(record, 0, sizeof *record);
     seed = point_seed;
-    next_random();
+    prunes = next_random() % 4 == 0;
     executor_init(&x);
     write_world();
     pid_t pid = fork();
