@@ -6,7 +6,9 @@ local machine = require "machine"
 local report = require "report"
 local shell = require "shell"
 
-local PARTS = { "noop", "args", "sleep", "cpu", "latency", "batch", "growth", "instructions" }
+local PARTS = {
+  "noop", "args", "sleep", "cpu", "latency", "durable", "batch", "growth", "instructions",
+}
 local USAGE = [[
 usage: ./dev bench [NAME...] [option...]
 

@@ -73,7 +73,7 @@ function bench:compare(unit, contenders)
         local ok, value = pcall(c.run)
         if ok then c.values[run] = value else c.missing = value end
         io.stderr:write(("  %-44s %s\n"):format(c.name, ok and
-          self.report.number(value) .. " " .. unit or "failed: " .. tostring(value)))
+          self.report.number(value) .. " " .. unit or "failed: " .. tostring(value):sub(1, 500)))
       end
     end
   end

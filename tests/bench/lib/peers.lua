@@ -31,11 +31,12 @@ function peers.node(bench)
   local dir = bench.root .. "/build/bench/node"
   shell.must("mkdir -p " .. shell.quote(dir))
   shell.must(("cp %s/peers/node/* %s"):format(shell.quote(bench.here), shell.quote(dir)))
-  if not shell.read(dir .. "/installed") then
+  local wanted = shell.read(dir .. "/package.json")
+  if shell.read(dir .. "/installed") ~= wanted then
     local rc, err = shell.output(("cd %s && timeout 300 npm install --ignore-scripts --no-audit "
       .. "--no-fund"):format(shell.quote(dir)))
     if not rc then return nil, "npm install: " .. err end
-    shell.write(dir .. "/installed", "")
+    shell.write(dir .. "/installed", wanted)
   end
   return dir
 end

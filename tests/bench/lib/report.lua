@@ -37,7 +37,8 @@ function report:measured(bench, contenders)
   self:say("|---|---:|---|")
   for _, c in ipairs(contenders) do
     if c.missing then
-      self:say("| %s | not measured | %s |", c.name, (c.missing:gsub("%s+", " "):gsub("|", "/")))
+      local why = bench:short(c.missing):gsub("%s+", " "):gsub("|", "/"):sub(1, 200)
+      self:say("| %s | not measured | %s |", c.name, why)
     else
       self:say("| %s | %s | %s |", c.name, report.number(c.median), all(c.values))
     end

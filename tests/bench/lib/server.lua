@@ -33,7 +33,7 @@ end
 -- Runs f(server) and stops the server, whatever happens.
 function server.with(bench, spec, f)
   local self = server.start(bench, spec)
-  local results = table.pack(xpcall(f, debug.traceback, self))
+  local results = table.pack(pcall(f, self))
   self:stop()
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)

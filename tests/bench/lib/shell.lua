@@ -15,7 +15,7 @@ end
 
 -- What a shell command prints, without the last newline; nil, text when it fails.
 function shell.output(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
+  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1"))
   local text = pipe:read("a"):gsub("\n$", "")
   if pipe:close() then return text end
   return nil, text

@@ -87,7 +87,8 @@ function part.run(bench, report)
   for _, row in ipairs(rows) do row.missing = why end
   bench:compare("instructions", rows)
   report:text("Counted by `valgrind --tool=callgrind` in all threads, with one worker: a "
-    .. "run with %s jobs less one with %s. `.ci/run` fails where one is more than 5 %% above this page.",
+    .. "run with %s jobs less one with %s. `.ci/run` fails where one is more than 5 %% above "
+    .. "this page.",
     report.number(MANY), report.number(FEW))
   report:measured(bench, rows)
   if bench.check then check(bench, rows) end
