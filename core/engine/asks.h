@@ -17,6 +17,7 @@ struct asks {                  /* the engine's thread */
     struct list looks;         /* that wait for what workers show */
     struct waiters *followers; /* by job: for what it prints */
     struct ask *backup;        /* the one under way, or NULL */
+    size_t changes;            /* to jobs in a file, by bulk actions in this turn */
     uint64_t serial;           /* of questions to workers */
 };
 

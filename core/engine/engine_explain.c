@@ -157,10 +157,14 @@ static void explain_workers(struct reasons *r, const struct queue *q)
     doc_close(r->out);
 }
 
-/* How many of its queue may go first: those in line, but the job itself. */
+/* How many of its queue may go first: those in line, but the job itself. Of a durable store the line
+ * in memory is a part only: there, all that have not started. */
 static void explain_order(struct reasons *r, const struct queue *q)
 {
-    const size_t available = index_available(r->e->ops->index(r->e->store), q->gate->index);
+    const struct engine *e = r->e;
+    const size_t lined = index_available(e->ops->index(e->store), q->gate->index);
+    const size_t live = (size_t)(q->live - (uint64_t)q->running);
+    const size_t available = e->ops->durable && live > lined ? live : lined;
     const size_t ahead = available > 1 ? available - 1 : 0;
     if (!ahead)
         return;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define TURN_NS INT64_C(2000000) /* for all steps of a turn, but one at least */
+#define CHANGES 128              /* of a turn: a file takes some 50 us to write each */
 #define BATCH 64                 /* jobs between two looks at the clock */
 #define LOOK 512                 /* that the store may look at for some more of them */
 #define FETCH 4096 /* jobs taken at once of a store that looks at all of them each time */
@@ -196,8 +197,10 @@ static bool bulk_step(struct engine *e, struct ask *ask)
     struct ask_steps *s = ask->steps;
     size_t looked = 0;
     for (struct job *job; (job = next_job(e, ask, &looked));) {
+        const bool changed = ask->dry_run ? would_change(e, ask, job) : change(e, ask, job);
         s->matched++;
-        s->changed += ask->dry_run ? would_change(e, ask, job) : change(e, ask, job);
+        s->changed += changed;
+        e->asks.changes += changed && !ask->dry_run && e->ops->durable;
     }
     if (!is_through(s))
         return false;
@@ -297,7 +300,8 @@ static bool step(struct engine *e, struct ask *ask)
 void asks_turn(struct engine *e)
 {
     const int64_t until_ns = clock_mono_ns() + TURN_NS;
-    while (!list_empty(&e->asks.steps)) {
+    e->asks.changes = 0;
+    while (!list_empty(&e->asks.steps) && e->asks.changes < CHANGES) {
         struct ask *ask = ask_of(LIST_ENTRY(list_shift(&e->asks.steps), struct call, waiting));
         ask->place = ASK_NOWHERE;
         if (!step(e, ask)) {
