@@ -24,7 +24,7 @@ struct verb {
 struct order { /* main thread */
     struct command *c;
     const struct verb *verb;
-    char *body; /* of edit; NULL */
+    const char *body; /* of edit; NULL */
 };
 
 /* --- by id --------------------------------------------------------------------------------------
@@ -78,8 +78,7 @@ static int order_stdin(struct order *o)
     int worst = CLI_OK, status = CLI_OK;
     char *line = NULL;
     size_t cap = 0;
-    ssize_t len;
-    while (goes_on(status) && (len = getline(&line, &cap, stdin)) >= 0) {
+    while (goes_on(status) && getline(&line, &cap, stdin) >= 0) {
         line[strcspn(line, " \t\r\n")] = 0; /* the first word: a row of `neap ls` will do, too */
         if (!*line || strcmp(line, "ID") == 0)
             continue;
@@ -168,7 +167,7 @@ static int order_filter(struct order *o, size_t first)
 /* --- commands -----------------------------------------------------------------------------------
  */
 
-static int give_order(struct command *c, const struct verb *verb, char *body)
+static int give_order(struct command *c, const struct verb *verb, const char *body)
 {
     struct order o = {c, verb, body};
     const struct cli_args *args = c->args;

@@ -209,7 +209,9 @@ static int watch(struct listing *l, const char *filter)
     events_open(&events, l->c->client, filter, l, screen ? on_change : on_event);
     if (screen && l->c->format == FORMAT_WIDE)
         l->table.fit = term_columns();
-    const int status = screen ? watch_screen(l, &events) : watch_lines(l, &events);
+    int status = events_wait(&events);
+    if (status == CLI_OK)
+        status = screen ? watch_screen(l, &events) : watch_lines(l, &events);
     events_close(&events);
     return status;
 }

@@ -203,7 +203,7 @@ static int put_setting(struct command *c, const char *operand, struct buf *body)
     else if (!found)
         status = cli_fail(CLI_USAGE, c->name,
                           "no such limit: %s (there are concurrency, rate and capacity)", name);
-    if (status == CLI_OK) {
+    if (equals && status == CLI_OK) {
         buf_format(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
         value_json_text(body, equals + 1, strlen(equals + 1));
     }

@@ -34,6 +34,7 @@ static void take_line(struct events *e)
 static void on_data(void *user, const char *data, size_t len)
 {
     struct events *e = user;
+    e->begun = true;
     while (len) {
         const char *end = memchr(data, '\n', len);
         const size_t part = end ? (size_t)(end - data) : len;
@@ -68,6 +69,16 @@ void events_close(struct events *e)
     e->call = NULL;
     buf_close(&e->line);
     buf_close(&e->data);
+}
+
+int events_wait(struct events *e)
+{
+    int status = CLI_OK;
+    while (status == CLI_OK && !e->begun) {
+        status = client_turn(e->client, -1);
+        status = status ? status : events_status(e);
+    }
+    return status;
 }
 
 int events_status(struct events *e)

@@ -14,6 +14,6 @@ bool filter_is_term(const char *operand);
 int filter_query(const struct cli_args *args, size_t first, struct buf *query);
 
 /* One event: as it came with -o json and jsonl, else a line. */
-void client_event_put(struct buf *out, enum client_format format, struct json_text event);
+void client_event_put(struct buf *out, enum client_format format, struct json_text text);
 
 #endif
