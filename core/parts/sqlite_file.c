@@ -373,6 +373,12 @@ out:
     return rc;
 }
 
+void sqlite_file_leave(struct sqlite_file *f)
+{
+    if (f->db)
+        sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void sqlite_file_close(struct sqlite_file *f)
 {
     for (int i = 0; i < SQL_COUNT; i++)

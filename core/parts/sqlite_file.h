@@ -30,6 +30,8 @@ int sqlite_file_open(struct sqlite_file *f, const char *path, struct neap_error 
 /* For reading what no process has open; changes nothing beside it either. NEAP_ECONFLICT: one has;
  * NEAP_ENOENT: there is no such file; NEAP_EIO as above. */
 int sqlite_file_read(struct sqlite_file *f, const char *path, struct neap_error *err);
+/* From now on nothing is written, not even by the close: what is there is for the next one. */
+void sqlite_file_leave(struct sqlite_file *f);
 void sqlite_file_close(struct sqlite_file *f); /* zeroed is fine */
 
 int sqlite_file_run(struct sqlite_file *f, const char *sql); /* an SQLite code */

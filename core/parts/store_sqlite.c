@@ -207,6 +207,8 @@ static void close_sqlite(struct store *s)
     free(s->orphans);
     free(s->lines);
     buf_close(&s->scratch);
+    if (s->broken)
+        sqlite_file_leave(&s->file); /* a failed sync is not tried again */
     sqlite_file_close(&s->file);
     free(s);
 }
@@ -230,6 +232,7 @@ static int open_sqlite(struct store **out, const struct store_env *env, struct n
     if (!rc)
         rc = load(s, err);
     if (rc) {
+        sqlite_file_leave(&s->file);
         close_sqlite(s);
         return rc;
     }

@@ -8,6 +8,7 @@ import collections
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
@@ -67,6 +68,7 @@ def contents(directory):
 
 def try_it(neap, directory, what):
     """How neap serve takes this: "started", "refused" or "stopped"; whatever else is a failure."""
+    dump(neap, directory, what)
     daemon = Daemon(neap, directory)
     before = contents(directory)
     daemon.start(ready=False)
@@ -100,6 +102,17 @@ def try_it(neap, directory, what):
         return "stopped"
     assert after == before, f"{what}: refused, and changed\n{words}"
     return "refused"
+
+
+def dump(neap, directory, what):
+    """Reads what is left, and changes nothing."""
+    before = contents(directory)
+    for options in ([], ["--check"]):
+        told = subprocess.run([neap, "dump", *options, "neap.db"], cwd=directory, capture_output=True, timeout=60,
+                              check=False)
+        assert told.returncode in (0, 1, 65, 66, 74, 70), f"{what}: dump {options}: {told.returncode} {told.stderr}"
+        assert told.returncode == 0 or told.stderr or told.stdout, f"{what}: dump {options} says nothing"
+    assert contents(directory) == before, f"{what}: dump changed the file"
 
 
 def use(client):
