@@ -8,6 +8,7 @@ local shell = require "shell"
 
 local PARTS = {
   "noop", "args", "sleep", "cpu", "latency", "durable", "batch", "growth", "instructions",
+  "profile",
 }
 local USAGE = [[
 usage: ./dev bench [NAME...] [option...]

@@ -39,7 +39,7 @@ function machine.note(bench, part)
     versions(bench, part) .. ".",
   }
   local busy = not part.steady and (tonumber(load) or 0) > 0.5
-  if bench.runs < 5 or bench.scale ~= 1 or busy then
+  if not part.once and (bench.runs < 5 or bench.scale ~= 1 or busy) then
     local mark = "**Not a measurement:** runs: %d, jobs: times %g, load before it began: %s."
     table.insert(lines, 1, mark:format(bench.runs, bench.scale, load))
   end

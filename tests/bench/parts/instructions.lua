@@ -1,5 +1,6 @@
 -- Bar 9: instructions a job. They hardly depend on what else the machine does, so a growth of more
 -- than LIMIT since the page was written is a change of the code.
+local load = require "load"
 local peers = require "peers"
 local shell = require "shell"
 
@@ -11,22 +12,6 @@ local part = {
   packages = { "valgrind", "gcc", "liblua5.4-dev" },
   steady = true, -- whatever else the machine does
 }
-
-local function produce(bench, args)
-  return function(jobs)
-    return shell.join(bench:run_words("bench.produce", ('{"jobs":%d%s}'):format(jobs, args),
-      "--workers", "1", "--set", "[pool default] slice=60s")) -- else jobs go back and forth
-  end
-end
-
-local function map(bench)
-  return function(jobs)
-    local file = ("%s/lines.%d"):format(bench.dir, jobs)
-    shell.must(("seq 100001 %d > %s"):format(100000 + jobs, shell.quote(file)))
-    return ("%s map --workers 1 %s <%s >/dev/null"):format(shell.quote(bench.neap),
-      shell.quote(bench.here .. "/plugins/bench/noop.lua"), shell.quote(file))
-  end
-end
 
 local function instructions(bench, command)
   local log = shell.quote(bench.dir .. "/valgrind")
@@ -80,9 +65,9 @@ end
 function part.run(bench, report)
   local why = peers.missing("valgrind")
   local rows = {
-    counted(bench, "integer", produce(bench, "")),
-    counted(bench, "table", produce(bench, ',"kind":"table"')),
-    counted(bench, "map, a line", map(bench)),
+    counted(bench, "integer", load.produce(bench, "")),
+    counted(bench, "table", load.produce(bench, ',"kind":"table"')),
+    counted(bench, "map, a line", load.map(bench)),
   }
   for _, row in ipairs(rows) do row.missing = why end
   bench:compare("instructions", rows)
