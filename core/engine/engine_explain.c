@@ -213,7 +213,7 @@ static void explain_waiting(struct reasons *r)
         doc_close(r->out);
     } else if (r->job->where == JOB_WAITS) {
         explain_pending(r);
-    } else if (r->job->where == JOB_DUE) {
+    } else if (job_due_ms(r->job)) {
         explain_due(r);
     }
     explain_queue(r, q);

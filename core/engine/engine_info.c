@@ -51,7 +51,7 @@ void info_fill(struct engine *e, const struct job *job, struct neap_job *out)
         .priority = job->priority,
         .attempt = job->attempt,
         .submitted_ms = job->submitted_ms,
-        .due_ms = job->where == JOB_DUE ? job->due.key : 0,
+        .due_ms = job_due_ms(job),
         .held = info_held(e, job),
         .progress = job->claim ? job->claim->progress : -1,
     };

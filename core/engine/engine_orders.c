@@ -111,10 +111,8 @@ int order_edit(struct engine *e, struct job *job, const struct ask *ask, struct 
         return rc;
     if (!call_back(e, job))
         return error_set(err, NEAP_ECONFLICT, "it has just started");
-    const int64_t due_ms = ask->has_due ? ask->due_ms : job->where == JOB_DUE ? job->due.key : 0;
-    const bool waits = job->where == JOB_WAITS;
     e->ops->edit(e->store, job, ask->has_priority ? ask->priority : job->priority,
-                 waits && !ask->has_due ? job->due.key : due_ms, e->now_ms);
+                 ask->has_due ? ask->due_ms : job_due_ms(job), e->now_ms);
     return NEAP_OK;
 }
 

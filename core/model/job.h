@@ -146,6 +146,14 @@ struct job_error *job_error_new(const char *code, int attempt, const char *messa
                                 size_t message_len, const char *traceback, size_t traceback_len);
 struct job_error *job_error_copy(const struct job_error *error);
 
+/* When a job that waits becomes available, if that is later; else 0. Wherever the store has it. */
+static inline int64_t job_due_ms(const struct job *job)
+{
+    const bool later = job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE ||
+                       job->state == NEAP_PENDING;
+    return later && !job->claimed ? job->due.key : 0;
+}
+
 /* As it was submitted: no attempts, no result, no error. */
 void job_reset(struct job *job);
 

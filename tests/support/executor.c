@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,14 +81,21 @@ void executor_start(struct executor *x, unsigned flags)
     snprintf(x->ini, sizeof x->ini, "%s/neap.ini", x->dir);
     if (access(x->ini, F_OK))
         executor_write(x, "neap.ini", "");
-    char store[128]; /* the default is in the current directory, which tests share */
-    const char *settings[] = {store};
+    /* NEAP_TEST_WINDOW=N: all in a file, with so few jobs in memory. Under asan that finds who
+     * keeps a pointer to a job over a commit. */
+    const char *window = getenv("NEAP_TEST_WINDOW");
+    char store[128], size[64]; /* the default is in the current directory, which tests share */
+    const char *settings[] = {store, size};
     snprintf(store, sizeof store, "[store] url=sqlite:%s/neap.db", x->dir);
+    snprintf(size, sizeof size, "[store] window=%s", window ? window : "");
+    const bool named = names_store(x->ini);
     const struct neap_options options = {
         .size = sizeof options,
         .flags = flags,
         .settings = settings,
-        .n_settings = flags == NEAP_SERVICE && !names_store(x->ini),
+        .n_settings = named    ? 0
+                      : window ? 2
+                               : flags == NEAP_SERVICE,
         .config_file = x->ini,
         .user = x,
         .on_log = on_log,
