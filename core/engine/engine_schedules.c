@@ -128,13 +128,21 @@ static bool submit(struct engine *e, struct schedule *s, const struct task_info 
     return true;
 }
 
+/* `first_ms`: the oldest tick that was due. */
+static void log_missed(struct engine *e, const struct schedule *s, int64_t first_ms,
+                       const struct schedule_tick *tick)
+{
+    static const char *const runs[] = {"", ", the newest runs", ", those after them run"};
+    const bool late = e->now_ms - first_ms > SCHEDULE_LATE_MS; /* else they just were many */
+    engine_log(e, late ? NEAP_WARN : NEAP_DEBUG, NULL,
+               "schedule %s: %" PRIu64 " ticks missed and left out%s", s->plan->name, tick->missed,
+               runs[s->plan->catchup == CATCHUP_ALL ? 2 : tick->at_ms != 0]);
+}
+
 static void run_tick(struct engine *e, struct schedule *s, const struct task_info *info,
                      const struct schedule_tick *tick)
 {
     const char *name = s->plan->name;
-    if (tick->missed)
-        engine_log(e, NEAP_WARN, NULL, "schedule %s: %" PRIu64 " missed%s", name, tick->missed,
-                   tick->at_ms ? ", runs the last" : "");
     if (tick->overlaps)
         engine_log(e, NEAP_WARN, NULL, "schedule %s: skipped, its last job has not ended", name);
     if (tick->at_ms && !submit(e, s, info, tick->at_ms)) {
@@ -154,7 +162,10 @@ static void run_schedule(struct engine *e, struct schedule *s)
         return;
     }
     struct schedule_tick tick;
-    while (s->next_ms <= e->now_ms && schedule_take(s, e->now_ms, is_busy(e, s), &tick)) {
+    for (int64_t first_ms; (first_ms = s->next_ms) <= e->now_ms &&
+                           schedule_take(s, e->now_ms, is_busy(e, s), &tick);) {
+        if (tick.missed)
+            log_missed(e, s, first_ms, &tick);
         run_tick(e, s, info, &tick);
         if (s->waiting)
             break;

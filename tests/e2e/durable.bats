@@ -98,6 +98,8 @@ LUA
     serve
     until_true lines all 6
     until_true lines once 1
+    until_true has err 'schedule skip: 6 ticks missed and left out"'
+    until_true has err 'schedule once: 5 ticks missed and left out, the newest runs'
     stop
     [ ! -e skip ]
     [ "$(sort -n all | uniq | wc -l)" = 6 ]

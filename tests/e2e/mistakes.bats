@@ -139,3 +139,14 @@ EOF
     mkdir nowhere
     neap 0 config
 }
+
+@test "check tells of tasks that the configuration names and that there are not" {
+    task plugins/ops/alert.lua <<<'return function() end'
+    printf '[task *]\non_dead = ops.alrt\n[task ops.*]\non_dead = none\n' >neap.ini
+    printf '[schedule s]\ntask = ops.nothing\nevery = 1h\n' >>neap.ini
+    neap 78 check
+    expect 'neap.ini:2: [task *] on_dead: no such task: ops.alrt (did you mean ops.alert?)'
+    expect 'neap.ini:6: [schedule s] task: no such task: ops.nothing'
+    sed -i 's/alrt/alert/; s/nothing/alert/' neap.ini
+    neap 0 check
+}
