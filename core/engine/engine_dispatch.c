@@ -200,23 +200,37 @@ static void look_at(struct engine *e, struct member *m)
         dispatch_take_back(e, m);
 }
 
-static bool someone_idles(const struct pool *pool)
+static bool someone_idles(const struct pool *pool, bool *only_new)
 {
+    bool any = false;
+    *only_new = true;
     for (const struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         const struct member *m = LIST_ENTRY(at, struct member, link);
-        if (has_slot(m) && line_of(m) == 0 && worker_hungry(m->worker))
-            return true;
+        if (!has_slot(m) || line_of(m) || !worker_hungry(m->worker))
+            continue;
+        any = true;
+        *only_new &= worker_is_new(m->worker);
     }
-    return false;
+    return any;
 }
 
-/* A worker that idles shares what waits before the others, where there is nothing else for it. */
+static bool is_inside(const struct member *m)
+{
+    uint64_t job;
+    worker_inside_since_ns(m->worker, &job);
+    return job != 0;
+}
+
+/* A worker that idles shares what waits before the others, where there is nothing else for it. None
+ * is started for what another one is about to take. */
 static void level(struct engine *e, struct pool *pool)
 {
-    if (!someone_idles(pool) || e->ops->peek(e->store, pool->index, e->now_ms))
+    bool only_new;
+    if (!someone_idles(pool, &only_new) || e->ops->peek(e->store, pool->index, e->now_ms))
         return;
     for (struct member *m = NULL; (m = member_next(e, m));)
-        if (m->line_pools >> pool->index & 1 && !worker_hungry(m->worker))
+        if (m->line_pools >> pool->index & 1 && !worker_hungry(m->worker) &&
+            (!only_new || is_inside(m)))
             dispatch_take_back(e, m);
 }
 

@@ -157,8 +157,8 @@ static void explain_workers(struct reasons *r, const struct queue *q)
     doc_close(r->out);
 }
 
-/* How many of its queue may go first: those in line, but the job itself. Of a durable store the line
- * in memory is a part only: there, all that have not started. */
+/* How many of its queue may go first: those in line, but the job itself. Of a durable store the
+ * line in memory is a part only: there, all that have not started. */
 static void explain_order(struct reasons *r, const struct queue *q)
 {
     const struct engine *e = r->e;

@@ -25,6 +25,8 @@ struct vm {
     bool limited;                   /* the two count now: C's own calls do not expect to fail */
     bool over;                      /* beyond the soft one: the interrupt is on its way */
     uint64_t allocated_bytes;       /* ever */
+    size_t live_bytes;              /* in use at the end of the collector's last cycle */
+    bool cycled;                    /* there was one since vm_pace */
     struct worker *worker;          /* NULL while staging */
     const struct preload *preloads; /* the host's C modules */
     struct run *run;                /* the job whose Lua code runs now; NULL: none */
@@ -59,6 +61,9 @@ void vm_close(struct vm *vm); /* zeroed is fine */
 
 struct vm *vm_of(lua_State *L);        /* the state's owner; fast */
 struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */
+
+/* After a cycle of the collector (vm->cycled): when the next one begins. */
+void vm_pace(struct vm *vm);
 
 /* Calls f(light userdata `arg`) protected, from outside any job. An error comes back in `err`, with
  * its traceback. */

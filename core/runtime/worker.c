@@ -29,6 +29,11 @@ bool worker_hungry(const struct worker *worker)
     return atomic_load_explicit(&worker->pulse.idle, memory_order_acquire);
 }
 
+bool worker_is_new(const struct worker *worker)
+{
+    return !worker->running;
+}
+
 int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job)
 {
     const struct pulse *p = &worker->pulse;
@@ -291,11 +296,11 @@ static void open_state(struct worker *w)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    atomic_store(&w->pulse.idle, false);
     open_state(w);
     w->vm.stack = __builtin_frame_address(0);
     w->pulse.thread = pthread_self();
     interrupt_thread(&w->vm, &w->pulse);
+    atomic_store(&w->pulse.idle, false); /* not before: what is in its line stays there */
     monitor_watch(w->env->monitor, &w->pulse);
     for (;;) {
         look_at_clocks(w);

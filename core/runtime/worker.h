@@ -74,6 +74,7 @@ struct line *worker_line(struct worker *worker);
  * nobody there to take it. */
 int worker_wake(struct worker *worker, struct neap_error *err);
 bool worker_hungry(const struct worker *worker); /* it has nothing to run and sleeps, or is new */
+bool worker_is_new(const struct worker *worker); /* it has not been started */
 /* Since when it has been inside one resume of `job`, monotonic; 0 is put there if it is not. */
 int64_t worker_inside_since_ns(const struct worker *worker, uint64_t *job);
 

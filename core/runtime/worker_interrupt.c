@@ -25,6 +25,8 @@ static void begin(struct worker *w, struct run *run)
     w->section_allocated = w->vm.allocated_bytes;
     w->section_bytes = w->vm.bytes;
     w->vm.limited = true;
+    if (w->vm.cycled)
+        vm_pace(&w->vm);
     if (w->vm.over) /* what the last section allocated at its very end */
         interrupt_arm(&w->vm);
 }
@@ -158,6 +160,8 @@ int worker_interrupted(struct vm *vm, lua_State *L)
     }
     if (atomic_load_explicit(&w->pulse.show, memory_order_relaxed))
         worker_show_from_hook(w, L);
+    if (vm->cycled)
+        vm_pace(vm);
     if (vm->over)
         worker_relieve(w, L);
     if (w->brief || vm->closing)
