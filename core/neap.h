@@ -327,7 +327,8 @@ enum neap_what {
     NEAP_ASK_WAIT, /* id, timeout_ms: its document once it has ended; NEAP_ETIME: as it is by then
                     */
     NEAP_ASK_JOBS, /* filter terms, limit, cursor, order=newest|oldest, wide=yes:
-                      {"jobs":[...],"next":cursor|null} */
+                      {"jobs":[...],"next":cursor|null}. A few jobs a turn of the engine; where
+                      the store is memory, all of them for each 4096 */
     NEAP_ASK_LOG,  /* id; offset. What it printed from there on, also in a running attempt:
                       {"text","offset","next","ended"}. timeout_ms: waits so long for more */
     NEAP_ASK_EXPLAIN, /* id: {"id","state","why","reasons":[...]}: why it does not run */

@@ -247,7 +247,7 @@ static void put_queue(struct engine *e, const struct queue *q, size_t running, s
 
 static bool is_shown(const struct queue *q)
 {
-    return atomic_load(&q->gate->open) || q->live;
+    return atomic_load(&q->gate->open) || q->live || is_overridden(&q->over);
 }
 
 static void answer_all(struct engine *e, struct ask *ask)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PATIENCE_MS 250 /* for an answer of a worker */
+#define UNSEEN_MAX 200
 #define LIVE_MAX ((size_t)64 * 1024)
 
 /* --- stacks -------------------------------------------------------------------------------------
@@ -67,33 +68,51 @@ static void take_stacks(struct engine *e, struct ask *ask, const struct shown *s
     end_stacks(e, ask);
 }
 
-/* What it is inside of does not let it look: C code, most likely. */
-static void put_stuck(struct engine *e, const struct ask *ask, const struct member *m,
-                      struct buf *out)
+static void put_unseen(const struct member *m, const struct job *job, bool inside, int64_t for_ms,
+                       struct buf *out)
 {
     char worker[64];
-    uint64_t id = 0;
-    const int64_t since_ns = worker_inside_since_ns(m->worker, &id);
-    const struct job *job = id ? e->ops->get(e->store, id) : NULL;
-    if (!job || (ask->call.id && ask->call.id != id))
-        return;
     member_name(m, worker, sizeof worker);
     doc_open(out, NULL);
-    doc_id(out, "id", id);
+    doc_id(out, "id", job->id);
     doc_text(out, "task", job->task->text);
     doc_integer(out, "attempt", job->attempt);
     doc_text(out, "worker", worker);
-    doc_text(out, "state", "stuck");
-    doc_integer(out, "for_ms", (clock_mono_ns() - since_ns) / 1000000);
-    doc_text(out, "traceback", "inside C code, which does not let anybody look");
+    doc_text(out, "state", inside ? "stuck" : "behind");
+    doc_integer(out, "for_ms", for_ms);
+    doc_text(out, "traceback",
+             inside
+                 ? "its worker did not answer within a quarter of a second: it is inside C code, "
+                   "most likely"
+                 : "it waits in a worker that is stuck in another job");
     doc_close(out);
+}
+
+/* What that worker is inside of does not let it look. */
+static void put_stuck(const struct ask *ask, const struct member *m, struct buf *out)
+{
+    const int64_t now_ms = clock_unix_ms();
+    size_t shown = 0;
+    uint64_t inside = 0;
+    const int64_t since_ns = worker_inside_since_ns(m->worker, &inside);
+    for (const struct list *at = m->claims.next; at != &m->claims && shown < UNSEEN_MAX;
+         at = at->next) {
+        const struct job *job = LIST_ENTRY(at, struct claim, link)->job;
+        if (info_state(job) != NEAP_RUNNING || (ask->call.id && ask->call.id != job->id))
+            continue;
+        const bool in = job->id == inside;
+        put_unseen(m, job, in,
+                   in ? (clock_mono_ns() - since_ns) / 1000000 : now_ms - job->running_since_ms,
+                   out);
+        shown++;
+    }
 }
 
 static void stacks_late(struct engine *e, struct ask *ask)
 {
     for (struct member *m = NULL; (m = member_next(e, m));)
         if (find(ask, m->worker) < ask->n_workers)
-            put_stuck(e, ask, m, &ask->call.reply);
+            put_stuck(ask, m, &ask->call.reply);
     end_stacks(e, ask);
 }
 

@@ -40,7 +40,8 @@ int order_may_retry(struct engine *e, const struct job *job, struct neap_error *
         return error_set(err, NEAP_ECONFLICT, "it has not ended: %s",
                          neap_state_name(info_state(job)));
     if (job->pins)
-        return error_set(err, NEAP_ECONFLICT, "a running job that submitted it may read it yet");
+        return error_set(err, NEAP_ECONFLICT,
+                         "it is still read: by the job that submitted it, or as a log");
     if (job->owes_on_dead)
         return error_set(err, NEAP_ECONFLICT, "its on_dead has not ended yet");
     if (job->expires_ms && job->expires_ms <= e->now_ms)
@@ -78,7 +79,8 @@ int order_may_delete(struct engine *e, const struct job *job, struct neap_error 
         return error_set(err, NEAP_ECONFLICT, "it has not ended: %s; cancel it first",
                          neap_state_name(info_state(job)));
     if (job->pins)
-        return error_set(err, NEAP_ECONFLICT, "a running job that submitted it may read it yet");
+        return error_set(err, NEAP_ECONFLICT,
+                         "it is still read: by the job that submitted it, or as a log");
     if (job->owes_on_dead)
         return error_set(err, NEAP_ECONFLICT, "its on_dead has not ended yet");
     return NEAP_OK;
@@ -110,7 +112,7 @@ int order_edit(struct engine *e, struct job *job, const struct ask *ask, struct 
     if (rc)
         return rc;
     if (!call_back(e, job))
-        return error_set(err, NEAP_ECONFLICT, "it has just started");
+        return error_set(err, NEAP_ECONFLICT, "a worker is about to start it");
     e->ops->edit(e->store, job, ask->has_priority ? ask->priority : job->priority,
                  ask->has_due ? ask->due_ms : job_due_ms(job), e->now_ms);
     return NEAP_OK;

@@ -89,6 +89,9 @@ static void limits_queues(void **state)
     assert_has(text, "\"rate_per_second\":1.0");
     assert_has(text, "\"overridden\":[\"concurrency\",\"rate\",\"capacity\"]");
     assert_has(ASK(&x, NEAP_ASK_QUEUES), "\"name\":\"mail\",\"paused\":false,\"concurrency\":1");
+    executor_reload(&x, INI "[queue other]\nrate = 1/s\n"); /* the loader sets capacities anew */
+    text = named(&x, NEAP_OK, NEAP_ASK_QUEUE, "mail", NULL);
+    assert_has(text, "\"concurrency\":1,\"capacity\":7");
     text = LIMITS(&x, NEAP_OK, "mail", "concurrency=default", "rate=none");
     assert_has(text, "\"concurrency\":2,\"capacity\":7");
     assert_lacks(text, "rate_per_second");
