@@ -200,7 +200,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
     const struct engine_env env = {
         .worker = &n->worker,
         .url = options->flags & NEAP_MEMORY ? "memory" : n->config->store_url,
-        .schedules = !(options->flags & NEAP_MEMORY),
+        .standing = !(options->flags & NEAP_MEMORY),
         .signal = options->signal,
         .user = n,
         .deliver = on_deliver,

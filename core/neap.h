@@ -96,7 +96,8 @@ enum neap_flags {
     /* A daemon's defaults: a watch on plugins, 20 retries, a timeout of 1 h; and plugins that
      * others than root and this process's user may change are refused. Else none of that. */
     NEAP_SERVICE = 1,
-    NEAP_MEMORY = 2, /* for once: the memory store, whatever [store] says, and no schedules */
+    /* Work for once: the memory store, whatever [store] says; no schedules, no [task *] on_dead. */
+    NEAP_MEMORY = 2,
 };
 
 struct neap_module { /* see neap_preload */

@@ -24,7 +24,7 @@ void delivery_free(struct delivery *delivery);
 struct engine_env {
     struct worker_env *worker; /* its `engine` is set by engine_new */
     const char *url;           /* of the store: "memory" or "sqlite:PATH" */
-    bool schedules;            /* those of the config are run */
+    bool standing;             /* schedules run, alerts are sent: not for a one-off command */
     int signal;                /* that interrupts workers; 0: SIGURG */
     void *user;
     void (*deliver)(void *user, struct list *deliveries); /* takes them over; the engine's thread */

@@ -83,7 +83,7 @@ static void drop_stale(struct engine *e)
 
 void engine_follow_schedules(struct engine *e)
 {
-    if (!e->env.schedules)
+    if (!e->env.standing)
         return;
     schedules_follow(&e->schedules, e->config, e->now_ms, passed_ms(), e, read_note);
     drop_stale(e);

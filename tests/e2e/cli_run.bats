@@ -273,10 +273,12 @@ EOF
     [ "$output" -le 65536 ]
 }
 
-@test "schedules are for serve: run and map leave them alone" {
+@test "schedules and alerts are for serve: run and map leave them alone" {
+    task plugins/a/bad.lua <<<'return function() error("no") end'
     task plugins/a/tick.lua <<<'return function() io.open("ticked", "w"):close() end'
     task plugins/a/wait.lua <<<'return function() require("neap").sleep(0.2) return "done" end'
-    printf '[schedule s]\ntask = a.tick\nevery = 10ms\n' >neap.ini
+    printf '[schedule s]\ntask = a.tick\nevery = 10ms\n[task *]\non_dead = a.tick\n' >neap.ini
+    neap 1 run a.bad
     neap 0 run a.wait
     is done
     neap 0 map a.wait ::: 1 2

@@ -91,10 +91,11 @@ LUA
         printf '[schedule %s]\ntask = a.tick\ncron = */10 * * * *\nargs = "%s"\ncatchup = %s\n' \
             "$policy" "$policy" "$policy" >>neap.ini
     done
-    clock "$((300 - $(date +%s) % 600))" # five minutes away from any tick
+    local ahead=$((300 - $(date +%s) % 600)) # five minutes away from any tick
+    clock "$ahead"
     serve
     stop
-    clock "$((300 - $(date +%s) % 600 + 3600))"
+    clock "$((ahead + 3600))"
     serve
     until_true lines all 6
     until_true lines once 1
@@ -175,5 +176,19 @@ LUA
     expect '"state":"completed"'
     neap 0 schedule
     expect paused
+    stop
+}
+
+@test "the metrics that docs/operations.md watches are there" {
+    ticking
+    durable '[schedule s]\ntask = a.tick\nevery = 50ms\n'
+    serve
+    until_true test -s ran
+    neap 0 stats
+    curl -sS --unix-socket neap.sock http://localhost/metrics >metrics
+    local name
+    for name in $(grep -o 'neap_[a-z_]*' "$ROOT/docs/operations.md" | sort -u); do
+        has metrics "# TYPE $name " || { echo "no $name"; return 1; }
+    done
     stop
 }
