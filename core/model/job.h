@@ -149,8 +149,8 @@ struct job_error *job_error_copy(const struct job_error *error);
 /* When a job that waits becomes available, if that is later; else 0. Wherever the store has it. */
 static inline int64_t job_due_ms(const struct job *job)
 {
-    const bool later = job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE ||
-                       job->state == NEAP_PENDING;
+    const bool later =
+        job->state == NEAP_SCHEDULED || job->state == NEAP_RETRYABLE || job->state == NEAP_PENDING;
     return later && !job->claimed ? job->due.key : 0;
 }
 

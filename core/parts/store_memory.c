@@ -1,169 +1,48 @@
 /* Jobs in memory: the index is the line, a table finds them by id, lists keep what is on hold and
  * what has ended. */
+#include "parts/store_memory.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "parts/edges.h"
-#include "parts/index.h"
-#include "parts/job_table.h"
-#include "parts/notes.h"
-#include "parts/store.h"
-#include "parts/uniques.h"
 
-/* Jobs of one kind of end, the oldest first. */
-struct kept {
-    struct list jobs;
-    int64_t count, max, max_ms;
-};
-
-struct expiry {            /* of a job that may have ended since */
-    struct heap_node node; /* key: Unix ms; tie: the job's id */
-};
-#define EXPIRIES_SPARE 1024 /* of jobs that ended, besides as many as there are jobs */
-
-/* Owner: the engine. */
-struct store {
-    struct job_table jobs;
-    struct index *index;
-    size_t counts[NEAP_STATES];   /* claimed jobs as running */
-    struct kept completed, dead;  /* cancelled ones are among the completed */
-    size_t kept_bytes, max_bytes; /* of both */
-    struct list held;
-    struct edges edges;
-    struct uniques uniques;
-    struct notes notes;
-    struct heap expiries;
-    int64_t now_ms; /* the latest time seen */
-};
-
-static void see_time(struct store *s, int64_t now_ms)
+void memory_see_time(struct store *s, int64_t now_ms)
 {
     if (now_ms > s->now_ms)
         s->now_ms = now_ms;
 }
 
-static int counted_as(const struct job *job)
+int memory_counted_as(const struct job *job)
 {
     return job->claimed ? NEAP_RUNNING : job->state;
 }
 
-static void set_state(struct store *s, struct job *job, int state, bool claimed)
+void memory_set_state(struct store *s, struct job *job, int state, bool claimed)
 {
-    s->counts[counted_as(job)]--;
+    s->counts[memory_counted_as(job)]--;
     job->state = (uint8_t)state;
     job->claimed = claimed;
-    s->counts[counted_as(job)]++;
+    s->counts[memory_counted_as(job)]++;
 }
 
-static bool has_ended(const struct job *job)
+bool memory_has_ended(const struct job *job)
 {
     return job->state == NEAP_COMPLETED || job->state == NEAP_DEAD || job->state == NEAP_CANCELLED;
-}
-
-/* What has ended. */
-
-static struct kept *kept_of(struct store *s, const struct job *job)
-{
-    return job->state == NEAP_DEAD ? &s->dead : &s->completed;
-}
-
-static void forget(struct store *s, struct job *job)
-{
-    if (job->unique)
-        uniques_orphan(&s->uniques, job, s->now_ms);
-    job_table_remove(&s->jobs, job);
-    s->counts[counted_as(job)]--;
-    job_free(job);
-}
-
-static void unkeep(struct store *s, struct job *job)
-{
-    struct kept *kept = kept_of(s, job);
-    list_remove(&job->place);
-    kept->count--;
-    s->kept_bytes -= (size_t)job->due.tie;
-    job->where = JOB_NOWHERE;
-}
-
-static struct job *oldest_of(const struct kept *kept)
-{
-    struct list *node = list_first(&kept->jobs);
-    return node ? LIST_ENTRY(node, struct job, place) : NULL;
-}
-
-static struct job *over_limit(const struct kept *kept, int64_t now_ms)
-{
-    struct job *job = oldest_of(kept);
-    if (!job)
-        return NULL;
-    const bool many = kept->max && kept->count > (kept->max > 0 ? kept->max : 0);
-    const bool old = kept->max_ms && now_ms - job->finished_ms >= kept->max_ms;
-    return many || old ? job : NULL;
-}
-
-/* The job that the limits say must go first, or NULL. */
-static struct job *next_to_go(struct store *s)
-{
-    struct job *job = over_limit(&s->completed, s->now_ms);
-    if (!job)
-        job = over_limit(&s->dead, s->now_ms);
-    if (job || !s->max_bytes || s->kept_bytes <= s->max_bytes)
-        return job;
-    struct job *a = oldest_of(&s->completed), *b = oldest_of(&s->dead);
-    return !a || (b && b->finished_ms < a->finished_ms) ? b : a;
-}
-
-static size_t forget_some(struct store *s, size_t most, const struct job *spared)
-{
-    size_t n = 0;
-    for (; n < most; n++) {
-        struct job *job = next_to_go(s);
-        if (!job || job == spared)
-            break;
-        unkeep(s, job);
-        forget(s, job);
-    }
-    return n;
-}
-
-static void keep_ended(struct store *s, struct job *job)
-{
-    struct kept *kept = kept_of(s, job);
-    list_push(&kept->jobs, &job->place);
-    kept->count++;
-    job->due.tie = job_extra_bytes(job); /* `due` is free now; what is kept may shrink later */
-    s->kept_bytes += job->due.tie;
-    job->where = JOB_KEPT;
-    forget_some(s, 2, job); /* faster than they come, a little at a time */
-}
-
-static void end_job(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
-{
-    assert(job->where == JOB_NOWHERE);
-    set_state(s, job, state, false);
-    keep = keep && kept_of(s, job)->max >= 0;
-    job->finished_ms = now_ms;
-    if (job->pins)
-        job->where = keep ? JOB_PINNED : JOB_LEAVING;
-    else if (keep)
-        keep_ended(s, job);
-    else
-        forget(s, job);
 }
 
 /* The line. */
 
 static bool on_promoted(void *user, struct job *job)
 {
-    set_state(user, job, NEAP_AVAILABLE, false);
+    memory_set_state(user, job, NEAP_AVAILABLE, false);
     return true;
 }
 
 static bool can_expire(const struct store *s, const struct heap_node *node)
 {
     const struct job *job = job_table_find(&s->jobs, node->tie);
-    return job && !has_ended(job);
+    return job && !memory_has_ended(job);
 }
 
 /* Entries of jobs that ended in time stay behind; this drops them now and then. */
@@ -197,7 +76,7 @@ static void line_up(struct store *s, struct job *job, int state, int64_t now_ms)
     const int delayed = state == NEAP_RETRYABLE ? NEAP_RETRYABLE : NEAP_SCHEDULED;
     if (job->expires_ms && job->expires_ms <= now_ms)
         watch_expiry(s, job); /* it passed while the job ran */
-    set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
+    memory_set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
     index_put(s->index, job, now_ms);
 }
 
@@ -213,15 +92,6 @@ static void leave_line(struct store *s, struct job *job)
 
 /* The functions of the table: jobs in line. */
 
-static void limit_kept(struct store *s, const struct store_limits *limits)
-{
-    s->completed.max = limits->completed;
-    s->completed.max_ms = limits->completed_ms;
-    s->dead.max = limits->dead;
-    s->dead.max_ms = limits->dead_ms;
-    s->max_bytes = limits->bytes;
-}
-
 static int open_memory(struct store **out, const struct store_env *env, struct neap_error *err)
 {
     (void)err;
@@ -232,7 +102,7 @@ static int open_memory(struct store **out, const struct store_env *env, struct n
     list_init(&s->completed.jobs);
     list_init(&s->dead.jobs);
     list_init(&s->held);
-    limit_kept(s, &env->limits);
+    memory_limit(s, &env->limits);
     *out = s;
     return NEAP_OK;
 }
@@ -257,21 +127,21 @@ static void wait_for_parents(struct store *s, struct job *job)
 {
     for (uint32_t i = 0; i < job->after->count; i++) {
         const struct job *parent = job_table_find(&s->jobs, job->after->ids[i]);
-        if (parent && !has_ended(parent))
+        if (parent && !memory_has_ended(parent))
             edges_add(&s->edges, parent->id, job->id);
     }
-    set_state(s, job, NEAP_PENDING, false);
+    memory_set_state(s, job, NEAP_PENDING, false);
     job->where = JOB_WAITS;
 }
 
 static void put(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
-    see_time(s, now_ms);
+    memory_see_time(s, now_ms);
     if (!job->available_ms)
         job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
     job_table_add(&s->jobs, job);
-    s->counts[counted_as(job)]++;
+    s->counts[memory_counted_as(job)]++;
     if (job->unique)
         uniques_put(&s->uniques, job);
     if (job->expires_ms > now_ms) /* else line_up sees it */
@@ -284,23 +154,23 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
 
 static void withdraw(struct store *s, struct job *job)
 {
-    assert(!job->claimed && !has_ended(job));
+    assert(!job->claimed && !memory_has_ended(job));
     leave_line(s, job);
     if (job->unique)
         uniques_remove(&s->uniques, job);
     job_table_remove(&s->jobs, job);
-    s->counts[counted_as(job)]--;
+    s->counts[memory_counted_as(job)]--;
     job_free(job);
 }
 
 static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
 {
-    see_time(s, now_ms);
+    memory_see_time(s, now_ms);
     index_promote(s->index, now_ms);
     struct job *job = index_pop(s->index, pool, now_ms);
     if (!job)
         return NULL;
-    set_state(s, job, NEAP_AVAILABLE, true);
+    memory_set_state(s, job, NEAP_AVAILABLE, true);
     job->token++;
     atomic_store_explicit(&job->started, false, memory_order_relaxed); /* no worker has it yet */
     return job;
@@ -321,9 +191,9 @@ static void give_back(struct store *s, struct job *job, int64_t now_ms)
 
 static void hold(struct store *s, struct job *job)
 {
-    assert(!has_ended(job) && job->where != JOB_HELD);
+    assert(!memory_has_ended(job) && job->where != JOB_HELD);
     leave_line(s, job);
-    set_state(s, job, job->state, false);
+    memory_set_state(s, job, job->state, false);
     job->where = JOB_HELD;
     list_push(&s->held, &job->place);
 }
@@ -360,27 +230,27 @@ static int finish(struct store *s, struct job *job, uint32_t token, int state, b
 {
     if (!job->claimed || job->token != token)
         return NEAP_ESTALE;
-    see_time(s, now_ms);
+    memory_see_time(s, now_ms);
     if (state == NEAP_RETRYABLE || state == NEAP_SCHEDULED) {
         job->available_ms = now_ms; /* due by now: behind what waits already */
         line_up(s, job, state, now_ms);
     } else {
-        end_job(s, job, state, keep, now_ms);
+        memory_end(s, job, state, keep, now_ms);
     }
     return NEAP_OK;
 }
 
 static void end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
 {
-    assert(!job->claimed && !has_ended(job));
-    see_time(s, now_ms);
+    assert(!job->claimed && !memory_has_ended(job));
+    memory_see_time(s, now_ms);
     leave_line(s, job);
-    end_job(s, job, state, keep, now_ms);
+    memory_end(s, job, state, keep, now_ms);
 }
 
 static void edit(struct store *s, struct job *job, int priority, int64_t due_ms, int64_t now_ms)
 {
-    assert(!job->claimed && !has_ended(job));
+    assert(!job->claimed && !memory_has_ended(job));
     const bool lined = job->where != JOB_HELD && job->where != JOB_WAITS;
     if (lined)
         index_remove(s->index, job);
@@ -389,11 +259,11 @@ static void edit(struct store *s, struct job *job, int priority, int64_t due_ms,
     if (job->where != JOB_WAITS && due_ms <= now_ms && job->available_ms > now_ms)
         job->available_ms = now_ms; /* it was due later */
     if (job->where == JOB_HELD)
-        set_state(s, job,
-                  due_ms <= now_ms               ? NEAP_AVAILABLE
-                  : job->state == NEAP_RETRYABLE ? NEAP_RETRYABLE
-                                                 : NEAP_SCHEDULED,
-                  false);
+        memory_set_state(s, job,
+                         due_ms <= now_ms               ? NEAP_AVAILABLE
+                         : job->state == NEAP_RETRYABLE ? NEAP_RETRYABLE
+                                                        : NEAP_SCHEDULED,
+                         false);
     if (lined)
         line_up(s, job, job->state, now_ms);
 }
@@ -410,53 +280,19 @@ static void release(struct store *s, struct job *job, int64_t now_ms)
 
 static void revive(struct store *s, struct job *job, int64_t now_ms)
 {
-    assert(has_ended(job));
+    assert(memory_has_ended(job));
     if (job->where == JOB_KEPT)
-        unkeep(s, job);
+        memory_unkeep(s, job);
     job->where = JOB_NOWHERE;
     job_reset(job);
     job->available_ms = now_ms;
     line_up(s, job, NEAP_AVAILABLE, now_ms);
 }
 
-static void forget_ended(struct store *s, struct job *job)
-{
-    assert(job->where == JOB_KEPT);
-    unkeep(s, job);
-    forget(s, job);
-}
-
 static void changed(struct store *s, struct job *job)
 {
     (void)s;
     (void)job;
-}
-
-static void pin(struct store *s, struct job *job)
-{
-    assert(job->pins < UINT16_MAX);
-    if (job->pins++ == 0 && job->where == JOB_KEPT) {
-        unkeep(s, job);
-        job->where = JOB_PINNED;
-    }
-}
-
-static void unpin(struct store *s, struct job *job)
-{
-    assert(job->pins > 0);
-    if (--job->pins > 0 || !has_ended(job))
-        return;
-    if (job->where == JOB_PINNED)
-        keep_ended(s, job);
-    else
-        forget(s, job);
-}
-
-static bool prune(struct store *s, int64_t now_ms)
-{
-    see_time(s, now_ms);
-    uniques_expire(&s->uniques, s->now_ms);
-    return forget_some(s, STORE_PRUNE_STEP, NULL) == STORE_PRUNE_STEP && next_to_go(s);
 }
 
 /* The functions of the table: what else is known. */
@@ -549,7 +385,7 @@ static struct job *get(struct store *s, uint64_t id)
 static bool is_wanted(const void *user, const struct job *job)
 {
     const struct store_query *query = user;
-    return (!query->states || query->states >> counted_as(job) & 1) &&
+    return (!query->states || query->states >> memory_counted_as(job) & 1) &&
            (!query->queue || job->gate == query->queue) &&
            (!query->task || job->task == query->task);
 }
@@ -602,7 +438,7 @@ const struct store_ops store_memory = {
     .durable = false,
     .open = open_memory,
     .close = close_memory,
-    .limit = limit_kept,
+    .limit = memory_limit,
     .put = put,
     .withdraw = withdraw,
     .claim = claim,
@@ -616,10 +452,10 @@ const struct store_ops store_memory = {
     .edit = edit,
     .release = release,
     .revive = revive,
-    .forget = forget_ended,
+    .forget = memory_forget,
     .changed = changed,
-    .pin = pin,
-    .unpin = unpin,
+    .pin = memory_pin,
+    .unpin = memory_unpin,
     .take_children = take_children,
     .find_unique = find_unique,
     .owing = owing,
@@ -638,6 +474,6 @@ const struct store_ops store_memory = {
     .each_live = each_live,
     .index = index_of,
     .set_ageing = set_ageing,
-    .prune = prune,
+    .prune = memory_prune,
     .report = report,
 };

@@ -118,7 +118,7 @@ void store_note(struct store *s, struct job *job); /* its row is to be written *
 void store_tell(struct store *s, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int store_load_names(struct store *s, struct neap_error *err); /* and tallies */
-void store_break(struct store *s, const char *what); /* what sqlite said last, too */
+void store_break(struct store *s, const char *what);           /* what sqlite said last, too */
 
 /* store_sqlite_window.c: the edges. */
 void window_init(struct store *s); /* after the tallies are read */

@@ -1,5 +1,6 @@
 /* Stores for tests, one after another: a durable one is in a temporary file. Queues "q0" to "q3"
- * are served by pool 0, and each by pool 1 + its number; tasks are "t0" to "t2". Failures abort the program. */
+ * are served by pool 0, and each by pool 1 + its number; tasks are "t0" to "t2". Failures abort the
+ * program. */
 #ifndef SUPPORT_STORES_H
 #define SUPPORT_STORES_H
 

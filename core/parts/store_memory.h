@@ -1,0 +1,53 @@
+/* The inside of the memory store: what its files share. Owner of all of it: the engine. */
+#ifndef PARTS_STORE_MEMORY_H
+#define PARTS_STORE_MEMORY_H
+
+#include "parts/edges.h"
+#include "parts/index.h"
+#include "parts/job_table.h"
+#include "parts/notes.h"
+#include "parts/store.h"
+#include "parts/uniques.h"
+
+/* Jobs of one kind of end, the oldest first. */
+struct kept {
+    struct list jobs;
+    int64_t count, max, max_ms;
+};
+
+struct expiry {            /* of a job that may have ended since */
+    struct heap_node node; /* key: Unix ms; tie: the job's id */
+};
+#define EXPIRIES_SPARE 1024 /* of jobs that ended, besides as many as there are jobs */
+
+/* Owner: the engine. */
+struct store {
+    struct job_table jobs;
+    struct index *index;
+    size_t counts[NEAP_STATES];   /* claimed jobs as running */
+    struct kept completed, dead;  /* cancelled ones are among the completed */
+    size_t kept_bytes, max_bytes; /* of both */
+    struct list held;
+    struct edges edges;
+    struct uniques uniques;
+    struct notes notes;
+    struct heap expiries;
+    int64_t now_ms; /* the latest time seen */
+};
+
+/* store_memory.c */
+void memory_see_time(struct store *s, int64_t now_ms);
+void memory_set_state(struct store *s, struct job *job, int state, bool claimed);
+int memory_counted_as(const struct job *job); /* claimed jobs as running */
+bool memory_has_ended(const struct job *job);
+
+/* store_memory_ended.c: what is kept, and for how long. */
+void memory_limit(struct store *s, const struct store_limits *limits);
+void memory_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms);
+void memory_unkeep(struct store *s, struct job *job); /* it is to leave the ended ones */
+void memory_forget(struct store *s, struct job *job); /* one that is kept */
+void memory_pin(struct store *s, struct job *job);
+void memory_unpin(struct store *s, struct job *job);
+bool memory_prune(struct store *s, int64_t now_ms);
+
+#endif

@@ -1,0 +1,136 @@
+/* Jobs that have ended: kept within limits, or as long as somebody pins them. */
+#include "parts/store_memory.h"
+
+#include <assert.h>
+
+static struct kept *kept_of(struct store *s, const struct job *job)
+{
+    return job->state == NEAP_DEAD ? &s->dead : &s->completed;
+}
+
+static void forget(struct store *s, struct job *job)
+{
+    if (job->unique)
+        uniques_orphan(&s->uniques, job, s->now_ms);
+    job_table_remove(&s->jobs, job);
+    s->counts[memory_counted_as(job)]--;
+    job_free(job);
+}
+
+void memory_unkeep(struct store *s, struct job *job)
+{
+    struct kept *kept = kept_of(s, job);
+    list_remove(&job->place);
+    kept->count--;
+    s->kept_bytes -= (size_t)job->due.tie;
+    job->where = JOB_NOWHERE;
+}
+
+static struct job *oldest_of(const struct kept *kept)
+{
+    struct list *node = list_first(&kept->jobs);
+    return node ? LIST_ENTRY(node, struct job, place) : NULL;
+}
+
+static struct job *over_limit(const struct kept *kept, int64_t now_ms)
+{
+    struct job *job = oldest_of(kept);
+    if (!job)
+        return NULL;
+    const bool many = kept->max && kept->count > (kept->max > 0 ? kept->max : 0);
+    const bool old = kept->max_ms && now_ms - job->finished_ms >= kept->max_ms;
+    return many || old ? job : NULL;
+}
+
+/* The job that the limits say must go first, or NULL. */
+static struct job *next_to_go(struct store *s)
+{
+    struct job *job = over_limit(&s->completed, s->now_ms);
+    if (!job)
+        job = over_limit(&s->dead, s->now_ms);
+    if (job || !s->max_bytes || s->kept_bytes <= s->max_bytes)
+        return job;
+    struct job *a = oldest_of(&s->completed), *b = oldest_of(&s->dead);
+    return !a || (b && b->finished_ms < a->finished_ms) ? b : a;
+}
+
+static size_t forget_some(struct store *s, size_t most, const struct job *spared)
+{
+    size_t n = 0;
+    for (; n < most; n++) {
+        struct job *job = next_to_go(s);
+        if (!job || job == spared)
+            break;
+        memory_unkeep(s, job);
+        forget(s, job);
+    }
+    return n;
+}
+
+static void keep_ended(struct store *s, struct job *job)
+{
+    struct kept *kept = kept_of(s, job);
+    list_push(&kept->jobs, &job->place);
+    kept->count++;
+    job->due.tie = job_extra_bytes(job); /* `due` is free now; what is kept may shrink later */
+    s->kept_bytes += job->due.tie;
+    job->where = JOB_KEPT;
+    forget_some(s, 2, job); /* faster than they come, a little at a time */
+}
+
+void memory_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
+{
+    assert(job->where == JOB_NOWHERE);
+    memory_set_state(s, job, state, false);
+    keep = keep && kept_of(s, job)->max >= 0;
+    job->finished_ms = now_ms;
+    if (job->pins)
+        job->where = keep ? JOB_PINNED : JOB_LEAVING;
+    else if (keep)
+        keep_ended(s, job);
+    else
+        forget(s, job);
+}
+
+void memory_limit(struct store *s, const struct store_limits *limits)
+{
+    s->completed.max = limits->completed;
+    s->completed.max_ms = limits->completed_ms;
+    s->dead.max = limits->dead;
+    s->dead.max_ms = limits->dead_ms;
+    s->max_bytes = limits->bytes;
+}
+
+void memory_forget(struct store *s, struct job *job)
+{
+    assert(job->where == JOB_KEPT);
+    memory_unkeep(s, job);
+    forget(s, job);
+}
+
+void memory_pin(struct store *s, struct job *job)
+{
+    assert(job->pins < UINT16_MAX);
+    if (job->pins++ == 0 && job->where == JOB_KEPT) {
+        memory_unkeep(s, job);
+        job->where = JOB_PINNED;
+    }
+}
+
+void memory_unpin(struct store *s, struct job *job)
+{
+    assert(job->pins > 0);
+    if (--job->pins > 0 || !memory_has_ended(job))
+        return;
+    if (job->where == JOB_PINNED)
+        keep_ended(s, job);
+    else
+        forget(s, job);
+}
+
+bool memory_prune(struct store *s, int64_t now_ms)
+{
+    memory_see_time(s, now_ms);
+    uniques_expire(&s->uniques, s->now_ms);
+    return forget_some(s, STORE_PRUNE_STEP, NULL) == STORE_PRUNE_STEP && next_to_go(s);
+}
