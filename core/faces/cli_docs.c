@@ -215,8 +215,11 @@ static void put_zsh_argument(struct buf *out, const struct cli_option *o)
 static void put_zsh_option(struct buf *out, const struct cli_option *o)
 {
     if (o->letter)
-        buf_format(out, "                '*'{-%c%s,--%s%s}'[", o->letter, o->arg ? "+" : "",
-                   o->name, o->arg ? "=" : "");
+        buf_format(out, "                '*'{-%c%s,--%s%s}'[", o->letter,
+                   cli_needs_word(o) ? "+" : "", o->name,
+                   cli_needs_word(o) ? "="
+                   : o->arg          ? "=-"
+                                     : "");
     else if (o->arg && !cli_needs_word(o))
         buf_format(out, "                '*--%s=-[", o->name);
     else

@@ -116,12 +116,15 @@ static int wait_one(struct command *c, const char *operand, int64_t until_ms)
 
 static int wait_for(struct command *c)
 {
+    const char *timeout = cli_value(c->args, "timeout");
     int64_t timeout_ms = 0;
     int status = CLI_OK;
     if (!cli_timeout(c->args, "timeout", &timeout_ms) || !command_operand(c, 0, "for which job?"))
         return CLI_USAGE;
     command_hear_signals(c);
-    const int64_t until_ms = timeout_ms > 0 ? clock_mono_ms() + timeout_ms : -1;
+    /* 0 is no time here, not no limit: it only asks. */
+    const bool limited = timeout && strcmp(timeout, "none") != 0;
+    const int64_t until_ms = limited ? clock_mono_ms() + (timeout_ms > 0 ? timeout_ms : 0) : -1;
     for (size_t i = 0; i < c->args->n_operands; i++) {
         const int rc = wait_one(c, c->args->operands[i], until_ms);
         if (rc != CLI_OK && rc != CLI_FAILED)

@@ -124,6 +124,8 @@ second line"
 @test "wait: 0 all completed, 1 one failed, 75 not in time, 66 unknown" {
     several
     neap 75 wait "$id" --timeout 50ms
+    neap 75 wait "$id" --timeout 0
+    neap 64 wait "$id" --timeout soon
     touch go
     neap 0 wait "$id"
     mapfile -t ids < <("$NEAP" ls state=completed -o name)
