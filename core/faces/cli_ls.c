@@ -18,6 +18,7 @@
 #define PAGE 500
 #define DRAW_MS 250     /* no two drawings are nearer than this */
 #define REFRESH_MS 2000 /* ages go on though nothing changes */
+#define AGAIN_MS 1000   /* between looks for a daemon that has gone */
 
 struct listing { /* main thread */
     struct command *c;
@@ -27,6 +28,8 @@ struct listing { /* main thread */
     int64_t shown;
     bool changed; /* since the last drawing */
     bool stream;  /* each page goes out at once */
+    struct screen screen;
+    struct buf drawn; /* last on it */
 };
 
 static void put_page(struct listing *l, const struct buf *body)
@@ -140,10 +143,10 @@ static void on_change(void *user, const char *json, size_t len)
     l->changed = true;
 }
 
-static int draw(struct listing *l, struct screen *screen)
+static int draw(struct listing *l)
 {
     struct output *out = &l->c->output;
-    const int64_t rows = (int64_t)term_rows() - 2, wanted = l->most;
+    const int64_t rows = (int64_t)term_rows() - 3, wanted = l->most;
     bool more;
     if (l->most > rows)
         l->most = rows > 0 ? rows : 1;
@@ -156,16 +159,18 @@ static int draw(struct listing *l, struct screen *screen)
     if (status == CLI_OK) {
         if (text.len == 0)
             buf_text(&text, "no jobs\n");
-        screen_draw(screen, out, text.data, text.len);
+        screen_draw(&l->screen, out, text.data, text.len);
+        buf_close(&l->drawn);
+        l->drawn = text;
+        return command_flush(l->c);
     }
     buf_close(&text);
-    return status ? status : command_flush(l->c);
+    return status;
 }
 
-static int watch_screen(struct listing *l, struct events *events)
+static int redraw(struct listing *l, struct events *events)
 {
-    struct screen screen = {0};
-    int status = draw(l, &screen);
+    int status = draw(l);
     int64_t drawn_ms = clock_mono_ms();
     while (status == CLI_OK) {
         const int64_t due_ms = drawn_ms + (l->changed ? DRAW_MS : REFRESH_MS);
@@ -174,9 +179,44 @@ static int watch_screen(struct listing *l, struct events *events)
         status = status ? status : events_status(events);
         if (status || clock_mono_ms() < drawn_ms + (l->changed ? DRAW_MS : REFRESH_MS))
             continue;
-        status = draw(l, &screen);
+        status = draw(l);
         drawn_ms = clock_mono_ms();
     }
+    return status;
+}
+
+/* The daemon has gone, maybe only to start again. */
+static int say_gone(struct listing *l)
+{
+    const int64_t until_ms = clock_mono_ms() + AGAIN_MS;
+    int status = CLI_OK;
+    struct buf text = {0};
+    buf_put(&text, l->drawn.data, l->drawn.len);
+    buf_text(&text, "the daemon does not answer: trying again\n");
+    screen_draw(&l->screen, &l->c->output, text.data, text.len);
+    buf_close(&text);
+    for (int64_t left_ms = AGAIN_MS; status == CLI_OK && left_ms > 0;
+         left_ms = until_ms - clock_mono_ms())
+        status = client_turn(l->c->client, (int)left_ms);
+    return status ? status : command_flush(l->c);
+}
+
+/* Goes on through a restart of the daemon, once it was there. */
+static int watch_screen(struct listing *l, const char *filter)
+{
+    struct events events;
+    int status;
+    do {
+        events_open(&events, l->c->client, filter, l, on_change);
+        status = events_wait(&events);
+        if (status == CLI_OK) {
+            client_try_again(l->c->client);
+            status = redraw(l, &events);
+        }
+        events_close(&events);
+        if (status == CLI_UNREACHED && l->drawn.len)
+            status = say_gone(l);
+    } while (status == CLI_OK);
     return status;
 }
 
@@ -187,33 +227,30 @@ static void on_event(void *user, const char *json, size_t len)
 }
 
 /* Off a terminal: what there is, then each change as it comes. */
-static int watch_lines(struct listing *l, struct events *events)
+static int watch_lines(struct listing *l, const char *filter)
 {
+    struct events events;
     bool more;
-    int status = list(l, &more);
+    events_open(&events, l->c->client, filter, l, on_event);
+    int status = events_wait(&events);
+    status = status ? status : list(l, &more);
     status = status ? status : command_flush(l->c);
     while (status == CLI_OK) {
         status = client_turn(l->c->client, -1);
         status = status ? status : command_flush(l->c);
-        status = status ? status : events_status(events);
+        status = status ? status : events_status(&events);
     }
+    events_close(&events);
     return status;
 }
 
 static int watch(struct listing *l, const char *filter)
 {
-    struct events events;
-    const bool screen = term_is(STDOUT_FILENO) && l->c->format <= FORMAT_WIDE;
     command_hear_signals(l->c);
     client_watch_reader(l->c->client, STDOUT_FILENO);
-    events_open(&events, l->c->client, filter, l, screen ? on_change : on_event);
-    if (screen && l->c->format == FORMAT_WIDE)
-        l->table.fit = term_columns();
-    int status = events_wait(&events);
-    if (status == CLI_OK)
-        status = screen ? watch_screen(l, &events) : watch_lines(l, &events);
-    events_close(&events);
-    return status;
+    if (term_is(STDOUT_FILENO) && l->c->format <= FORMAT_WIDE)
+        return watch_screen(l, filter);
+    return watch_lines(l, filter);
 }
 
 static int ls(struct command *c)
@@ -234,6 +271,7 @@ static int ls(struct command *c)
         status = c->format == FORMAT_JSON ? list_json(&l) : list_once(&l);
     table_close(&l.table);
     buf_close(&l.query);
+    buf_close(&l.drawn);
     buf_close(&filter);
     return status;
 }

@@ -21,6 +21,7 @@ struct client {
     struct curl curl;
     CURLM *multi;
     int reader_fd; /* -1: none */
+    bool quiet;    /* says nothing where the daemon does not answer */
 };
 
 struct client_call {
@@ -70,6 +71,26 @@ const char *client_command(const struct client *c)
 void client_watch_reader(struct client *c, int fd)
 {
     c->reader_fd = fd;
+}
+
+void client_try_again(struct client *c)
+{
+    c->quiet = true;
+}
+
+int client_unreached(const struct client *c, const char *text)
+{
+    return c->quiet ? CLI_UNREACHED : cli_fail(CLI_UNREACHED, c->command, "%s", text);
+}
+
+static int say_unreached(const struct client *c, const struct client_call *call)
+{
+    long number = 0;
+    if (c->quiet)
+        return CLI_UNREACHED;
+    c->curl.easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &number);
+    return where_fail(&c->where, c->command, call->code == CURLE_COULDNT_CONNECT, (int)number,
+                      c->curl.easy_strerror(call->code));
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *user)
@@ -170,10 +191,7 @@ int client_finish(struct client_call *call, struct client_reply *reply)
         *reply = call->reply;
         call->reply.body = (struct buf){0};
     } else {
-        long number = 0;
-        c->curl.easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &number);
-        status = where_fail(&c->where, c->command, call->code == CURLE_COULDNT_CONNECT,
-                            number ? strerror((int)number) : c->curl.easy_strerror(call->code));
+        status = say_unreached(c, call);
     }
     client_abort(call);
     return status;

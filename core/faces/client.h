@@ -23,6 +23,10 @@ const char *client_command(const struct client *c); /* for messages */
 /* From now on waits also end, with 128+SIGPIPE, when the reader of this descriptor has gone. */
 void client_watch_reader(struct client *c, int fd);
 
+/* From now on nothing is said where the daemon does not answer: who asks tries again. */
+void client_try_again(struct client *c);
+int client_unreached(const struct client *c, const char *text); /* CLI_UNREACHED, maybe said */
+
 struct client_request {
     const char *method; /* NULL: GET */
     const char *path;   /* behind /api/v1, percent-encoded, with the query */

@@ -91,9 +91,8 @@ int events_status(struct events *e)
     int status = client_finish(e->call, &reply);
     e->call = NULL;
     if (status == CLI_OK)
-        status = reply.status / 100 == 2
-                     ? cli_fail(CLI_UNREACHED, client_command(e->client), "the daemon has ended")
-                     : client_problem(e->client, &reply, NULL);
+        status = reply.status / 100 == 2 ? client_unreached(e->client, "the daemon has ended")
+                                         : client_problem(e->client, &reply, NULL);
     buf_close(&reply.body);
     return status;
 }

@@ -110,11 +110,18 @@ void where_close(struct where *w)
     *w = (struct where){.dir_fd = -1};
 }
 
-int where_fail(const struct where *w, const char *command, bool connecting, const char *why)
+int where_fail(const struct where *w, const char *command, bool connecting, int number,
+               const char *why)
 {
+    if (number)
+        why = strerror(number);
     if (!connecting)
         return cli_fail(CLI_UNREACHED, command, "the daemon at %s gave no answer: %s", w->shown,
                         why);
+    if (number == EACCES || number == EPERM)
+        return cli_fail(CLI_UNREACHED, command,
+                        "%s: %s (only the user that the daemon runs as may talk to it there)",
+                        w->shown, why);
     return cli_fail(CLI_UNREACHED, command,
                     "no daemon answers at %s: %s (start one with: neap serve; or name its socket "
                     "with --socket FILE or NEAP_SOCKET)",

@@ -16,7 +16,9 @@ struct where {           /* main thread */
 int where_find(struct where *w, const struct cli_args *args);
 void where_close(struct where *w);
 
-/* Says that it does not answer, or ended the connection, and why; returns CLI_UNREACHED. */
-int where_fail(const struct where *w, const char *command, bool connecting, const char *why);
+/* Says that it does not answer, or ended the connection, and why (errno, or 0 and `why`); returns
+ * CLI_UNREACHED. */
+int where_fail(const struct where *w, const char *command, bool connecting, int number,
+               const char *why);
 
 #endif

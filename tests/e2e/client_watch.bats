@@ -27,6 +27,35 @@ serving() {
     expect "status 130"
 }
 
+@test "ls -w on a terminal goes on through a restart of the daemon" {
+    serving
+    submit work.echo
+    script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "script(1) gets no pseudo-terminal"
+    first=$pid
+    (
+        until_true has screen completed
+        kill -KILL "$first"
+        until_true has screen "trying again"
+        touch gone
+        until_true has screen work.say
+        pkill -INT -P "$(cat watcher)"
+    ) 3>&- &
+    pids+=($!)
+    (
+        until_true test -e gone
+        "$NEAP" serve 2>err2 3>&- &
+        echo "$!" >second
+        until_true answers
+        "$NEAP" submit work.say >/dev/null
+    ) 3>&- &
+    pids+=($!)
+    run env TERM=xterm script -qefc \
+        "stty rows 24 cols 80; echo \$\$ >watcher; '$NEAP' ls -w; echo status \$?" screen </dev/null
+    kill -KILL "$(cat second)"
+    expect work.say
+    expect "status 130"
+}
+
 @test "ls -w off a terminal prints what there is, then changes" {
     serving
     submit work.hold '{"n":1}'
