@@ -134,6 +134,7 @@ static int open_loader(neap *n, struct neap_error *err)
         .names = n->names,
         .gates = n->gates,
         .preloads = (const struct preload *const *)&n->preloads,
+        .keep = &n->tried,
         .service = n->options.flags & NEAP_SERVICE,
         .roots = {.task_file = n->task_file},
         .user = n,
@@ -185,6 +186,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         .names = n->names,
         .gates = n->gates,
         .shared = shared_set_new(),
+        .tried = &n->tried,
         .grace_ns = n->config->grace_ms * 1000000,
         .children = children_new((unsigned)n->config->max_children),
         .log_user = n->options.user,
@@ -293,6 +295,7 @@ void neap_close(neap *n)
     engine_free(n->engine);
     for (struct list *at; (at = list_shift(&n->outbox));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
+    tried_free(atomic_exchange(&n->tried, NULL));
     for (struct preload *at = n->preloads, *next; at; at = next) {
         next = at->next;
         free(at->name);

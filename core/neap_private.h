@@ -23,6 +23,7 @@ struct neap {
     struct id_source ids;
     struct worker_env worker;
     struct preload *preloads; /* fixed once started */
+    tried_slot tried;         /* the loader puts one there, a worker takes it */
     struct loader *loader;
     struct engine *engine;
     pthread_mutex_t lock; /* guards the two below: references are taken and given under it */

@@ -64,7 +64,8 @@ function main.load(plugin)
   return loaded
 end
 
--- For staging: what the tasks declare, as a list the C side can read, and the problems.
+-- For staging: what the tasks declare, as a list the C side can read, the problems, and what
+-- main.load would give.
 -- `settings` maps a task's name to the config values that the INI gives it, as text.
 function main.stage(plugin, settings)
   local loaded = load_plugin(plugin)
@@ -87,7 +88,7 @@ function main.stage(plugin, settings)
       }
     end
   end
-  return { tasks = list, problems = loaded.problems }
+  return { tasks = list, problems = loaded.problems, loaded = loaded }
 end
 
 -- The INI's config values, converted and checked by the task's schema: table, or nil and a list of

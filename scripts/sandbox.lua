@@ -323,7 +323,10 @@ local function search_system(paths, name)
 end
 
 local function native_loader(open)
-  return function(name, from) return own_module(name, open(name, from)) end
+  return function(name, from)
+    core.bind()
+    return own_module(name, open(name, from))
+  end
 end
 
 local function open_native(path, name)

@@ -186,6 +186,30 @@ struct entry *entries_load(struct entries *entries, lua_State *L, const struct t
     return found;
 }
 
+static int take_protected(lua_State *L) /* 1: loaded (light) */
+{
+    struct loaded *loaded = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, loaded->table_ref);
+    luaL_unref(L, LUA_REGISTRYINDEX, loaded->table_ref);
+    loaded->table_ref = LUA_NOREF;
+    take_entries(L, loaded);
+    return 0;
+}
+
+void entries_take(struct entries *entries, struct vm *vm, struct plugin *plugin, int table_ref)
+{
+    struct loaded *loaded = loaded_new(plugin);
+    struct neap_error err;
+    loaded->table_ref = table_ref;
+    if (vm_call(vm, take_protected, loaded, &err)) {
+        loaded_free(loaded, vm->L);
+        return;
+    }
+    list_push(&entries->loaded, &loaded->link);
+    for (size_t i = 0; i < loaded->plugin->n_tasks; i++)
+        set_newest(entries, loaded->entries[i].info->name->index, &loaded->entries[i]);
+}
+
 /* --- the end of a version --------------------------------------------------------------------- */
 
 static int tear_down(lua_State *L) /* 1: loaded (light) */

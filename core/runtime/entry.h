@@ -51,6 +51,10 @@ struct entry *entries_find(const struct entries *entries, const struct task_info
 /* Loads the plugin of `info`. NULL with the error object {message=, traceback=} on top of L. */
 struct entry *entries_load(struct entries *entries, lua_State *L, const struct task_info *info);
 
+/* A plugin that is loaded in the state already: what main.load gave is at `table_ref`, which it
+ * takes over. Where that fails it is as if it were not. */
+void entries_take(struct entries *entries, struct vm *vm, struct plugin *plugin, int table_ref);
+
 void entry_use(struct entry *entry);
 /* Tears the version down where it is superseded (not the one in `catalogue`) and unused. */
 void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,

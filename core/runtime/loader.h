@@ -8,6 +8,7 @@
 #include "model/config.h"
 #include "parts/catalogue.h"
 #include "runtime/preload.h"
+#include "runtime/tried.h"
 
 struct loader;
 
@@ -15,7 +16,8 @@ struct loader_env {
     struct names *names;
     struct gates *gates;
     const struct preload *const
-        *preloads; /* where their list begins; NULL: none. Fixed once the thread has started */
+        *preloads;    /* where their list begins; NULL: none. Fixed once the thread has started */
+    tried_slot *keep; /* for the state in which a FILE was tried first; or NULL */
     bool service;
     struct source_roots roots; /* only task_file counts, it is copied; dirs come from the config */
     void *user;

@@ -250,6 +250,7 @@ static struct plugin *stage(struct versions *v, const struct known *k, const str
                             .names = v->env.names,
                             .gates = v->env.gates,
                             .preloads = v->env.preloads ? *v->env.preloads : NULL,
+                            .keep = v->serial ? NULL : v->env.keep,
                             .service = v->env.service,
                             .user = v,
                             .problem = stage_problem};

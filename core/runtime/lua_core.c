@@ -67,6 +67,13 @@ static int core_job(lua_State *L)
     return 1;
 }
 
+/* core.bind(): what comes now belongs to this thread. */
+static int core_bind(lua_State *L)
+{
+    vm_of(L)->bound = true;
+    return 0;
+}
+
 /* core.preload(name): the host's C module, as a function, or nil. */
 static int core_preload(lua_State *L)
 {
@@ -151,10 +158,19 @@ void lua_core_class(lua_State *L, const char *name, const luaL_Reg *methods, lua
 void lua_core_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"methods", core_methods}, {"loading", core_loading}, {"strict", core_strict},
-        {"preload", core_preload}, {"self", core_self},       {"helper", core_helper},
-        {"park", core_park},       {"wake", core_wake},       {"at", core_at},
-        {"math", core_math},       {"job", core_job},         {NULL, NULL},
+        {"methods", core_methods},
+        {"loading", core_loading},
+        {"strict", core_strict},
+        {"preload", core_preload},
+        {"self", core_self},
+        {"helper", core_helper},
+        {"park", core_park},
+        {"wake", core_wake},
+        {"at", core_at},
+        {"math", core_math},
+        {"job", core_job},
+        {"bind", core_bind},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_newtable(L);

@@ -123,6 +123,8 @@ static void put(struct vm *vm, const char *text, size_t len)
         run_print(vm->run, text, len);
     else if (vm->worker)
         worker_print(vm->worker, text, len);
+    else
+        vm->bound = true;
 }
 
 /* core.print(...): the stock print, to the job's log. */

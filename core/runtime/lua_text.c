@@ -210,6 +210,8 @@ static int neap_log(lua_State *L)
     const int level = (int)lua_tointeger(L, lua_upvalueindex(1));
     if (vm->worker)
         worker_log(vm->worker, vm->run, level, text, len, fields, false);
+    else
+        vm->bound = true;
     return 0;
 }
 

@@ -25,6 +25,7 @@ struct stage {
     struct source *source;
     size_t problems;
     const char *pool; /* whose strict sandbox it runs in; NULL: the standard one */
+    int table_ref;    /* what was loaded, to be kept with the state */
     bool late;        /* past that; else, if it is doomed, too big */
 };
 
@@ -36,6 +37,10 @@ static void look(lua_State *L, lua_Debug *ar)
     struct vm *vm = vm_of(L);
     struct stage *stage = (struct stage *)(void *)vm; /* vm is its first member */
     (void)ar;
+    if (!vm->look) { /* a coroutine from then that a worker resumes now */
+        lua_sethook(L, NULL, 0, 0);
+        return;
+    }
     if (clock_read_ns(CLOCK_MONOTONIC_COARSE) >= stage->not_before_ns)
         stage->late |= clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= stage->until_ns;
     vm->doomed |= stage->late || vm->bytes > STAGE_MIB * 1024 * 1024;
@@ -190,6 +195,8 @@ static int take_result(lua_State *L) /* 1: what main.stage returned; 2: taking (
         report(taking->stage, lua_tostring(L, -1));
     if (taking->stage->problems)
         return 0;
+    lua_getfield(L, 1, "loaded");
+    taking->stage->table_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_getfield(L, 1, "tasks");
     lua_replace(L, 1);
     const size_t count = lua_rawlen(L, 1);
@@ -258,7 +265,7 @@ static void nothing(void *user, const char *text)
 static int stage_in(const char *pool, struct source *source, unsigned generation,
                     const struct stage_env *env, struct plugin **out, struct neap_error *err)
 {
-    struct stage stage = {.env = env, .source = source, .pool = pool};
+    struct stage stage = {.env = env, .source = source, .pool = pool, .table_ref = LUA_NOREF};
     int rc = vm_init(&stage.vm, true, err);
     if (rc)
         return rc;
@@ -266,7 +273,10 @@ static int stage_in(const char *pool, struct source *source, unsigned generation
     stage.vm.strict = pool != NULL;
     struct taking taking = {.stage = &stage, .generation = generation};
     try_out(&stage, &taking);
-    vm_close(&stage.vm);
+    stage.vm.look = NULL;
+    if (stage.problems || !env->keep || !source->beside ||
+        !tried_keep(env->keep, &stage.vm, taking.plugin, stage.table_ref))
+        vm_close(&stage.vm);
     if (stage.problems) {
         plugin_unref(taking.plugin);
         return error_set(err, NEAP_ECONFIG, "plugin %s is broken", source->name);

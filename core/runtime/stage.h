@@ -6,6 +6,7 @@
 
 #include "parts/catalogue.h"
 #include "runtime/preload.h"
+#include "runtime/tried.h"
 
 struct stage_env {
     const struct config *config;
@@ -13,6 +14,7 @@ struct stage_env {
     struct gates *gates;
     int64_t limit_ms;               /* CPU time of a trial run; 0: 2 s */
     const struct preload *preloads; /* the host's C modules */
+    tried_slot *keep;               /* for the state of a FILE that is good; NULL: none is kept */
     bool service; /* defaults: 20 retries and a timeout of 1 h, else none of both */
     void *user;
     void (*problem)(void *user, const char *text); /* every mistake: FILE:LINE: ... */

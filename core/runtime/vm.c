@@ -289,6 +289,13 @@ void vm_close(struct vm *vm)
     *vm = (struct vm){0};
 }
 
+void vm_move(struct vm *to, struct vm *from)
+{
+    *to = *from;
+    *from = (struct vm){0};
+    lua_setallocf(to->L, allocate, to);
+}
+
 int vm_call(struct vm *vm, lua_CFunction f, void *arg, struct neap_error *err)
 {
     lua_State *L = vm->L; /* nothing here but the pcall allocates */

@@ -37,6 +37,7 @@ struct vm {
     int (*interrupted)(struct vm *vm, lua_State *L); /* enum verdict: what is to be done about it */
     bool loading; /* a plugin's files run their top level: acting functions refuse */
     bool strict;  /* sandbox = strict: a short list of what tasks may reach */
+    bool bound;   /* staging left something in it that no worker's state has */
     bool doomed;  /* staging is past its deadline: nothing may go on */
     void (*look)(lua_State *L, lua_Debug *ar); /* of staging: at each resume, too, as a new
                                                   coroutine begins to count at 0; or NULL */
@@ -58,6 +59,8 @@ struct vm {
  */
 int vm_init(struct vm *vm, bool staging, struct neap_error *err);
 void vm_close(struct vm *vm); /* zeroed is fine */
+/* To another place, and maybe another thread; `from` is zeroed. */
+void vm_move(struct vm *to, struct vm *from);
 
 struct vm *vm_of(lua_State *L);        /* the state's owner; fast */
 struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */

@@ -276,11 +276,23 @@ static void say_gone(struct worker *w)
     mailbox_post(w->env->engine, &note->message);
 }
 
+static void take_over(struct worker *w, struct tried *tried)
+{
+    vm_move(&w->vm, &tried->vm);
+    w->vm.loading = false;
+    entries_take(&w->entries, &w->vm, tried->plugin, tried->table_ref);
+    plugin_unref(tried->plugin);
+    free(tried);
+}
+
 /* As wherever memory of ours ends (base/mem.c). Scripts that do not start are found by staging. */
 static void open_state(struct worker *w)
 {
     struct neap_error err;
-    if (vm_init(&w->vm, false, &err)) {
+    struct tried *tried = tried_take(w->env->tried, w->catalogue, w->strict, w->env->preloads);
+    if (tried) {
+        take_over(w, tried);
+    } else if (vm_init(&w->vm, false, &err)) {
         fprintf(stderr, "neap: %s\n", err.message);
         abort();
     }

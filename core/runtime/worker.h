@@ -15,6 +15,7 @@
 #include "parts/line.h"
 #include "parts/shared.h"
 #include "runtime/preload.h"
+#include "runtime/tried.h"
 
 struct config_pool;
 struct monitor;
@@ -29,6 +30,7 @@ struct worker_env {
     struct shared_set *shared;
     struct children *children;
     const struct preload *preloads;
+    tried_slot *tried; /* a state for the first worker to take over; or NULL */
     struct monitor *monitor;
     struct running *running; /* the crash table of a durable store, or NULL */
     int64_t grace_ns;        /* how long code may outlive its end before its worker is given up */

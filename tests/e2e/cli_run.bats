@@ -284,3 +284,35 @@ EOF
     neap 0 map a.wait ::: 1 2
     [ ! -e ticked ]
 }
+
+@test "run: what a file's top level leaves is there in the job, and in those it submits" {
+    task file.lua <<'END'
+local neap = require "neap"
+local made, n = coroutine.create(function()
+  local sum = 0
+  while true do
+    for i = 1, 100000 do sum = sum + i end
+    coroutine.yield(sum)
+  end
+end), 0
+local _, first = coroutine.resume(made)
+return function(args)
+  n = n + 1
+  if args.child then return n end
+  local _, second = coroutine.resume(made)
+  local jobs = {}
+  for i = 1, 20 do jobs[i] = neap.submit("file", { child = true }) end
+  for i = 1, 20 do assert(jobs[i]:wait()) end
+  return { first, second, ("x"):rep(3) }
+end
+END
+    neap 0 run file.lua
+    [ "$output" = '[5000050000,10000100000,"xxx"]' ]
+}
+
+@test "run: what a file's top level prints comes once" {
+    task file.lua <<<'print "loaded" return function() print "run" end'
+    neap 0 run file.lua
+    [ "$(grep -c loaded <<<"$output$stderr")" = 1 ]
+    [ "$(grep -c run <<<"$output$stderr")" = 1 ]
+}

@@ -307,11 +307,78 @@ static void stock_settings_are_checked(void **state)
     config_unref(config);
 }
 
+/* --- the state that is kept ------------------------------------------------------------------- */
+
+/* Stages a FILE of this text. */
+static struct tried *stage_file(const char *text, bool strict)
+{
+    static const char ini[] = "[pool default]\nsandbox = strict\n";
+    tried_slot slot = NULL;
+    struct tree tree;
+    struct source_listing listing;
+    struct neap_error err;
+    struct config *config;
+    char path[512];
+    const struct config_source none = {.problem = problem};
+    tree_init(&tree);
+    tree_write(&tree, "file.lua", "%s", text);
+    snprintf(path, sizeof path, "%s/file.lua", tree.dir);
+    const struct source_roots roots = {.task_file = path};
+    if (config_load_text(&config, &none, "neap.ini", ini, strict ? sizeof ini - 1 : 0, &err))
+        fail_msg("%s", err.message);
+    struct stage_env env = {.config = config,
+                            .names = names_new(),
+                            .gates = gates_new(),
+                            .keep = &slot,
+                            .problem = problem};
+    said[0] = 0;
+    assert_int_equal(source_list(&roots, &listing, NULL, problem, &err), NEAP_OK);
+    for (size_t i = 0; i < listing.n_places; i++) {
+        struct source *source;
+        struct plugin *plugin = NULL;
+        assert_int_equal(source_read(&listing.places[i], &source, &err), NEAP_OK);
+        if (stage_plugin(source, 1, &env, &plugin, &err) == NEAP_OK)
+            plugin_unref(plugin);
+        source_unref(source);
+    }
+    source_listing_close(&listing);
+    names_free(env.names);
+    gates_free(env.gates);
+    config_unref(config);
+    tree_close(&tree);
+    return slot;
+}
+
+static void is_kept(const char *text, bool strict, bool want)
+{
+    struct tried *tried = stage_file(text, strict);
+    if (!tried != !want)
+        fail_msg("%s: its state is %s kept", text, tried ? "" : "not");
+    if (tried) {
+        assert_string_equal(tried->plugin->source->name, "file");
+        assert_int_equal(tried->vm.strict, strict);
+    }
+    tried_free(tried);
+}
+
+/* Only a FILE's, if it is good and left nothing there that a worker's would not have. */
+static void a_file_leaves_its_state(void **state)
+{
+    (void)state;
+    is_kept("local x = string.rep('x', 1000) return function() return x end", false, true);
+    is_kept("return function() end", true, true);
+    is_kept("return require 'nothing'", false, false);
+    is_kept("print 'x' return function() end", false, false);
+    is_kept("io.write 'x' return function() end", false, false);
+    is_kept("require 'neap'.log 'x' return function() end", false, false);
+    is_kept("require 'luv' return function() end", false, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_in_time), cmocka_unit_test(refuses_in_time_in_strict),
         cmocka_unit_test(settings_resolve), cmocka_unit_test(stock_is_as_it_would_be_staged),
-        cmocka_unit_test(stock_settings_are_checked)};
+        cmocka_unit_test(stock_settings_are_checked), cmocka_unit_test(a_file_leaves_its_state)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
