@@ -46,8 +46,7 @@ static void put_alert(struct buf *out, const struct job *job)
 
 void job_alert(struct engine *e, const struct job *job)
 {
-    const char *task =
-        e->env.standing ? config_task_on_dead(e->config, job->task->text) : NULL;
+    const char *task = e->env.standing ? config_task_on_dead(e->config, job->task->text) : NULL;
     const struct task_name *name = task ? names_find(e->env.worker->names, task) : NULL;
     const struct task_info *info = name ? catalogue_task(e->catalogue, name) : NULL;
     struct buf args = {0};
