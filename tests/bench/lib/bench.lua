@@ -62,6 +62,11 @@ local function median(values)
 end
 bench.median = median
 
+-- What lua5.4 raises at Ctrl-C, wherever it is.
+function bench.interrupted(err)
+  return type(err) == "string" and err:find("interrupted!", 1, true) ~= nil
+end
+
 -- Measures contenders in turn, `runs` times, so that what changes meanwhile hits all alike.
 -- Each: name, run = function() returning a number, command (text or words), or missing (why).
 -- A run that fails takes its contender out, and the report says so.
@@ -71,6 +76,7 @@ function bench:compare(unit, contenders)
     for _, c in ipairs(contenders) do
       if not c.missing then
         local ok, value = pcall(c.run)
+        if bench.interrupted(value) then error(value, 0) end
         if ok then c.values[run] = value else c.missing = value end
         io.stderr:write(("  %-44s %s\n"):format(c.name, ok and
           self.report.number(value) .. " " .. unit or "failed: " .. tostring(value):sub(1, 500)))
