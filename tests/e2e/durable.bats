@@ -194,3 +194,36 @@ LUA
     done
     stop
 }
+
+@test "of a job that kills the process three times the alert task is told, once" {
+    task plugins/a/kill.lua <<'LUA'
+local neap = require "neap"
+return function() neap.exec { "sh", "-c", "kill -9 $PPID" } neap.sleep("1h") end
+LUA
+    task plugins/ops/alert.lua <<'LUA'
+return function(args)
+  local f = assert(io.open("told", "a"))
+  f:write(("%s %s %s %d\n"):format(args.task, args.job, args.error.code, args.args.n))
+  f:close()
+end
+LUA
+    durable '[task *]\non_dead = ops.alert\n'
+    serve
+    neap 0 submit -o name a.kill '{"n":7}' || true # it may die before it has answered
+    finish
+    local round
+    for round in 1 2; do
+        start serve
+        finish
+        [ "$status" = 137 ]
+    done
+    serve
+    until_true test -s told
+    neap 0 ls -o name state=dead task=a.kill
+    [ "$(cat told)" = "a.kill $output crash 7" ]
+    stop
+    serve
+    neap 0 ls -o name task=ops.alert
+    [ "$(wc -w <<<"$output")" = 1 ]
+    stop
+}
