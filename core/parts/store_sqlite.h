@@ -154,7 +154,7 @@ void store_watch_expiry(struct store *s, const struct job *job);
 void store_next_expiry(struct store *s);
 
 /* store_sqlite_ended.c */
-void store_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms);
+void store_end(struct store *s, struct job *job, int state, bool kept, int64_t now_ms);
 void store_forget(struct store *s, struct job *job);
 void store_pin(struct store *s, struct job *job);
 void store_unpin(struct store *s, struct job *job);

@@ -35,7 +35,7 @@ static void put_number(struct buf *out, uint64_t n)
 
 static void put_signed(struct buf *out, int64_t n)
 {
-    put_number(out, (uint64_t)n << 1 ^ (uint64_t)(n >> 63));
+    put_number(out, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
 }
 
 static void put_bytes(struct buf *out, const void *data, size_t len)
@@ -185,7 +185,7 @@ static int64_t get_signed(struct reader *r)
 
 static unsigned get_byte(struct reader *r)
 {
-    if (r->at < r->end)
+    if (r->at && r->at < r->end)
         return *r->at++;
     r->bad = true;
     return 0;
@@ -193,7 +193,7 @@ static unsigned get_byte(struct reader *r)
 
 static const void *get_raw(struct reader *r, size_t len)
 {
-    if ((size_t)(r->end - r->at) < len) {
+    if (r->bad || (size_t)(r->end - r->at) < len) {
         r->bad = true;
         return NULL;
     }
@@ -329,7 +329,7 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
 static struct job *decode(const unsigned char *data, size_t len, uint32_t session)
 {
     uint32_t sum;
-    if (len < SUM_BYTES + 2 || data[0] != BODY_VERSION)
+    if (!data || len < SUM_BYTES + 2 || data[0] != BODY_VERSION)
         return NULL;
     memcpy(&sum, data + len - SUM_BYTES, SUM_BYTES);
     if (sum != sum_of(data, len - SUM_BYTES))
@@ -369,8 +369,8 @@ struct job *row_decode(struct store *s, sqlite3_stmt *row, bool ended)
 {
     const void *data = sqlite3_column_blob(row, ROW_BODY);
     const int64_t state = sqlite3_column_int64(row, ROW_STATE);
-    struct job *job =
-        decode(data, data ? (size_t)sqlite3_column_bytes(row, ROW_BODY) : 0, s->file.session);
+    const size_t len = (size_t)sqlite3_column_bytes(row, ROW_BODY);
+    struct job *job = decode(data, len, s->file.session);
     if (!job)
         return NULL;
     job->id = id_of_row(sqlite3_column_int64(row, ROW_ID));
