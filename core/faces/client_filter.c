@@ -29,7 +29,11 @@ static int put_operand(const char *command, const char *operand, struct buf *que
     const char *value = value_of(operand);
     if (value) {
         char *name = mem_format("%.*s", (int)strcspn(operand, "=<>"), operand);
-        client_param(query, name, value);
+        /* In a bulk edit a bare number is the priority to set. */
+        const bool bare = strcmp(name, "priority") == 0 && !strchr("<>=", *value);
+        char *sent = mem_format("%s%s", bare ? "=" : "", value);
+        client_param(query, name, sent);
+        free(sent);
         free(name);
         return CLI_OK;
     }

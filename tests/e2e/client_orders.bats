@@ -89,6 +89,14 @@ dead() { # COUNT
     is "2 jobs changed"
     neap 0 ls 'priority<0' -o name
     [ "${#lines[@]}" = 2 ]
+    neap 0 edit "id=$id" priority=-10 --priority 3 --yes # a term is never what to set
+    is "1 job changed"
+    neap 0 edit priority=-9 --priority 4 --yes
+    is "0 jobs changed"
+    neap 0 ls priority=3 -o name
+    is "$id"
+    neap 0 ls 'priority>=3' state=scheduled -o name
+    is "$id"
     neap 64 edit "$id"
     neap 64 edit "$id" --priority most
     neap 65 edit "$id" --due sometime
