@@ -17,8 +17,8 @@
 static bool is_slow(const struct httpd *h, const struct httpd_conn *c, int64_t now_ns)
 {
     const int64_t since_ns = now_ns - c->since_ns;
-    if (c->phase == PHASE_HEADER)
-        return since_ns > h->header_ns;
+    if (c->phase == PHASE_HEADER) /* when there are too many, nobody may be silent for long */
+        return since_ns > (h->n_conns < h->max_connections ? h->header_ns : HTTPD_SILENT_NS);
     return c->phase == PHASE_BODY &&
            since_ns > h->body_ns + (int64_t)(c->received / BYTES_A_SECOND) * 1000000000;
 }

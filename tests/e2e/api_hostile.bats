@@ -5,7 +5,8 @@ load api
 
 hostile() {
     run python3 "$ROOT/tests/support/hostile.py" "$@"
-    echo "$output" | tee >(sed 's/^/# /' >&3)
+    [ -z "$output" ] || sed 's/^/# /' <<<"$output" >&3
+    echo "$output"
     [ "$status" = 0 ]
 }
 

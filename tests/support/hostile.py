@@ -328,7 +328,7 @@ def crowd(address, count):
             held.append(connect(address))
         except OSError:
             break
-    time.sleep(1.2)  # so long each is let alone
+    time.sleep(2.5)  # each is let alone for one second
     good = 0
     for _ in range(50):
         good += status(ask(address, POST + HOST + BEARER + JSON + LENGTH + b"\r\n" + BODY)) == 201
