@@ -19,6 +19,9 @@ struct symbol {
 static const struct symbol symbols[] = {
     SYMBOL(get_version),
     SYMBOL(start_daemon),
+    SYMBOL(get_daemon_info),
+    SYMBOL(get_timeout),
+    SYMBOL(run),
     SYMBOL(quiesce_daemon),
     SYMBOL(stop_daemon),
     SYMBOL(suspend_connection),

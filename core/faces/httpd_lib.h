@@ -14,6 +14,10 @@ struct httpd_lib { /* constant once open */
     struct MHD_Daemon *(*start_daemon)(unsigned int flags, uint16_t port,
                                        MHD_AcceptPolicyCallback accept, void *accept_cls,
                                        MHD_AccessHandlerCallback handler, void *handler_cls, ...);
+    const union MHD_DaemonInfo *(*get_daemon_info)(struct MHD_Daemon *daemon,
+                                                   enum MHD_DaemonInfoType what, ...);
+    enum MHD_Result (*get_timeout)(struct MHD_Daemon *daemon, MHD_UNSIGNED_LONG_LONG *timeout_ms);
+    enum MHD_Result (*run)(struct MHD_Daemon *daemon);
     MHD_socket (*quiesce_daemon)(struct MHD_Daemon *daemon);
     void (*stop_daemon)(struct MHD_Daemon *daemon);
     void (*suspend_connection)(struct MHD_Connection *connection);

@@ -169,6 +169,12 @@ enum MHD_Result httpd_refuse(struct httpd_request *r, struct httpd_problem *p)
     return rc;
 }
 
+static void resume(struct httpd_request *r) /* under its lock */
+{
+    r->h->lib.resume_connection(r->connection);
+    httpd_wake(r->listener);
+}
+
 /* ---- answers that are made on the way */
 
 static ssize_t pipe_read(void *cls, uint64_t pos, char *out, size_t max)
@@ -220,7 +226,7 @@ void httpd_pipe_wake(struct httpd_request *r)
     if (!r->pipe.waiting || !r->connection)
         return;
     r->pipe.waiting = false;
-    r->h->lib.resume_connection(r->connection);
+    resume(r);
 }
 
 enum MHD_Result httpd_answer_pipe(struct httpd_request *r, const char *type)
@@ -270,7 +276,7 @@ void httpd_replied(struct httpd_request *r, const struct neap_reply *reply, uint
         r->reply.duplicate = duplicate;
         r->replied = true;
         if (r->waiting)
-            r->h->lib.resume_connection(r->connection);
+            resume(r);
         r->waiting = false;
     }
     pthread_mutex_unlock(&r->lock);
@@ -318,7 +324,7 @@ bool httpd_release(struct httpd_request *r, enum httpd_release why)
         r->release = why;
         r->waiting = false;
         r->reply.code = NEAP_ETIME;
-        r->h->lib.resume_connection(r->connection);
+        resume(r);
     }
     pthread_mutex_unlock(&r->lock);
     return released;
@@ -328,7 +334,7 @@ bool httpd_release(struct httpd_request *r, enum httpd_release why)
 
 void *httpd_on_uri(void *listener, const char *uri, struct MHD_Connection *connection)
 {
-    const struct httpd_listener *l = listener;
+    struct httpd_listener *l = listener;
     struct httpd_request *r = mem_zero(1, sizeof *r);
     atomic_init(&r->refs, 1);
     pthread_mutex_init(&r->lock, NULL);

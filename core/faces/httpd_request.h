@@ -50,7 +50,7 @@ struct httpd_pipe {
 /* libmicrohttpd's thread of its listener, but for what is marked */
 struct httpd_request {
     struct httpd *h;
-    const struct httpd_listener *listener;
+    struct httpd_listener *listener;
     struct httpd_conn *conn; /* NULL once it has ended */
     struct list link;        /* h->requests, under h->lock */
     atomic_uint refs;        /* who answers later holds one */

@@ -7,9 +7,10 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#include <signal.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
                          */
 #define SPARE 64        /* connections that may end while others begin */
 #define ANSWERS_NS INT64_C(500000000)
+#define LOOK_MS 1000
 #define IDLE_S 60 /* nobody reads what is to be sent */
 
 static char **split_hosts(const char *text)
@@ -61,7 +63,7 @@ static struct httpd *make(const struct httpd_options *o)
     list_init(&h->conns);
     list_init(&h->requests);
     for (size_t i = 0; i < LISTENERS; i++)
-        h->listeners[i] = (struct httpd_listener){.h = h, .fd = -1};
+        h->listeners[i] = (struct httpd_listener){.h = h, .fd = -1, .wake_fd = -1};
     return h;
 }
 
@@ -82,10 +84,37 @@ void httpd_free(struct httpd *h)
     free(h);
 }
 
-/* libmicrohttpd's thread inherits the mask: signals are the program's. */
+/* The daemon's loop. Not libmicrohttpd's own: that sleeps again before it looks at what came, where
+ * it is exactly 128 events at once (0.9.75), and not for a moment but until something else happens.
+ */
+static void *run_daemon(void *listener)
+{
+    struct httpd_listener *l = listener;
+    const struct httpd_lib *lib = &l->h->lib;
+    const int fd = lib->get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = l->wake_fd, .events = POLLIN}};
+    while (!atomic_load(&l->ending)) {
+        MHD_UNSIGNED_LONG_LONG ms = LOOK_MS;
+        if (!lib->get_timeout(l->daemon, &ms) || ms > LOOK_MS)
+            ms = LOOK_MS;
+        poll(fds, 2, (int)ms);
+        if (fds[1].revents)
+            eventfd_read(l->wake_fd, &(eventfd_t){0});
+        atomic_store(&l->woken, false); /* before it looks: what is resumed from here on wakes it */
+        lib->run(l->daemon);
+    }
+    return NULL;
+}
+
+/* libmicrohttpd has a wake of its own, but takes it back before it has looked at all it is for. */
+void httpd_wake(struct httpd_listener *l)
+{
+    if (!atomic_exchange(&l->woken, true))
+        eventfd_write(l->wake_fd, 1);
+}
+
 static int start_daemon(struct httpd *h, struct httpd_listener *l, struct neap_error *err)
 {
-    sigset_t all, old;
     const struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, l->fd, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)POOL_BYTES, NULL},
@@ -97,14 +126,28 @@ static int start_daemon(struct httpd *h, struct httpd_listener *l, struct neap_e
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)httpd_on_completed, l},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)httpd_on_connection, l},
         {MHD_OPTION_END, 0, NULL}};
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    l->daemon =
-        h->lib.start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-                            httpd_on_request, l, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return l->daemon ? NEAP_OK
-                     : error_set(err, NEAP_EIO, "%s: libmicrohttpd does not start", l->where);
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    l->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                                    httpd_on_request, l, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    l->has_thread = l->daemon && l->wake_fd >= 0 && !thread_start(&l->thread, 0, run_daemon, l);
+    return l->has_thread ? NEAP_OK
+                         : error_set(err, NEAP_EIO, "%s: libmicrohttpd does not start", l->where);
+}
+
+static void stop_daemon(struct httpd *h, struct httpd_listener *l)
+{
+    if (l->has_thread) {
+        atomic_store(&l->ending, true);
+        eventfd_write(l->wake_fd, 1);
+        pthread_join(l->thread, NULL);
+    }
+    if (l->daemon)
+        h->lib.stop_daemon(l->daemon);
+    if (l->wake_fd >= 0)
+        close(l->wake_fd);
+    l->has_thread = false;
+    l->daemon = NULL;
+    l->wake_fd = -1;
 }
 
 static int check_options(const struct httpd_options *o, struct neap_error *err)
@@ -248,8 +291,7 @@ void httpd_stop(struct httpd *h)
     end_waits(h);
     await_answers(h);
     for (size_t i = 0; i < LISTENERS; i++)
-        if (h->listeners[i].daemon)
-            h->lib.stop_daemon(h->listeners[i].daemon);
+        stop_daemon(h, &h->listeners[i]);
     pthread_mutex_lock(&h->lock);
     h->ending = true;
     pthread_cond_signal(&h->changed);

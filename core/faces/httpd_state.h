@@ -38,9 +38,13 @@ struct httpd_listener { /* constant while it runs */
     struct httpd *h;
     struct MHD_Daemon *daemon; /* NULL: not used */
     int fd;
-    bool local;       /* the unix socket */
-    bool any_address; /* 0.0.0.0 or [::] */
-    char *where;      /* "127.0.0.1:8080", or the path */
+    pthread_t thread; /* which runs the daemon */
+    bool has_thread;
+    int wake_fd;               /* readable: a connection was resumed, or it is to end */
+    atomic_bool woken, ending; /* written by whoever wakes it */
+    bool local;                /* the unix socket */
+    bool any_address;          /* 0.0.0.0 or [::] */
+    char *where;               /* "127.0.0.1:8080", or the path */
     char address[INET6_ADDRSTRLEN];
     dev_t dev; /* of the socket's file: it is removed only while it is ours */
     ino_t ino;
@@ -79,6 +83,9 @@ int httpd_listen_tcp(struct httpd_listener *l, const char *text, struct neap_err
 /* Can others than this machine reach it? */
 bool httpd_listen_is_loopback(const char *text);
 void httpd_listen_remove(const struct httpd_listener *l); /* the socket's file */
+
+/* httpd_server.c: any thread, after it has resumed a connection. */
+void httpd_wake(struct httpd_listener *l);
 
 /* httpd_ticker.c: closes what is slow, ends what waits too long or for nobody, heartbeats. */
 void *httpd_ticker(void *httpd);

@@ -331,7 +331,10 @@ def crowd(address, count):
     time.sleep(2.5)  # each is let alone for one second
     good = 0
     for _ in range(50):
-        good += status(ask(address, POST + HOST + BEARER + JSON + LENGTH + b"\r\n" + BODY)) == 201
+        answer = ask(address, POST + HOST + BEARER + JSON + LENGTH + b"\r\n" + BODY)
+        good += status(answer) == 201
+        if status(answer) != 201:
+            print(f"# not answered: {answer[-200:]!r}")
     closed = len(select.select(held, [], [], 0)[0]) if len(held) < 1000 else -1
     print(f"# {len(held)} silent connections, {closed} of them closed; {good} of 50 honest requests answered")
     if good != 50:
