@@ -115,7 +115,8 @@ static void needs_a_file_to_back_up(void **state)
 {
     struct executor x;
     (void)state;
-    start(&x);
+    executor_init(&x);
+    executor_start(&x, NEAP_MEMORY);
     assert_has(asking_text(&x, NEAP_EINVAL,
                            (struct neap_ask){.what = NEAP_ASK_BACKUP, .name = "/tmp/x"}, NULL),
                "nothing to back up");
