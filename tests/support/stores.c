@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +11,9 @@
 void backend_init(struct backend *b, const char *name, const struct store_ops *ops, size_t window)
 {
     *b = (struct backend){.name = name, .ops = ops, .window = window};
-    tree_init(&b->tree);
+    strcpy(b->tree.dir, "/dev/shm/neap-store.XXXXXX"); /* nothing here is about the disk */
+    if (!mkdtemp(b->tree.dir))
+        tree_init(&b->tree);
     tree_path(&b->tree, "neap.db", b->path);
     b->names = names_new();
     b->gates = gates_new();
