@@ -578,10 +578,94 @@ static void agrees_with_the_oracle(void **state)
     }
 }
 
+struct thinning {
+    struct index *index;
+    size_t left, gone;
+    uint64_t last; /* id of who went last */
+};
+
+static bool may_stay(void *user, struct job *job)
+{
+    struct thinning *t = user;
+    assert_int_equal(job->where == JOB_DUE, job->due.key > T0);
+    return t->left && t->left--;
+}
+
+static void goes(void *user, struct job *job)
+{
+    struct thinning *t = user;
+    assert_int_equal(job->where, JOB_NOWHERE);
+    assert_true(job->id > t->last); /* in the order of the line */
+    t->last = job->id;
+    t->gone++;
+    job_free(job);
+}
+
+static void thinned_from_behind(void **state)
+{
+    (void)state;
+    for (int ageing = 0; ageing < 2; ageing++) {
+        struct index *index = index_with(2, 1);
+        struct thinning t = {.index = index, .left = 30};
+        const struct index_thin thin = {may_stay, goes, &t};
+        index_queue(index, 0, ageing ? 1000 : 0);
+        for (int i = 0; i < 100; i++) /* three levels, the most urgent first */
+            put(index, 0, 2 - i / 40, T0);
+        for (int i = 0; i < 50; i++)
+            index_put(index, make(1, 0, T0, T0 + 10 + i), T0);
+        index_thin_line(index, 0, &thin);
+        assert_int_equal(t.gone, 70);
+        assert_int_equal(index_available(index, 0), 30);
+        t = (struct thinning){.index = index, .left = 20};
+        index_thin_due(index, &thin);
+        assert_int_equal(t.gone, 30);
+        assert_int_equal(index_scheduled(index), 20);
+        assert_int_equal(index_waiting(index, 1), 20);
+        assert_int_equal(index_next_due_ms(index), T0 + 10);
+        for (uint64_t id = 1; id <= 30; id++) {
+            struct job *job = index_pop(index, 0, T0);
+            assert_int_equal(job->id, id);
+            job_free(job);
+        }
+        assert_null(index_pop(index, 0, T0));
+        assert_int_equal(index_promote(index, T0 + 1000), 20);
+        for (uint64_t id = 101; id <= 120; id++) {
+            struct job *job = index_pop(index, 0, T0 + 1000);
+            assert_int_equal(job->id, id);
+            job_free(job);
+        }
+        index_free(index);
+    }
+}
+
+static bool keeps_elsewhere(void *user, struct job *job)
+{
+    ++*(int *)user;
+    job_free(job);
+    return false;
+}
+
+static void promoted_elsewhere(void **state)
+{
+    (void)state;
+    struct index *index = index_with(1, 1);
+    int gone = 0;
+    index_watch(index, keeps_elsewhere, &gone);
+    for (int i = 0; i < 10; i++)
+        index_put(index, make(0, 0, T0, T0 + i), T0 - 1);
+    assert_int_equal(index_promote(index, T0 + 100), 10);
+    assert_int_equal(gone, 10);
+    assert_int_equal(index_waiting(index, 0), 0);
+    assert_null(index_pop(index, 0, T0 + 100));
+    index_free(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_has_nothing),
+        cmocka_unit_test(thinned_from_behind),
+        cmocka_unit_test(promoted_elsewhere),
         cmocka_unit_test(priority_then_time_then_id),
         cmocka_unit_test(nothing_before_it_is_due),
         cmocka_unit_test(promotion_is_watched_and_takes_its_place),
