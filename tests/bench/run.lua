@@ -106,7 +106,9 @@ local function main()
     io.stderr:write(part.name, ":\n")
     local section = report.new(part.title, machine.note(bench, part))
     local ok, err = xpcall(part.run, debug.traceback, bench, section)
-    if not ok then
+    if ok and err == false then
+      failed = true
+    elseif not ok then
       failed = true
       io.stderr:write("bench: ", part.name, ": ", tostring(err), "\n")
       if bench.interrupted(err) then os.exit(130) end
