@@ -122,7 +122,7 @@ static void explain_queue(struct reasons *r, const struct queue *q)
         doc_text(r->out, "queue", name);
         doc_close(r->out);
     }
-    if (!queue_has_place(q)) {
+    if (limits && !queue_has_place(q)) {
         reason(r, "concurrency", "queue %s runs %lld jobs already, as many as it may", name,
                (long long)q->running);
         doc_integer(r->out, "concurrency", limits->concurrency);
