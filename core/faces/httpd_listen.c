@@ -154,7 +154,7 @@ bool httpd_listen_is_loopback(const char *text)
 /* The address as it is, with the port that was chosen where it was 0. */
 static void describe(struct httpd_listener *l)
 {
-    union address own;
+    union address own = {0};
     socklen_t len = sizeof own;
     getsockname(l->fd, &own.any, &len);
     const bool v4 = own.any.sa_family == AF_INET;

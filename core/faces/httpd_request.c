@@ -187,7 +187,7 @@ static ssize_t pipe_read(void *cls, uint64_t pos, char *out, size_t max)
         pipe->refill(r);
     pthread_mutex_lock(&r->lock);
     const size_t left = pipe->bytes.len - pipe->taken;
-    if (pipe->broken) {
+    if (pipe->broken || (!left && !pipe->ended && atomic_load(&r->h->stopping))) {
         n = MHD_CONTENT_READER_END_WITH_ERROR;
     } else if (left) {
         n = (ssize_t)(left < max ? left : max);
@@ -200,8 +200,6 @@ static ssize_t pipe_read(void *cls, uint64_t pos, char *out, size_t max)
         }
     } else if (pipe->ended) {
         n = MHD_CONTENT_READER_END_OF_STREAM;
-    } else if (atomic_load(&r->h->stopping)) {
-        n = MHD_CONTENT_READER_END_WITH_ERROR;
     } else {
         pipe->waiting = true;
         r->h->lib.suspend_connection(r->connection);

@@ -37,6 +37,8 @@ static int connect_to(void)
 static pid_t serve(const char *store)
 {
     FILE *f = fopen("neap.ini", "we");
+    if (!f)
+        exit(1);
     fprintf(f, "[store]\nurl = %s\nkeep_completed = 0\n[log]\nlevel = warn\n", store);
     fclose(f);
     const pid_t pid = fork();
@@ -148,6 +150,8 @@ int main(void)
     if (!getenv("NEAP") || !mkdtemp(dir) || chdir(dir) || system("mkdir plugins"))
         return 1;
     FILE *f = fopen("plugins/nothing.lua", "we");
+    if (!f)
+        return 1;
     fputs("return function() end\n", f);
     fclose(f);
     signal(SIGPIPE, SIG_IGN);

@@ -158,7 +158,7 @@ load api
     run curl -s -o /dev/null -w '%{http_code}' "$url/healthz"
     is 200
     python3 "$ROOT/tests/support/hostile.py" tokens "${url#http://}" correct-horse
-    ! grep -rF correct-horse err
+    run ! grep -rF correct-horse err
 }
 
 @test "an address that others reach takes a token" {
@@ -257,7 +257,7 @@ PY
     until_true grep -q "\"id\":\"$id\".*\"state\":\"completed\"" events
     post 201 '/api/v1/jobs?wait=10s' '{"task":"echo","args":"bad","retry":0}'
     until_true has dead '"state":"dead"'
-    ! has dead "$id"
+    run ! has dead "$id"
     get 400 '/api/v1/events?stat=dead'
     get 422 '/api/v1/events?state=ded'
     kill -TERM "$pid"
@@ -350,7 +350,7 @@ PY
     curl -sS -H 'Authorization: Bearer t0psecret-not' "$url/api/v1/jobs?text=pr1vate" >/dev/null
     until_true has err '"path":"/api/v1/jobs","status":401'
     has err '"path":"/api/v1/jobs","status":201'
-    ! grep -e t0psecret -e pr1vate err
+    run ! grep -e t0psecret -e pr1vate err
     run "$NEAP" config
     [[ $output != *t0psecret* ]]
 }
