@@ -11,23 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+void send_answer(struct engine *e, struct call *call)
+{
+    if (list_linked(&call->by_asker))
+        list_remove(&call->by_asker);
+    list_push(&e->answers, &call->waiting);
+}
+
 void call_answer(struct engine *e, struct call *call, int rc)
 {
     call->rc = rc;
     if (call->timer.pos)
         heap_remove(&e->timers, &call->timer);
     const struct job *asker = call->asker;
-    if (list_linked(&call->by_asker))
-        list_remove(&call->by_asker);
     struct claim *claim = asker ? asker->claim : NULL;
     const bool parked = claim && claim->call == call;
     call->gave_slot = call->lends && !parked; /* it was not taken to begin with */
     if (parked && rc == NEAP_ETIME)
         claim_return_late(e, claim);
     else if (parked && rc != NEAP_ECLOSED)
-        claim_return(e, claim); /* its slot first */
+        claim_return(e, claim); /* its slot first; until it goes on the call is the claim's */
     else
-        list_push(&e->answers, &call->waiting);
+        send_answer(e, call);
 }
 
 /* Deadlines come by the wall clock and are kept by the other one, which nobody sets. */

@@ -151,9 +151,7 @@ static void go_on(struct engine *e, struct claim *claim)
     claim->stage = CLAIM_ON;
     claim->call = NULL;
     call->gave_slot = true;
-    if (list_linked(&call->by_asker))
-        list_remove(&call->by_asker);
-    list_push(&e->answers, &call->waiting);
+    send_answer(e, call);
 }
 
 static void give_slots(struct engine *e, struct member *m)

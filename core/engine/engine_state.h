@@ -251,6 +251,7 @@ void jobs_unhold(struct engine *e);               /* after a new catalogue */
 /* engine_calls.c */
 void call_take(struct engine *e, struct call *call);
 void call_answer(struct engine *e, struct call *call, int rc); /* after the commit of this turn */
+void send_answer(struct engine *e, struct call *call); /* likewise; slot and place are no matter */
 void call_park(struct engine *e, struct call *call);
 void calls_forget(struct engine *e, struct call *call); /* it waits no longer */
 void calls_ended(struct engine *e, const struct job *job,
