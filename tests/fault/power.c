@@ -24,7 +24,11 @@
 
 #include "executor.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define POINTS 8 /* each takes seconds */
+#else
 #define POINTS 40
+#endif
 #define JOBS 12000 /* of one point, at most */
 #define LIMIT_S 120
 
