@@ -15,17 +15,31 @@ static size_t hash_id(uint64_t id)
 }
 
 /* Buckets below n_buckets - base are split already, by one more bit of the hash. */
-static struct job **bucket_of(const struct job_table *table, uint64_t id)
+static struct job_bucket *bucket_of(const struct job_table *table, uint64_t id)
 {
     const size_t hash = hash_id(id);
     const size_t wide = hash & (2 * table->base - 1);
     return &table->buckets[wide < table->n_buckets ? wide : hash & (table->base - 1)];
 }
 
+static bool has_more(const struct job_bucket *bucket)
+{
+    return bucket->first & 1;
+}
+
+/* The job is the first from now on; the others come behind it. */
+static void push(struct job_bucket *bucket, struct job *job, uint64_t id)
+{
+    const bool more = bucket->first != 0;
+    if (more)
+        job->next_by_id = job_bucket_first(bucket);
+    *bucket = (struct job_bucket){id, (uintptr_t)job | more};
+}
+
 void job_table_init(struct job_table *table)
 {
     *table = (struct job_table){.n_buckets = JOB_TABLE_MIN, .base = JOB_TABLE_MIN};
-    table->buckets = mem_zero(2 * table->base, sizeof(struct job *));
+    table->buckets = mem_zero(2 * table->base, sizeof *table->buckets);
 }
 
 void job_table_close(struct job_table *table)
@@ -39,22 +53,28 @@ static void split(struct job_table *table)
 {
     if (table->n_buckets == 2 * table->base) {
         table->base *= 2;
-        table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof(struct job *));
+        table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof *table->buckets);
     }
-    const size_t new = table->n_buckets++;
-    struct job *job = table->buckets[new - table->base];
-    struct job **stay = &table->buckets[new - table->base], **go = &table->buckets[new];
-    for (; job; job = job->next_by_id) {
-        struct job ***end = hash_id(job->id) & table->base ? &go : &stay;
-        **end = job;
-        *end = &job->next_by_id;
+    struct job_bucket *new = &table->buckets[table->n_buckets++], *old = new - table->base;
+    const struct job_bucket was = *old;
+    *new = *old = (struct job_bucket){0};
+    if (was.first && !has_more(&was)) { /* without a look at the job itself */
+        *(hash_id(was.id) & table->base ? new : old) = was;
+        return;
     }
-    *stay = *go = NULL;
+    for (struct job *job = job_bucket_first(&was), *next; job; job = next) {
+        next = job->next_by_id;
+        job->next_by_id = NULL;
+        push(hash_id(job->id) & table->base ? new : old, job, job->id);
+    }
 }
 
 struct job *job_table_find(const struct job_table *table, uint64_t id)
 {
-    struct job *job = *bucket_of(table, id);
+    const struct job_bucket *bucket = bucket_of(table, id);
+    if (bucket->first && bucket->id == id)
+        return job_bucket_first(bucket);
+    struct job *job = has_more(bucket) ? job_bucket_first(bucket)->next_by_id : NULL;
     while (job && job->id != id)
         job = job->next_by_id;
     return job;
@@ -62,22 +82,41 @@ struct job *job_table_find(const struct job_table *table, uint64_t id)
 
 void job_table_add(struct job_table *table, struct job *job)
 {
-    assert(!job_table_find(table, job->id));
     if (table->count >= table->n_buckets)
         split(table);
-    struct job **bucket = bucket_of(table, job->id);
-    job->next_by_id = *bucket;
-    *bucket = job;
+    push(bucket_of(table, job->id), job, job->id);
     table->count++;
+}
+
+static void remove_first(struct job_bucket *bucket)
+{
+    struct job *next = has_more(bucket) ? job_bucket_first(bucket)->next_by_id : NULL;
+    if (next)
+        *bucket = (struct job_bucket){next->id, (uintptr_t)next | (next->next_by_id != NULL)};
+    else
+        *bucket = (struct job_bucket){0};
+}
+
+static void remove_later(struct job_bucket *bucket, const struct job *job)
+{
+    struct job *before = job_bucket_first(bucket);
+    assert(before);
+    while (before->next_by_id != job) {
+        before = before->next_by_id;
+        assert(before);
+    }
+    before->next_by_id = job->next_by_id;
+    if (!job_bucket_first(bucket)->next_by_id)
+        bucket->first &= ~(uintptr_t)1;
 }
 
 void job_table_remove(struct job_table *table, struct job *job)
 {
-    struct job **at = bucket_of(table, job->id);
-    while (*at && *at != job)
-        at = &(*at)->next_by_id;
-    assert(*at);
-    *at = job->next_by_id;
+    struct job_bucket *bucket = bucket_of(table, job->id);
+    if (job_bucket_first(bucket) == job)
+        remove_first(bucket);
+    else
+        remove_later(bucket, job);
     job->next_by_id = NULL;
     table->count--;
 }
@@ -85,7 +124,7 @@ void job_table_remove(struct job_table *table, struct job *job)
 void job_table_each(const struct job_table *table, void (*each)(struct job *job))
 {
     for (size_t i = 0; i < table->n_buckets; i++) {
-        for (struct job *job = table->buckets[i], *next; job; job = next) {
+        for (struct job *job = job_bucket_first(&table->buckets[i]), *next; job; job = next) {
             next = job->next_by_id;
             each(job);
         }
@@ -127,7 +166,7 @@ size_t job_table_scan(const struct job_table *table, const struct job_scan *scan
     const uint64_t after = scan->after ? scan->after ^ flip : 0;
     size_t len = 0;
     for (size_t i = 0; max && i < table->n_buckets; i++) {
-        for (struct job *job = table->buckets[i]; job; job = job->next_by_id) {
+        for (struct job *job = job_bucket_first(&table->buckets[i]); job; job = job->next_by_id) {
             if (rank_of(job, flip) <= after || (scan->wanted && !scan->wanted(scan->user, job)))
                 continue;
             if (len < max)

@@ -9,8 +9,19 @@
 
 #include "model/job.h"
 
+/* The id of a bucket's first job stands here, so that most looks do not fetch the job. */
+struct job_bucket {
+    uint64_t id;
+    uintptr_t first; /* the job, plus 1 where others follow it (next_by_id); 0: none */
+};
+
+static inline struct job *job_bucket_first(const struct job_bucket *bucket) /* NULL: empty */
+{
+    return (struct job *)(bucket->first & ~(uintptr_t)1);
+}
+
 struct job_table {
-    struct job **buckets;
+    struct job_bucket *buckets;
     size_t n_buckets; /* as many as there were ever jobs, at least JOB_TABLE_MIN */
     size_t base;      /* the power of two below or at n_buckets */
     size_t count;

@@ -520,7 +520,8 @@ static void report(struct store *s, struct store_report *out)
                                  .commit_max_ns = s->commit_max_ns,
                                  .full = s->full};
     for (size_t i = 0; i < s->jobs.n_buckets; i++)
-        for (const struct job *job = s->jobs.buckets[i]; job; job = job->next_by_id)
+        for (const struct job *job = job_bucket_first(&s->jobs.buckets[i]); job;
+             job = job->next_by_id)
             out->memory_bytes += sizeof *job + job_extra_bytes(job);
 }
 

@@ -48,7 +48,8 @@ static size_t longest_chain(const struct job_table *table)
     size_t longest = 0;
     for (size_t i = 0; i < table->n_buckets; i++) {
         size_t len = 0;
-        for (const struct job *job = table->buckets[i]; job; job = job->next_by_id)
+        for (const struct job *job = job_bucket_first(&table->buckets[i]); job;
+             job = job->next_by_id)
             len++;
         longest = len > longest ? len : longest;
     }
