@@ -18,9 +18,10 @@
 #include <string.h>
 
 #define PRUNE_LOOK_MS                                                                              \
-    60000            /* how often records are looked at for their age, if nothing happens          \
-                      */
-#define PRUNED_MS 50 /* when what was forgotten is committed, if nothing else happens */
+    60000               /* how often records are looked at for their age, if nothing happens       \
+                         */
+#define PRUNED_MS 50    /* when what was forgotten is committed, if nothing else happens */
+#define REAP_LOOK_MS 10 /* how often a killed process is looked at until it has died */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
@@ -235,6 +236,7 @@ static void turn(struct engine *e)
     events_look(e);
     send_answers(e);
     join_gone(e);
+    e->reaping = e->reaping && children_reap(e->env.worker->children);
     const bool more = e->ops->prune(e->store, e->now_ms);
     e->prune_ms = e->mono_ms + (more ? 0 : e->ops->dirty(e->store) ? PRUNED_MS : PRUNE_LOOK_MS);
 }
@@ -276,6 +278,8 @@ static int64_t next_ns(const struct engine *e)
         timer_ms = least(timer_ms, e->drain_until_ms);
     if (e->full)
         timer_ms = least(timer_ms, e->full_look_ms);
+    if (e->reaping)
+        timer_ms = least(timer_ms, e->mono_ms + REAP_LOOK_MS);
     if (keeps_records(e))
         timer_ms = least(timer_ms, e->prune_ms);
     if (timer_ms < INT64_MAX / 1000000)

@@ -141,6 +141,7 @@ struct engine {
     size_t live; /* jobs that have not ended */
     size_t on_dead_runs;
     struct list gone;   /* notes of workers whose threads have ended */
+    bool reaping;       /* processes of theirs may not have died yet */
     struct list ghosts; /* members whose workers are stuck in C: given up, their threads run on */
 
     uint64_t publications, random;

@@ -96,6 +96,7 @@ void worker_is_stuck(struct engine *e, struct worker *worker, uint64_t section)
     dispatch_recall(e, m);
     take_claims(e, m, culprit);
     children_kill_owner(e->env.worker->children, worker);
+    e->reaping = true;
     list_remove(&m->link);
     if (!m->retiring)
         m->pool->n_members--;

@@ -192,6 +192,15 @@ unsigned children_kill_owner(struct children *t, const void *owner)
     return killed;
 }
 
+bool children_reap(struct children *t)
+{
+    pthread_mutex_lock(&t->lock);
+    reap_lost(t);
+    const bool left = !list_empty(&t->lost);
+    pthread_mutex_unlock(&t->lock);
+    return left;
+}
+
 /* --- one child -------------------------------------------------------------------------------- */
 
 struct child *children_take(struct children *t, const struct child_request *request, bool *placed)

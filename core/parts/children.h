@@ -54,5 +54,7 @@ bool child_free(struct child *child);
  * waited for is forgotten. Returns how many were killed; they are reaped as others come and go, and
  * by children_counts. */
 unsigned children_kill_owner(struct children *t, const void *owner);
+/* Reaps those of them that have died; true: some have not, look again soon. */
+bool children_reap(struct children *children);
 
 #endif
