@@ -37,13 +37,15 @@ def connect(address, source=None):
     return socket.create_connection((host, int(port)), 10, (source, 0) if source else None)
 
 
-def receive(s, seconds=10):
-    """All that comes until the other side closes, or one whole answer with Content-Length."""
+def receive(s, seconds=10, bodiless=False):
+    """All that comes until the other side closes, or one whole answer with Content-Length; to HEAD, bodiless."""
     data = b""
     s.settimeout(seconds)
     try:
         while True:
             head, end, rest = data.partition(b"\r\n\r\n")
+            if end and bodiless:
+                return data
             if end:
                 for line in head.split(b"\r\n"):
                     if line.lower().startswith(b"content-length:") and len(rest) >= int(line[15:]):
@@ -67,7 +69,7 @@ def ask(address, request):
         s.sendall(request)
     except ConnectionError:
         pass
-    answer = receive(s)
+    answer = receive(s, bodiless=request.startswith(b"HEAD "))
     s.close()
     return answer
 
