@@ -249,6 +249,7 @@ static int refused(struct job *job, neap_submitted_fn *done, void *user, struct 
 static int send(neap *n, struct job *job, int64_t room_ms, void *user, neap_submitted_fn *done,
                 struct neap_error *err)
 {
+    assert(job);
     struct gate *gate = job->gate;
     const bool blocks = atomic_load(&gate->policy) == GATE_BLOCK;
     if (take_room(gate, blocks && room_ms != 0)) {
@@ -322,6 +323,7 @@ static void wake(void *user, const struct neap_submitted *answer)
 /* Without waiting for the engine: nothing is to be learnt from it. */
 static bool send_quickly(neap *n, struct job *job, uint64_t *id)
 {
+    assert(job);
     if (engine_is_durable(n->engine) || job->unique || job->after ||
         !take_room(job->gate, atomic_load(&job->gate->policy) == GATE_BLOCK))
         return false;

@@ -174,7 +174,7 @@ static json_t *paths(void)
     json_t *all = json_object();
     for (const struct httpd_route *at = httpd_routes; at->method; at++) {
         char method[8] = "";
-        for (size_t i = 0; at->method[i] && i < sizeof method - 1; i++)
+        for (size_t i = 0; i < sizeof method - 1 && at->method[i]; i++)
             method[i] = (char)(at->method[i] | 32);
         if (!json_object_get(all, at->path))
             put(all, at->path, json_object());

@@ -204,7 +204,8 @@ static const struct option task_options[] = {
      .type = OPTION_TASK,
      .flags = OPTION_NONE,
      FIELD(struct config_task, on_dead),
-     .help = "A task to tell when a job dies (not one of `run` or `map`): a job of it is submitted with the arguments `job`, "
+     .help = "A task to tell when a job dies (not one of `run` or `map`): a job of it is submitted "
+             "with the arguments `job`, "
              "`task`, `queue`, `args`, `attempt` and `error` (`code`, `message`, `traceback`), "
              "stored together with the death. Never for jobs of such a task itself."},
     {.key = "config.",

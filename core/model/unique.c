@@ -26,7 +26,7 @@ static void find_field(const void *args, size_t len, const char *field, const ui
                        size_t *value_len)
 {
     struct msgpack_reader r = msgpack_reader(args, len);
-    struct msgpack_item map, key;
+    struct msgpack_item map = {0}, key;
     *value_len = 0;
     if (msgpack_read(&r, &map))
         return;

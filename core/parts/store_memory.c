@@ -307,6 +307,7 @@ static uint64_t find_unique(struct store *s, const unsigned char key[JOB_KEY_BYT
     return uniques_find(&s->uniques, key, at_ms);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the table's type */
 static size_t owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
 {
     (void)s; /* nothing is left of an earlier process */

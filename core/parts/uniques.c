@@ -1,5 +1,6 @@
 #include "parts/uniques.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ uint64_t uniques_find(const struct uniques *u, const unsigned char key[JOB_KEY_B
 static void drop(struct uniques *u, struct unique_row **at)
 {
     struct unique_row *row = *at;
+    assert(row);
     if (row->end.pos)
         heap_remove(&u->ending, &row->end);
     *at = row->next;

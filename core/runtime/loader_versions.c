@@ -285,6 +285,7 @@ static void judge_source(struct versions *v, struct known *k, struct round *roun
                          struct source *source)
 {
     struct verdict *verdict = &k->verdict;
+    assert(source);
     uint64_t bad = source->hash | 1;
     if (k->plugin && same_source(k->plugin->source, source)) {
         if (round->whole)

@@ -43,7 +43,8 @@ static pid_t serve(const char *store)
     fclose(f);
     const pid_t pid = fork();
     if (pid == 0) {
-        execl(getenv("NEAP"), "neap", "serve", (char *)NULL);
+        const char *neap = getenv("NEAP");
+        execl(neap ? neap : "neap", "neap", "serve", (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 500; i++) {

@@ -280,7 +280,7 @@ EOF
     printf '[schedule s]\ntask = a.tick\nevery = 10ms\n[task *]\non_dead = a.tick\n' >neap.ini
     neap 1 run a.bad
     neap 0 run a.wait
-    is done
+    is 'done'
     neap 0 map a.wait ::: 1 2
     [ ! -e ticked ]
 }

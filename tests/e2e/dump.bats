@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # pid is set by start, in helper.bash
 # neap dump: the file of a daemon that is stopped, was killed, or still runs.
 load helper
-
 
 prepare() {
     mkdir -p plugins/a

@@ -46,8 +46,10 @@ static void check_request(const struct neap_request *r)
     assert(r->delay_ms >= 0 && r->at_ms >= 0 && r->expires_ms >= 0 && r->timeout_ms >= -1);
     assert(!r->delay_ms || !r->at_ms);
     assert(r->priority >= NEAP_PRIORITY_MIN && r->priority <= NEAP_PRIORITY_MAX);
+    uint64_t read = 0;
     for (size_t i = 0; i < r->n_after; i++)
-        assert(r->after[i] || !r->after[i]); /* readable */
+        read ^= r->after[i]; /* all of them are there */
+    assert(r->n_after || !read);
     for (size_t i = 0; r->unique && i < r->unique->n_by; i++)
         assert(r->unique->by[i]);
 }

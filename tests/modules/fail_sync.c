@@ -17,11 +17,13 @@ static int sync_with(long call, int fd)
     return (int)syscall(call, fd);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 EXPORT int fsync(int fd)
 {
     return sync_with(SYS_fsync, fd);
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 EXPORT int fdatasync(int fd)
 {
     return sync_with(SYS_fdatasync, fd);

@@ -26,6 +26,7 @@ __attribute__((constructor)) static void open_shift(void)
         shift = map;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 EXPORT int clock_gettime(clockid_t id, struct timespec *out)
 {
     const int rc = (int)syscall(SYS_clock_gettime, id, out);
@@ -34,6 +35,7 @@ EXPORT int clock_gettime(clockid_t id, struct timespec *out)
     return rc;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 EXPORT int gettimeofday(struct timeval *restrict out, void *restrict zone)
 {
     (void)zone;
@@ -43,6 +45,7 @@ EXPORT int gettimeofday(struct timeval *restrict out, void *restrict zone)
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 EXPORT time_t time(time_t *out)
 {
     struct timespec now;

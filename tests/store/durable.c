@@ -67,7 +67,7 @@ static void commit_both(struct twins *t)
 static void same(const struct job *a, const struct job *b)
 {
     assert_int_equal(a != NULL, b != NULL);
-    if (!a)
+    if (!a || !b)
         return;
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->state, b->state);

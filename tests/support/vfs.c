@@ -210,6 +210,7 @@ static struct image *image_of(const char *path)
 static void load(struct image *i, sqlite3_file *real)
 {
     sqlite3_int64 size = 0;
+    assert(real->pMethods);
     i->there = real->pMethods->xFileSize(real, &size) == SQLITE_OK && size > 0;
     resize(i, (size_t)size);
     if (size) {

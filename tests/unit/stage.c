@@ -376,9 +376,11 @@ static void a_file_leaves_its_state(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_in_time), cmocka_unit_test(refuses_in_time_in_strict),
-        cmocka_unit_test(settings_resolve), cmocka_unit_test(stock_is_as_it_would_be_staged),
-        cmocka_unit_test(stock_settings_are_checked), cmocka_unit_test(a_file_leaves_its_state)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_in_time),
+                                       cmocka_unit_test(refuses_in_time_in_strict),
+                                       cmocka_unit_test(settings_resolve),
+                                       cmocka_unit_test(stock_is_as_it_would_be_staged),
+                                       cmocka_unit_test(stock_settings_are_checked),
+                                       cmocka_unit_test(a_file_leaves_its_state)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

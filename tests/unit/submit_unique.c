@@ -163,8 +163,8 @@ static void siphash_as_published(void **state)
           0x45}},
     };
     unsigned char in[64], out[SIPHASH_BYTES];
-    for (unsigned char i = 0; i < sizeof in; i++)
-        in[i] = i;
+    for (size_t i = 0; i < sizeof in; i++)
+        in[i] = (unsigned char)i;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         siphash(in, rows[i].len, out);
         assert_memory_equal(out, rows[i].want, sizeof out);

@@ -27,7 +27,8 @@ static void text_does_a_terminal_no_harm(void **state)
     shows("\033[31m\a\b\177", TERM_LINES, "\\x1b[31m\\x07\\x08\\x7f");
     shows("\302\233"
           "2J",
-          TERM_LINE, "\\x9b2J");                                          /* CSI in eight bits */
+          TERM_LINE, "\\x9b2J"); /* CSI in eight bits */
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional): that is the point */
     shows("\342\200\256x\342\201\246", TERM_LINE, "\\u{202e}x\\u{2066}"); /* turned round */
     shows("\377\302", TERM_LINE, "\357\277\275\357\277\275");
     shows("\303\251\346\227\245\360\237\231\202", TERM_LINE,
