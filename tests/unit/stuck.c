@@ -440,11 +440,14 @@ static void in_a_last_teardown(void **state)
     (void)state;
     start("[neap]\ngrace = 200ms\nmax_stuck = 1000\n[pool default]\nworkers = 2\n");
     executor_write(&x, "plugins/v/last.lua",
-                   "local neap, block = require 'neap', require 'block'\n"
-                   "return { run = function() neap.sleep(0.2) end, teardown = block.usleep }");
+                   "local block = require 'block'\n"
+                   "return { run = block.usleep, teardown = block.usleep }");
     assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
-    for (int i = 0; i < 2; i++) /* one in each worker */
+    shut();
+    for (int i = 0; i < 2; i++)
         executor_submit(&x, "v.last", NULL);
+    await_inside(2); /* one in each worker: the one that ends has loaded it */
+    set_free();
     for (int i = 0; i < 2; i++) {
         struct neap_outcome out = outcome();
         assert_int_equal(out.state, NEAP_COMPLETED);
