@@ -521,6 +521,6 @@ void engine_free(struct engine *engine)
     mailbox_close(&e->mailbox);
     free(e->placed);
     free(e->ended);
-    free(e->tasks);
+    task_rows_close(e);
     free(e);
 }

@@ -78,7 +78,7 @@ static void call_wait(struct engine *e, struct call *call)
     }
 }
 
-void calls_ended(struct engine *e, const struct job *job, int state)
+static void tell_waiters(struct engine *e, const struct job *job, int state)
 {
     struct list calls;
     list_init(&calls);
@@ -111,8 +111,14 @@ void calls_forget(struct engine *e, struct call *call)
         atomic_fetch_sub(&call->job->gate->blocked, 1);
 }
 
+void calls_ended(struct engine *e, const struct job *job, int state)
+{
+    if (waiters_any(e->waiters))
+        tell_waiters(e, job, state);
+}
+
 /* Killed while it waited, or while its answer waited for a slot. */
-void calls_asker_ended(struct engine *e, struct claim *claim)
+void calls_end_of_asker(struct engine *e, struct claim *claim)
 {
     claim->call = NULL;
     for (struct list *at; (at = list_first(&claim->calls));) {

@@ -50,7 +50,6 @@ static void withdraw(struct engine *e, uint64_t id)
         return;
     struct queue *q = queue_of(e, job->gate);
     struct task_row *task = task_row(e, job->task);
-    e->total.submitted--;
     q->counters.submitted--;
     task->counters.submitted--;
     e->live--;
@@ -121,7 +120,6 @@ static void restore_count(void *user, struct gate *gate, const struct task_name 
     struct queue *q = queue_of(e, gate);
     struct task_row *task = task_row(e, name);
     gate_restore(gate, (int64_t)count);
-    e->total.submitted += count;
     q->counters.submitted += count;
     task->counters.submitted += count;
     e->live += count;

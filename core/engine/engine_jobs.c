@@ -62,13 +62,25 @@ void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
+/* Where a job is counted. */
+struct rows {
+    struct queue *queue;
+    struct task_row *task;
+};
+
+static struct rows rows_of(struct engine *e, const struct job *job)
+{
+    return (struct rows){queue_of(e, job->gate), task_row(e, job->task)};
+}
+
 /* Everybody who waits for the job hears of it; true: the store keeps its record. */
-static bool tell(struct engine *e, struct job *job, int state, const struct outcome *outcome)
+static bool tell(struct engine *e, struct job *job, const struct rows *rows, int state,
+                 const struct outcome *outcome)
 {
     assert(e->live > 0);
     e->live--;
-    queue_of(e, job->gate)->live--;
-    task_row(e, job->task)->live--;
+    rows->queue->live--;
+    rows->task->live--;
     job->finished_ms = e->now_ms;
     event_note(e, job, state);
     calls_ended(e, job, state);
@@ -105,7 +117,8 @@ void run_on_dead(struct engine *e, struct job *job)
 }
 
 /* The store has it as ended: may be told, and the pointer may be gone. */
-static void end_job(struct engine *e, struct job *job, int state, struct outcome *outcome)
+static void end_job(struct engine *e, struct job *job, const struct rows *rows, int state,
+                    struct outcome *outcome)
 {
     const uint64_t id = job->id;
     if (state == NEAP_COMPLETED) {
@@ -123,7 +136,7 @@ static void end_job(struct engine *e, struct job *job, int state, struct outcome
         job_alert(e, job);
         run_on_dead(e, job);
     }
-    const bool keep = tell(e, job, state, outcome);
+    const bool keep = tell(e, job, rows, state, outcome);
     e->ops->finish(e->store, job, outcome->token, state, keep, e->now_ms);
     parent_ended(e, id, state);
 }
@@ -175,19 +188,16 @@ static void keep_figures(struct job *job, const struct outcome *o)
     job->generation = o->generation;
 }
 
-static void count(struct engine *e, const struct job *job, const struct outcome *o, int state)
+static void count(const struct rows *rows, const struct outcome *o, int state)
 {
     const struct attempt_cost cost = {o->run_us, o->wait_us, o->cpu_us, o->bytes};
-    counters_ended(&e->total, o->kind, state, &cost);
-    counters_ended(&queue_of(e, job->gate)->counters, o->kind, state, &cost);
-    counters_ended(&task_row(e, job->task)->counters, o->kind, state, &cost);
+    counters_ended(&rows->queue->counters, &rows->task->counters, o->kind, state, &cost);
 }
 
-static void count_out(struct engine *e, const struct job *job, int state)
+static void count_out(const struct rows *rows, int state)
 {
-    counters_dropped_out(&e->total, state);
-    counters_dropped_out(&queue_of(e, job->gate)->counters, state);
-    counters_dropped_out(&task_row(e, job->task)->counters, state);
+    counters_dropped_out(&rows->queue->counters, state);
+    counters_dropped_out(&rows->task->counters, state);
 }
 
 /* That of the newest version of the task; where it is gone, of the one that the attempt began with.
@@ -235,6 +245,8 @@ bool state_is_end(int state)
 /* A job told to stop does not run again, even if the attempt was over by then in another way. */
 static struct life next_of(struct engine *e, const struct job *job, const struct outcome *o)
 {
+    if (o->kind == OUTCOME_COMPLETED)
+        return (struct life){.state = NEAP_COMPLETED, .attempt = job->attempt};
     const struct retry policy = policy_of(e, job);
     struct life life = job_next(job, o->kind, o->after_ms, &policy, e->now_ms, engine_random(e));
     if (job->claim->cancelled && !state_is_end(life.state))
@@ -245,6 +257,7 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
 static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
 {
     const struct life life = next_of(e, job, o);
+    const struct rows rows = rows_of(e, job);
     if (o->started_ms)
         event_started(e, job->claim);
     calls_asker_ended(e, job->claim);
@@ -260,12 +273,12 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
     if (o->started_ms)
-        count(e, job, o, life.state);
+        count(&rows, o, life.state);
     else if (life.state == NEAP_CANCELLED)
-        count_out(e, job, life.state);
+        count_out(&rows, life.state);
     job->attempt = life.attempt;
     if (state_is_end(life.state))
-        end_job(e, job, life.state, o);
+        end_job(e, job, &rows, life.state, o);
     else
         again(e, job, &life, o);
 }
@@ -311,14 +324,15 @@ void job_outcome(struct engine *e, struct outcome *outcome)
 void job_end_waiting(struct engine *e, struct job *job, int state)
 {
     const uint64_t id = job->id;
+    const struct rows rows = rows_of(e, job);
     if (gate_leave(job->gate))
         mailbox_nudge(&e->mailbox); /* this turn may be past the queues */
-    count_out(e, job, state);
+    count_out(&rows, state);
     if (state == NEAP_DEAD) {
         job_alert(e, job);
         run_on_dead(e, job);
     }
-    const bool keep = tell(e, job, state, NULL);
+    const bool keep = tell(e, job, &rows, state, NULL);
     e->ops->end(e->store, job, state, keep, e->now_ms);
     parent_ended(e, id, state);
 }

@@ -7,6 +7,7 @@
 #include "engine/engine_events.h"
 #include "engine/schedule.h"
 #include "engine/waiters.h"
+#include "model/name.h"
 #include "parts/index.h"
 #include "parts/rate.h"
 
@@ -101,7 +102,7 @@ struct ended {
 };
 
 struct task_row {
-    const struct task_name *name; /* NULL: never submitted */
+    const struct task_name *name;
     uint64_t live;
     struct neap_counters counters;
 };
@@ -132,11 +133,11 @@ struct engine {
     struct list answers; /* calls to answer once the turn is committed */
     uint64_t *placed;    /* jobs that hosts put in this turn: a full disk refuses them */
     size_t n_placed, cap_placed;
-    struct ended *ended; /* while jobs are told that one they wait for has ended */
+    struct ended *ended; /* while jobs are told that one they wait for has ended: more that have */
     size_t n_ended, cap_ended;
+    bool telling;            /* tell_children is under way */
     struct running *running; /* the crash table of a durable store, or NULL */
-    struct neap_counters total;
-    struct task_row *tasks; /* by task_name index */
+    struct task_row **tasks; /* by task_name index; stable addresses, NULL: never submitted */
     size_t n_tasks;
     size_t live; /* jobs that have not ended */
     size_t on_dead_runs;
@@ -256,8 +257,8 @@ void send_answer(struct engine *e, struct call *call); /* likewise; slot and pla
 void call_park(struct engine *e, struct call *call);
 void calls_forget(struct engine *e, struct call *call); /* it waits no longer */
 void calls_ended(struct engine *e, const struct job *job,
-                 int state);                                   /* answers who waited for it */
-void calls_asker_ended(struct engine *e, struct claim *claim); /* answers what it was waiting for */
+                 int state); /* answers who waited for it */
+void calls_end_of_asker(struct engine *e, struct claim *claim);
 void calls_expire(struct engine *e);
 
 /* engine_drain.c */
@@ -267,9 +268,22 @@ void drain_refuse_hosts(struct engine *e, bool all); /* who waits for room; all:
 void drain_close(struct engine *e);
 
 /* engine_stats.c */
-struct task_row *task_row(struct engine *e, const struct task_name *name);
+struct task_row *task_row_new(struct engine *e, const struct task_name *name);
+void task_rows_close(struct engine *e);
+static inline struct task_row *task_row(struct engine *e, const struct task_name *name)
+{
+    struct task_row *row = name->index < e->n_tasks ? e->tasks[name->index] : NULL;
+    return row ? row : task_row_new(e, name);
+}
 void stats_fill(struct engine *e, struct neap_stats *out);
 void stats_pack(struct engine *e, struct buf *out);
+
+/* Answers what it was waiting for, which is among its calls. */
+static inline void calls_asker_ended(struct engine *e, struct claim *claim)
+{
+    if (!list_empty(&claim->calls))
+        calls_end_of_asker(e, claim);
+}
 
 /* engine_events.c: cheap where nobody listens. */
 static inline void event_note(struct engine *e, const struct job *job, int state)

@@ -7,26 +7,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct task_row *task_row(struct engine *e, const struct task_name *name)
+struct task_row *task_row_new(struct engine *e, const struct task_name *name)
 {
     if (name->index >= e->n_tasks) {
         const size_t count = name->index + 64;
-        e->tasks = mem_grow(e->tasks, count, sizeof *e->tasks);
-        memset(e->tasks + e->n_tasks, 0, (count - e->n_tasks) * sizeof *e->tasks);
+        e->tasks = mem_grow(e->tasks, count, sizeof(struct task_row *));
+        memset(e->tasks + e->n_tasks, 0, (count - e->n_tasks) * sizeof(struct task_row *));
         e->n_tasks = count;
     }
-    e->tasks[name->index].name = name;
-    return &e->tasks[name->index];
+    struct task_row *row = e->tasks[name->index] = mem_zero(1, sizeof *row);
+    row->name = name;
+    return row;
+}
+
+void task_rows_close(struct engine *e)
+{
+    for (size_t i = 0; i < e->n_tasks; i++)
+        free(e->tasks[i]);
+    free(e->tasks);
 }
 
 static struct neap_counters totals(const struct engine *e)
 {
-    struct neap_counters c = e->total;
-    c.waiting = e->live;
-    for (size_t i = 0; i < e->n_queues; i++) { /* counted on other threads */
-        c.rejected += atomic_load(&e->queues[i]->gate->rejected);
-        c.dropped += atomic_load(&e->queues[i]->gate->dropped);
+    struct neap_counters c = {0};
+    for (size_t i = 0; i < e->n_queues; i++) {
+        const struct queue *q = e->queues[i];
+        counters_add(&c, &q->counters);
+        c.rejected += atomic_load(&q->gate->rejected); /* counted on other threads */
+        c.dropped += atomic_load(&q->gate->dropped);
     }
+    c.waiting = e->live;
     return c;
 }
 
@@ -97,13 +107,14 @@ void stats_fill(struct engine *e, struct neap_stats *out)
     for (size_t i = 0; i < e->n_queues; i++)
         fill_queue(&out->queues[i], e->queues[i]);
     for (size_t i = 0; i < e->n_tasks; i++) {
-        if (!e->tasks[i].name)
+        const struct task_row *task = e->tasks[i];
+        if (!task)
             continue;
         row_of_task[i] = out->n_tasks;
         struct neap_stats_row *row = &out->tasks[out->n_tasks++];
-        row->name = e->tasks[i].name->text;
-        row->counters = e->tasks[i].counters;
-        row->counters.waiting = e->tasks[i].live;
+        row->name = task->name->text;
+        row->counters = task->counters;
+        row->counters.waiting = task->live;
     }
     count_running(e, out, row_of_task);
     free(row_of_task);

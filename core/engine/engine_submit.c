@@ -108,8 +108,7 @@ static void one_ended(struct engine *e, struct job *child, uint64_t parent, int 
 static void tell_children(struct engine *e, uint64_t id, int state)
 {
     uint64_t ids[CHILDREN_STEP];
-    size_t count = CHILDREN_STEP;
-    while (count == CHILDREN_STEP) {
+    for (size_t count = CHILDREN_STEP; count == CHILDREN_STEP;) {
         count = e->ops->take_children(e->store, id, ids, CHILDREN_STEP);
         for (size_t i = 0; i < count; i++) {
             struct job *child = e->ops->get(e->store, ids[i]);
@@ -119,20 +118,28 @@ static void tell_children(struct engine *e, uint64_t id, int state)
     }
 }
 
-/* A child that is cancelled has ended, too: one after the other, however long the chain. */
-void parent_ended(struct engine *e, uint64_t id, int state)
+static void note_ended(struct engine *e, uint64_t id, int state)
 {
-    const bool first = e->n_ended == 0;
     if (e->n_ended == e->cap_ended) {
         e->cap_ended = e->cap_ended ? e->cap_ended * 2 : 16;
         e->ended = mem_grow(e->ended, e->cap_ended, sizeof *e->ended);
     }
     e->ended[e->n_ended++] = (struct ended){id, state};
-    if (!first)
+}
+
+/* A child that is cancelled has ended, too: one after the other, however long the chain. */
+void parent_ended(struct engine *e, uint64_t id, int state)
+{
+    if (e->telling) {
+        note_ended(e, id, state);
         return;
+    }
+    e->telling = true;
+    tell_children(e, id, state);
     for (size_t i = 0; i < e->n_ended; i++)
         tell_children(e, e->ended[i].id, e->ended[i].state);
     e->n_ended = 0;
+    e->telling = false;
 }
 
 /* --- in -----------------------------------------------------------------------------------------
@@ -142,7 +149,6 @@ void job_count_in(struct engine *e, const struct job *job)
 {
     struct queue *q = queue_of(e, job->gate);
     struct task_row *task = task_row(e, job->task);
-    e->total.submitted++;
     q->counters.submitted++;
     task->counters.submitted++;
     e->live++;

@@ -66,10 +66,13 @@ void waiters_remove(struct waiters *waiters, struct call *call)
     waiters->count--;
 }
 
+bool waiters_any(const struct waiters *waiters)
+{
+    return waiters->count > 0;
+}
+
 void waiters_take(struct waiters *waiters, uint64_t id, struct list *out)
 {
-    if (waiters->count == 0)
-        return;
     struct list *bucket = bucket_of(waiters, id);
     for (struct list *at = bucket->next, *next; at != bucket; at = next) {
         next = at->next;

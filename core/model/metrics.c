@@ -1,6 +1,7 @@
 #include "model/metrics.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 unsigned metrics_bucket(int64_t us)
 {
@@ -10,29 +11,57 @@ unsigned metrics_bucket(int64_t us)
 
 static void count_state(struct neap_counters *c, int state)
 {
-    c->completed += state == NEAP_COMPLETED;
-    c->retried += state == NEAP_RETRYABLE;
-    c->dead += state == NEAP_DEAD;
-    c->cancelled += state == NEAP_CANCELLED;
+    if (state == NEAP_COMPLETED)
+        c->completed++;
+    else if (state == NEAP_RETRYABLE)
+        c->retried++;
+    else if (state == NEAP_DEAD)
+        c->dead++;
+    else if (state == NEAP_CANCELLED)
+        c->cancelled++;
 }
 
-static int64_t at_least_0(int64_t us)
+static double seconds(int64_t us)
 {
-    return us > 0 ? us : 0;
+    return us > 0 ? (double)us / 1e6 : 0;
 }
 
-void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state,
-                    const struct attempt_cost *cost)
+/* What is added to the counters of an attempt. */
+struct addends {
+    int state;
+    bool failed;
+    unsigned run_bucket, wait_bucket;
+    double run_s, wait_s, cpu_s;
+    uint64_t bytes;
+};
+
+static inline void add(struct neap_counters *c, const struct addends *x)
 {
-    const int64_t run = at_least_0(cost->run_us), wait = at_least_0(cost->wait_us);
-    c->failed += kind == OUTCOME_FAILED || kind == OUTCOME_RETRY || kind == OUTCOME_DEAD;
-    count_state(c, state);
-    c->run_us[metrics_bucket(run)]++;
-    c->wait_us[metrics_bucket(wait)]++;
-    c->run_sum_s += (double)run / 1e6;
-    c->wait_sum_s += (double)wait / 1e6;
-    c->cpu_sum_s += (double)at_least_0(cost->cpu_us) / 1e6;
-    c->bytes_sum += cost->bytes;
+    c->failed += x->failed;
+    count_state(c, x->state);
+    c->run_us[x->run_bucket]++;
+    c->wait_us[x->wait_bucket]++;
+    c->run_sum_s += x->run_s;
+    c->wait_sum_s += x->wait_s;
+    c->cpu_sum_s += x->cpu_s;
+    c->bytes_sum += x->bytes;
+}
+
+void counters_ended(struct neap_counters *a, struct neap_counters *b, enum outcome_kind kind,
+                    int state, const struct attempt_cost *cost)
+{
+    const struct addends x = {
+        .state = state,
+        .failed = kind == OUTCOME_FAILED || kind == OUTCOME_RETRY || kind == OUTCOME_DEAD,
+        .run_bucket = metrics_bucket(cost->run_us),
+        .wait_bucket = metrics_bucket(cost->wait_us),
+        .run_s = seconds(cost->run_us),
+        .wait_s = seconds(cost->wait_us),
+        .cpu_s = seconds(cost->cpu_us),
+        .bytes = cost->bytes,
+    };
+    add(a, &x);
+    add(b, &x);
 }
 
 void counters_dropped_out(struct neap_counters *c, int state)

@@ -16,11 +16,11 @@ struct attempt_cost { /* as in struct outcome */
     uint64_t bytes;
 };
 
-/* An attempt that had started ended: how, which state followed, what it took. Does not touch
- * `running` and `waiting`. failed: attempts that ended badly (retried or dead); retried: those that
- * will run again. */
-void counters_ended(struct neap_counters *c, enum outcome_kind kind, int state,
-                    const struct attempt_cost *cost);
+/* An attempt that had started ended: how, which state followed, what it took; counted in both.
+ * Does not touch `running` and `waiting`. failed: attempts that ended badly (retried or dead);
+ * retried: those that will run again. */
+void counters_ended(struct neap_counters *a, struct neap_counters *b, enum outcome_kind kind,
+                    int state, const struct attempt_cost *cost);
 
 /* A job ended without an attempt (cancelled in line, expired): only its final state counts. */
 void counters_dropped_out(struct neap_counters *c, int state);

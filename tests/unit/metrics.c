@@ -27,14 +27,15 @@ static void counts_how_attempts_ended(void **state)
     (void)state;
     static const struct attempt_cost none = {0}, one = {1500000, 3, 250000, 1000},
                                      two = {500000, 3, 500000, 24}, odd = {-5, -5, -5, 0};
-    struct neap_counters c = {0};
-    counters_ended(&c, OUTCOME_COMPLETED, NEAP_COMPLETED, &one);
-    counters_ended(&c, OUTCOME_FAILED, NEAP_RETRYABLE, &two);
-    counters_ended(&c, OUTCOME_FAILED, NEAP_DEAD, &none);
-    counters_ended(&c, OUTCOME_RETRY, NEAP_RETRYABLE, &none);
-    counters_ended(&c, OUTCOME_DEAD, NEAP_DEAD, &none);
-    counters_ended(&c, OUTCOME_SNOOZED, NEAP_SCHEDULED, &none);
-    counters_ended(&c, OUTCOME_CANCELLED, NEAP_CANCELLED, &odd);
+    struct neap_counters c = {0}, other = {0};
+    counters_ended(&c, &other, OUTCOME_COMPLETED, NEAP_COMPLETED, &one);
+    counters_ended(&c, &other, OUTCOME_FAILED, NEAP_RETRYABLE, &two);
+    counters_ended(&c, &other, OUTCOME_FAILED, NEAP_DEAD, &none);
+    counters_ended(&c, &other, OUTCOME_RETRY, NEAP_RETRYABLE, &none);
+    counters_ended(&c, &other, OUTCOME_DEAD, NEAP_DEAD, &none);
+    counters_ended(&c, &other, OUTCOME_SNOOZED, NEAP_SCHEDULED, &none);
+    counters_ended(&c, &other, OUTCOME_CANCELLED, NEAP_CANCELLED, &odd);
+    assert_memory_equal(&c, &other, sizeof c);
     counters_dropped_out(&c, NEAP_CANCELLED);
     assert_int_equal(c.completed, 1);
     assert_int_equal(c.failed, 4);
