@@ -211,8 +211,8 @@ uint64_t executor_submit(struct executor *x, const char *task, const char *json)
 struct neap_outcome executor_next(struct executor *x, char *out, size_t size)
 {
     struct neap_outcome outcome;
-    if (neap_next(x->n, &outcome, 20000) != NEAP_OK)
-        fail_msg("no outcome within 20 s");
+    if (neap_next(x->n, &outcome, 60000) != NEAP_OK)
+        fail_msg("no outcome within 60 s");
     char *json = outcome.result ? neap_to_json(outcome.result, outcome.result_len) : NULL;
     snprintf(out, size, "%s", json ? json : outcome.message ? outcome.message : "nil");
     free(json);
