@@ -123,9 +123,11 @@ static void take_progress(struct engine *e, struct progress *progress)
 {
     struct job *job = e->ops->get(e->store, progress->id);
     if (job && job->claim) {
-        free(job->claim->progress_text);
-        job->claim->progress = progress->fraction;
-        job->claim->progress_text = progress->text;
+        struct claim_more *more = claim_more(job->claim);
+        free(more->progress_text);
+        more->progressed = progress->fraction >= 0;
+        more->progress = progress->fraction;
+        more->progress_text = progress->text;
         progress->text = NULL;
     }
     free(progress->text);
@@ -509,6 +511,7 @@ void engine_free(struct engine *engine)
     for (struct list *at; (at = list_shift(&e->deliveries));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
     pools_close(e);
+    claims_close(e);
     waiters_free(e->waiters);
     queues_close(e);
     schedules_close(&e->schedules);

@@ -11,6 +11,10 @@
 #define CHILDREN_KEPT_MAX                                                                          \
     100000 /* ended children of a running job that stay readable for its :wait */
 
+#define SPARE_MAX 1024 /* freed claims kept for the next */
+
+#define CHILDREN_AHEAD 8
+
 #define ASIDE_MAX 10000 /* set aside in one worker beyond its slots */
 
 /* on_dead takes a slot, but no place in its queue: the job has ended. */
@@ -19,23 +23,64 @@ static bool takes_place(const struct claim *claim)
     return !(claim->job->flags & JOB_ON_DEAD);
 }
 
+struct claim_more *claim_more(struct claim *claim)
+{
+    if (!claim->more) {
+        claim->more = mem_zero(1, sizeof *claim->more);
+        claim->more->claim = claim;
+    }
+    return claim->more;
+}
+
+static void more_free(struct claim_more *more)
+{
+    if (!more)
+        return;
+    free(more->progress_text);
+    buf_close(&more->live);
+    free(more->children);
+    free(more);
+}
+
 static void count_start(struct claim *claim)
 {
     struct rate *rate = &claim->queue->rate;
-    if (!rate->interval_ns)
-        return;
     rate_take(rate, clock_mono_ns());
-    claim->rated_ns = rate->interval_ns;
+    claim_more(claim)->rated_ns = rate->interval_ns;
 }
 
-struct claim *claim_new(struct engine *e, struct member *m, struct job *job)
+static struct claim *take_spare(struct engine *e)
 {
-    struct claim *claim = mem_zero(1, sizeof *claim);
+    struct claim *claim = e->spare_claims;
+    if (!claim)
+        return mem_alloc(sizeof *claim);
+    e->spare_claims = (struct claim *)claim->link.next;
+    e->n_spare_claims--;
+    return claim;
+}
+
+static void give_spare(struct engine *e, struct claim *claim)
+{
+    if (e->n_spare_claims == SPARE_MAX) {
+        free(claim);
+        return;
+    }
+    claim->link.next = (struct list *)e->spare_claims;
+    e->spare_claims = claim;
+    e->n_spare_claims++;
+}
+
+void claims_close(struct engine *e)
+{
+    while (e->n_spare_claims)
+        free(take_spare(e));
+}
+
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job)
+{
+    struct claim *claim = take_spare(e);
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
-    claim->job = job;
-    claim->member = m;
-    claim->queue = queue_of(e, job->gate);
-    claim->progress = -1;
+    *claim = (struct claim){.job = job, .member = m, .queue = q};
     if (info)
         claim->retry = info->retry;
     job->claim = claim;
@@ -45,12 +90,12 @@ struct claim *claim_new(struct engine *e, struct member *m, struct job *job)
     list_push(&m->claims, &claim->link);
     m->jobs++;
     m->held++;
-    if (takes_place(claim)) {
-        claim->queue->running++;
+    if (!takes_place(claim))
+        return;
+    q->running++;
+    if (q->rate.interval_ns)
         count_start(claim);
-        queue_refresh(e, claim->queue);
-    }
-    return claim;
+    queue_refresh(e, q);
 }
 
 int64_t member_room(const struct member *m)
@@ -64,9 +109,9 @@ static void leave_slot_and_place(struct engine *e, struct claim *claim)
     const bool slot = claim->stage == CLAIM_ON;
     const bool place = slot || claim->stage == CLAIM_WANTS_SLOT;
     if (claim->stage == CLAIM_WANTS_PLACE)
-        heap_remove(&claim->queue->wanting, &claim->turn);
+        heap_remove(&claim->queue->wanting, &claim->more->turn);
     else if (claim->stage == CLAIM_WANTS_SLOT)
-        heap_remove(&claim->member->returning, &claim->turn);
+        heap_remove(&claim->member->returning, &claim->more->turn);
     if (slot)
         claim->member->held--;
     if (!takes_place(claim))
@@ -76,28 +121,43 @@ static void leave_slot_and_place(struct engine *e, struct claim *claim)
     queue_refresh(e, claim->queue);
 }
 
+/* They have long left the caches: the next ones are fetched meanwhile. */
+static void fetch_child(const struct claim_more *more, uint32_t at)
+{
+    if (at + CHILDREN_AHEAD < more->n_children)
+        __builtin_prefetch(&more->children[at + CHILDREN_AHEAD]->pins, 1);
+}
+
+static void let_children_go(struct engine *e, struct claim_more *more)
+{
+    for (uint32_t i = 0; i < more->n_children; i++) {
+        fetch_child(more, i);
+        e->ops->unpin(e->store, more->children[i]);
+    }
+}
+
 void claim_free(struct engine *e, struct claim *claim)
 {
     leave_slot_and_place(e, claim);
-    for (uint32_t i = 0; i < claim->n_children; i++) {
-        const uint64_t id = claim->children[(claim->first_child + i) % claim->cap_children];
-        e->ops->unpin(e->store, e->ops->get(e->store, id)); /* pinned, so it is there */
+    if (e->parent == claim)
+        e->parent = NULL;
+    if (claim->more) {
+        let_children_go(e, claim->more);
+        more_free(claim->more);
     }
     list_remove(&claim->link);
     claim->member->cancels -= claim->cancelled;
     claim->member->jobs--;
     claim->job->claim = NULL;
-    free(claim->progress_text);
-    buf_close(&claim->live);
-    free(claim->children);
-    free(claim);
+    give_spare(e, claim);
 }
 
 void claim_give_back(struct engine *e, struct job *job)
 {
     struct pool *pool = job->claim->member->pool;
     struct queue *q = job->claim->queue;
-    if (job->claim->rated_ns && job->claim->rated_ns == q->rate.interval_ns)
+    const struct claim_more *more = job->claim->more;
+    if (more && more->rated_ns && more->rated_ns == q->rate.interval_ns)
         rate_refund(&q->rate);
     claim_free(e, job->claim);
     job->attempt--;
@@ -107,24 +167,35 @@ void claim_give_back(struct engine *e, struct job *job)
         e->ops->give_back(e->store, job, e->now_ms);
 }
 
-static void grow_children(struct claim *claim)
+static void grow_children(struct claim_more *more)
 {
-    uint32_t cap = claim->cap_children ? claim->cap_children * 2 : 8;
-    claim->cap_children = cap < CHILDREN_KEPT_MAX ? cap : CHILDREN_KEPT_MAX;
-    claim->children = mem_grow(claim->children, claim->cap_children, sizeof *claim->children);
+    more->cap_children = more->cap_children ? more->cap_children * 2 : 8;
+    if (more->cap_children > CHILDREN_KEPT_MAX)
+        more->cap_children = CHILDREN_KEPT_MAX;
+    more->children = mem_grow(more->children, more->cap_children, sizeof(struct job *));
+}
+
+/* The oldest of so many is let go for the newest. */
+static void replace_child(struct engine *e, struct claim_more *more, struct job *child)
+{
+    const uint32_t at = more->oldest_child;
+    fetch_child(more, at);
+    e->ops->unpin(e->store, more->children[at]);
+    more->children[at] = child;
+    more->oldest_child = at + 1 < CHILDREN_KEPT_MAX ? at + 1 : 0;
 }
 
 void claim_add_child(struct engine *e, struct claim *claim, struct job *child)
 {
-    if (claim->n_children == CHILDREN_KEPT_MAX) {
-        e->ops->unpin(e->store, e->ops->get(e->store, claim->children[claim->first_child]));
-        claim->first_child = (claim->first_child + 1) % claim->cap_children;
-        claim->n_children--;
-    } else if (claim->n_children == claim->cap_children) {
-        grow_children(claim); /* first_child is 0 until it is as large as it gets */
-    }
-    claim->children[(claim->first_child + claim->n_children++) % claim->cap_children] = child->id;
+    struct claim_more *more = claim_more(claim);
     e->ops->pin(e->store, child);
+    if (more->n_children == CHILDREN_KEPT_MAX) {
+        replace_child(e, more, child);
+        return;
+    }
+    if (more->n_children == more->cap_children)
+        grow_children(more);
+    more->children[more->n_children++] = child;
 }
 
 /* --- giving up slot and place while waiting, and getting them back
@@ -141,7 +212,7 @@ void claim_park(struct engine *e, struct claim *claim, struct call *call)
 static struct claim *first_of(const struct heap *heap)
 {
     struct heap_node *node = heap_min(heap);
-    return node ? LIST_ENTRY(node, struct claim, turn) : NULL;
+    return node ? HEAP_ENTRY(node, struct claim_more, turn)->claim : NULL;
 }
 
 static void go_on(struct engine *e, struct claim *claim)
@@ -165,7 +236,7 @@ static void give_slots(struct engine *e, struct member *m)
 static void want_slot(struct claim *claim)
 {
     claim->stage = CLAIM_WANTS_SLOT;
-    heap_push(&claim->member->returning, &claim->turn);
+    heap_push(&claim->member->returning, &claim->more->turn);
 }
 
 static void give_places(struct engine *e, struct queue *q)
@@ -191,11 +262,12 @@ void claim_return(struct engine *e, struct claim *claim)
 {
     struct queue *q = claim->queue;
     assert(claim->stage == CLAIM_PARKED);
-    claim->turn.key = -claim->job->priority;
-    claim->turn.tie = ++e->ties;
+    struct heap_node *turn = &claim_more(claim)->turn;
+    turn->key = -claim->job->priority;
+    turn->tie = ++e->ties;
     if (takes_place(claim)) {
         claim->stage = CLAIM_WANTS_PLACE;
-        heap_push(&q->wanting, &claim->turn);
+        heap_push(&q->wanting, turn);
         give_places(e, q);
         if (claim->stage != CLAIM_WANTS_PLACE)
             return;
@@ -213,9 +285,9 @@ void claim_return_late(struct engine *e, struct claim *claim)
 {
     assert(claim->stage != CLAIM_ON);
     if (claim->stage == CLAIM_WANTS_PLACE)
-        heap_remove(&claim->queue->wanting, &claim->turn);
+        heap_remove(&claim->queue->wanting, &claim->more->turn);
     if (claim->stage == CLAIM_WANTS_SLOT)
-        heap_remove(&claim->member->returning, &claim->turn);
+        heap_remove(&claim->member->returning, &claim->more->turn);
     if (takes_place(claim) && claim->stage != CLAIM_WANTS_SLOT)
         claim->queue->running++;
     go_on(e, claim);

@@ -52,6 +52,11 @@ void dispatch_recall_all(struct engine *e)
 /* --- claiming
  * ------------------------------------------------------------------------------------- */
 
+static int rank_of(struct engine *e, const struct job *job)
+{
+    return queue_rank(e, queue_of(e, job->gate), job);
+}
+
 /* The member that takes the next job: one that idles, else the one with the shortest line. */
 static struct member *pick(const struct pool *pool, bool computes)
 {
@@ -88,15 +93,16 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
 
 static void put_in_line(struct engine *e, struct member *m, struct job *job)
 {
-    job->rank = (int8_t)queue_rank(e, job);
+    struct queue *q = queue_of(e, job->gate);
+    job->rank = (int8_t)queue_rank(e, q, job);
     if (line_of(m) == 0) {
         m->line_min = NEAP_PRIORITY_MAX;
         m->line_pools = UINT64_C(1) << m->pool->index;
     }
-    m->line_pools |= queue_of(e, job->gate)->pools;
+    m->line_pools |= q->pools;
     if (job->rank < m->line_min)
         m->line_min = job->rank;
-    claim_new(e, m, job);
+    claim_new(e, m, q, job);
     m->batch[m->n_batch++] = job;
 }
 
@@ -128,14 +134,14 @@ static bool hand_out(struct engine *e, struct pool *pool, bool computes)
         return false;
     if (!m) {
         const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
-        return best && make_way(e, pool, queue_rank(e, best));
+        return best && make_way(e, pool, rank_of(e, best));
     }
     struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
     if (!job)
         return false;
     if (!may_run(e, job))
         return true;
-    if (line_of(m) && m->line_min < queue_rank(e, job)) { /* it must not queue behind lesser ones */
+    if (line_of(m) && m->line_min < rank_of(e, job)) { /* it must not queue behind lesser ones */
         flush(e, m);
         dispatch_recall(e, m);
     }

@@ -20,11 +20,12 @@ static void put_error(const struct job_error *error, bool wide, struct buf *out)
 
 static void put_progress(const struct claim *claim, struct buf *out)
 {
-    if (!claim || claim->progress < 0)
+    const struct claim_more *more = claim ? claim->more : NULL;
+    if (!more || !more->progressed)
         return;
-    doc_float(out, "progress", claim->progress);
-    if (claim->progress_text && *claim->progress_text)
-        doc_text(out, "progress_text", claim->progress_text);
+    doc_float(out, "progress", more->progress);
+    if (more->progress_text && *more->progress_text)
+        doc_text(out, "progress_text", more->progress_text);
 }
 
 static void put_times(const struct job *job, int state, struct buf *out)

@@ -30,7 +30,8 @@ const char *info_held(struct engine *e, const struct job *job)
 static void fill_texts(const struct job *job, struct neap_job *out)
 {
     const char *message = job->error ? job->error->message : NULL;
-    const char *progress = job->claim ? job->claim->progress_text : NULL;
+    const struct claim_more *more = job->claim ? job->claim->more : NULL;
+    const char *progress = more ? more->progress_text : NULL;
     const size_t message_size = message ? strlen(message) + 1 : 0;
     const size_t progress_size = progress ? strlen(progress) + 1 : 0;
     if (message_size + progress_size == 0)
@@ -44,6 +45,7 @@ static void fill_texts(const struct job *job, struct neap_job *out)
 
 void info_fill(struct engine *e, const struct job *job, struct neap_job *out)
 {
+    const struct claim_more *more = job->claim ? job->claim->more : NULL;
     *out = (struct neap_job){
         .id = job->id,
         .parent = job->parent,
@@ -53,7 +55,7 @@ void info_fill(struct engine *e, const struct job *job, struct neap_job *out)
         .submitted_ms = job->submitted_ms,
         .due_ms = job_due_ms(job),
         .held = info_held(e, job),
-        .progress = job->claim ? job->claim->progress : -1,
+        .progress = more && more->progressed ? more->progress : -1,
     };
     memcpy(out->task, job->task->text, strlen(job->task->text) + 1);
     memcpy(out->queue, job->gate->name, strlen(job->gate->name) + 1);

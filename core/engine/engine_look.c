@@ -153,7 +153,7 @@ void ask_stacks(struct engine *e, struct ask *ask)
 /* --- logs ---------------------------------------------------------------------------------------
  *
  * A job's log is what its ended attempts printed (job->log, the last 64 KiB) and what the running
- * one has (claim->live, as far as its worker has shown it). Offsets count all that was ever
+ * one has (more->live, as far as its worker has shown it). Offsets count all that was ever
  * printed, so they last when the beginning is dropped. */
 
 struct log_part { /* text that ends at byte `end` */
@@ -179,17 +179,23 @@ static void put_part(const struct log_part *part, uint64_t from, uint64_t *first
     buf_put(out, part->text + (at - begin), (size_t)(part->end - at));
 }
 
+static const struct claim_more *more_of(const struct job *job)
+{
+    return job->claim ? job->claim->more : NULL;
+}
+
 static uint64_t known_end(const struct job *job)
 {
-    return ended_bytes(job) + (job->claim ? job->claim->live_end : 0);
+    const struct claim_more *more = more_of(job);
+    return ended_bytes(job) + (more ? more->live_end : 0);
 }
 
 static void put_log(struct ask *ask, const struct job *job)
 {
-    const struct claim *claim = job->claim;
+    const struct claim_more *more = more_of(job);
     const struct log_part parts[] = {
         {job->log, job->log_len, ended_bytes(job)},
-        {claim ? claim->live.data : NULL, claim ? claim->live.len : 0, known_end(job)},
+        {more ? more->live.data : NULL, more ? more->live.len : 0, known_end(job)},
     };
     struct buf *out = &ask->call.reply, text = {0};
     uint64_t first = ask->offset < known_end(job) ? ask->offset : known_end(job);
@@ -219,15 +225,15 @@ static void end_log(struct engine *e, struct ask *ask)
 /* Asks the worker, unless it is asked already. False: there is nothing to wait for. */
 static bool look_for_more(struct ask *ask, const struct job *job)
 {
-    struct claim *claim = job->claim;
-    if (!claim || info_state(job) != NEAP_RUNNING)
+    if (!job->claim || info_state(job) != NEAP_RUNNING)
         return !ask->now;
+    struct claim_more *more = claim_more(job->claim);
     if (ask->now && ask->serial)
-        return claim->shows < ask->serial;
-    if (ask->now || !claim->followed)
-        worker_follow(claim->member->worker, job->id, claim->live_end, ask->now);
-    ask->serial = claim->shows + 1;
-    claim->followed = true;
+        return more->shows < ask->serial;
+    if (ask->now || !more->followed)
+        worker_follow(job->claim->member->worker, job->id, more->live_end, ask->now);
+    ask->serial = more->shows + 1;
+    more->followed = true;
     return true;
 }
 
@@ -262,22 +268,22 @@ void ask_log(struct engine *e, struct ask *ask)
 static void take_printed(struct engine *e, struct shown *shown)
 {
     const struct job *job = e->ops->get(e->store, shown->job);
-    struct claim *claim = job ? job->claim : NULL;
-    if (!claim || job->attempt != shown->attempt)
+    if (!job || !job->claim || job->attempt != shown->attempt)
         return;
-    claim->followed = false;
-    claim->shows++;
-    if (shown->end - shown->text.len > claim->live_end)
-        claim->live.len = 0; /* some of it fell out before it could be shown */
-    const uint64_t known = claim->live_end, begin = shown->end - shown->text.len;
+    struct claim_more *more = claim_more(job->claim);
+    more->followed = false;
+    more->shows++;
+    if (shown->end - shown->text.len > more->live_end)
+        more->live.len = 0; /* some of it fell out before it could be shown */
+    const uint64_t known = more->live_end, begin = shown->end - shown->text.len;
     const size_t skip = known > begin ? (size_t)(known - begin) : 0;
     if (skip < shown->text.len)
-        buf_put(&claim->live, shown->text.data + skip, shown->text.len - skip);
-    claim->live_end = shown->end > known ? shown->end : known;
-    if (claim->live.len > 2 * LIVE_MAX) {
-        const size_t over = claim->live.len - LIVE_MAX;
-        memmove(claim->live.data, claim->live.data + over, LIVE_MAX);
-        claim->live.len = LIVE_MAX;
+        buf_put(&more->live, shown->text.data + skip, shown->text.len - skip);
+    more->live_end = shown->end > known ? shown->end : known;
+    if (more->live.len > 2 * LIVE_MAX) {
+        const size_t over = more->live.len - LIVE_MAX;
+        memmove(more->live.data, more->live.data + over, LIVE_MAX);
+        more->live.len = LIVE_MAX;
     }
 }
 

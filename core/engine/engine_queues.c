@@ -6,19 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct queue *queue_of(struct engine *e, const struct gate *gate)
-{
-    if (gate->index >= e->n_queues)
-        queues_follow(e);
-    return e->queues[gate->index];
-}
-
 bool queue_has_place(const struct queue *q)
 {
     return !q->limits || !q->limits->concurrency || q->running < q->limits->concurrency;
 }
 
-void queue_refresh(struct engine *e, struct queue *q)
+void queue_look(struct engine *e, struct queue *q)
 {
     const struct config_queue *limits = q->limits;
     bool shut = false;
@@ -31,14 +24,20 @@ void queue_refresh(struct engine *e, struct queue *q)
     index_shut(e->ops->index(e->store), q->gate->index, shut);
 }
 
-int queue_rank(struct engine *e, const struct job *job)
+int queue_aged(const struct engine *e, const struct queue *q, const struct job *job)
 {
-    const struct config_queue *limits = queue_of(e, job->gate)->limits;
-    if (!limits || limits->ageing_ms <= 0 || e->latest_ms <= job->available_ms)
+    if (e->latest_ms <= job->available_ms)
         return job->priority;
-    const int64_t periods = (e->latest_ms - job->available_ms) / limits->ageing_ms;
+    const int64_t periods = (e->latest_ms - job->available_ms) / q->limits->ageing_ms;
     const int most = NEAP_PRIORITY_MAX - job->priority;
     return periods < most ? job->priority + (int)periods : NEAP_PRIORITY_MAX;
+}
+
+/* Else queue_look would open it, whatever it holds. */
+static bool is_limited(const struct queue *q)
+{
+    const struct config_queue *limits = q->limits;
+    return (limits && (limits->paused || limits->concurrency)) || q->rate.interval_ns;
 }
 
 static bool names_queue(const struct config_pool *pool, const char *name)
@@ -98,7 +97,8 @@ void queues_follow(struct engine *e)
         rate_set(&q->rate, q->limits ? q->limits->rate_interval_ns : 0, clock_mono_ns());
         e->ops->set_ageing(e->store, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
         index_serve(index, (unsigned)i, q->pools);
-        queue_refresh(e, q);
+        q->limited = is_limited(q);
+        queue_look(e, q);
     }
 }
 

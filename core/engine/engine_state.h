@@ -8,6 +8,7 @@
 #include "engine/schedule.h"
 #include "engine/waiters.h"
 #include "model/name.h"
+#include "parts/gate.h"
 #include "parts/index.h"
 #include "parts/rate.h"
 
@@ -28,6 +29,7 @@ struct queue { /* by gate->index */
     int64_t running;     /* places taken: claims that are not parked */
     struct heap wanting; /* parked claims that want their place back */
     struct rate rate;
+    bool limited;     /* something may shut it: a pause, its places or its rate */
     bool too_early;   /* shut for the rate, when that was looked at last */
     uint64_t pools;   /* bit n: pool n serves it */
     struct list room; /* calls that wait for room */
@@ -73,22 +75,28 @@ struct pool {
  * Nobody who holds a slot waits for a place, so this order cannot deadlock. */
 enum claim_stage { CLAIM_ON, CLAIM_PARKED, CLAIM_WANTS_PLACE, CLAIM_WANTS_SLOT };
 
-struct claim {
+struct claim { /* small: each sleeping job has one */
     struct list link;
-    struct heap_node turn; /* in queue->wanting or member->returning: by priority, then time */
     struct job *job;
     struct member *member;
     struct queue *queue;
-    enum claim_stage stage;
-    bool cancelled;     /* the worker has been told to stop it */
-    bool told;          /* who listens to events knows that it has started */
-    int64_t rated_ns;   /* the interval of the rate that counted its start; 0: none */
-    struct call *call;  /* what it waits for, or whose answer waits for its slot */
-    struct list calls;  /* all of its job's that the engine has not answered */
-    struct retry retry; /* of its task when it was claimed */
-    uint64_t *children; /* ring of ids kept readable while it runs */
-    uint32_t n_children, first_child, cap_children;
-    double progress; /* as ctx:progress told; negative: it did not */
+    struct call *call;       /* what it waits for, or whose answer waits for its slot */
+    struct list calls;       /* all of its job's that the engine has not answered */
+    struct retry retry;      /* of its task when it was claimed */
+    struct claim_more *more; /* claim_more() makes it; NULL: as if zeroed */
+    uint8_t stage;           /* enum claim_stage */
+    bool cancelled;          /* the worker has been told to stop it */
+    bool told;               /* who listens to events knows that it has started */
+};
+
+struct claim_more { /* what few claims need */
+    struct claim *claim;
+    struct heap_node turn; /* in queue->wanting or member->returning: by priority, then time */
+    int64_t rated_ns;      /* the interval of the rate that counted its start; 0: none */
+    struct job **children; /* pinned, to be readable while it runs; */
+    uint32_t n_children, cap_children, oldest_child; /* a ring once there are too many */
+    bool progressed;                                 /* ctx:progress told */
+    double progress;
     char *progress_text;
     struct buf live;   /* what the attempt has printed, as far as somebody asked (engine_look.c), */
     uint64_t live_end; /* up to this byte of it */
@@ -121,6 +129,9 @@ struct engine {
     size_t n_queues;
     struct pool *pools;
     size_t n_pools;
+    struct claim *spare_claims; /* freed ones, by link.next, */
+    size_t n_spare_claims;      /* so many */
+    struct claim *parent;       /* of the job that was accepted last, or NULL; it may be none */
     struct waiters *waiters;
     struct asks asks;
     struct list listeners; /* to events */
@@ -159,10 +170,25 @@ struct engine {
 
 /* engine_queues.c */
 void queues_follow(struct engine *e); /* after a change of gates, config or pools */
-struct queue *queue_of(struct engine *e, const struct gate *gate);
-void queue_refresh(struct engine *e, struct queue *q);   /* open or shut it in the index */
-bool queue_has_place(const struct queue *q);             /* by its concurrency */
-int queue_rank(struct engine *e, const struct job *job); /* its priority as aged by now */
+static inline struct queue *queue_of(struct engine *e, const struct gate *gate)
+{
+    if (gate->index >= e->n_queues)
+        queues_follow(e);
+    return e->queues[gate->index];
+}
+void queue_look(struct engine *e, struct queue *q); /* open or shut it in the index */
+static inline void queue_refresh(struct engine *e, struct queue *q) /* what it holds has changed */
+{
+    if (q->limited)
+        queue_look(e, q);
+}
+bool queue_has_place(const struct queue *q); /* by its concurrency */
+/* The priority of a job of it as aged by now. */
+int queue_aged(const struct engine *e, const struct queue *q, const struct job *job);
+static inline int queue_rank(const struct engine *e, const struct queue *q, const struct job *job)
+{
+    return q->limits && q->limits->ageing_ms > 0 ? queue_aged(e, q, job) : job->priority;
+}
 /* When a rate lets the next start through, monotonic; INT64_MAX: no rate is waited for. */
 int64_t queues_next_ns(const struct engine *e);
 void queues_turn(struct engine *e); /* reopens what the rates let, fills the room that was made */
@@ -203,7 +229,9 @@ bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; f
 /* Slots that are free, if positive. What its worker has set aside takes none: it goes back before
  * it starts, and jobs of other plugins must get past it. */
 int64_t member_room(const struct member *m);
-struct claim *claim_new(struct engine *e, struct member *m, struct job *job);
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job);
+struct claim_more *claim_more(struct claim *claim);
+void claims_close(struct engine *e);
 void claim_free(struct engine *e, struct claim *claim);  /* slot and place are given up */
 void claim_give_back(struct engine *e, struct job *job); /* it has not started */
 void claim_park(struct engine *e, struct claim *claim, struct call *call);

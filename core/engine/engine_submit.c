@@ -156,6 +156,16 @@ void job_count_in(struct engine *e, const struct job *job)
     task->live++;
 }
 
+/* What the job of that id holds, or NULL. Children come in runs: it is looked for once for many. */
+static struct claim *claim_of(struct engine *e, uint64_t id)
+{
+    if (!e->parent || e->parent->job->id != id) {
+        const struct job *job = e->ops->get(e->store, id);
+        e->parent = job ? job->claim : NULL;
+    }
+    return e->parent;
+}
+
 static struct accepted accept_job(struct engine *e, struct job *job)
 {
     const struct job *other = NULL;
@@ -165,13 +175,13 @@ static struct accepted accept_job(struct engine *e, struct job *job)
         return duplicate(e, job, taken, other);
     if (job->after && !look_at_parents(e, job, &failed))
         return refuse(job, NEAP_ENOENT, "after: no such job");
-    const struct job *parent = job->parent ? e->ops->get(e->store, job->parent) : NULL;
+    struct claim *parent = job->parent ? claim_of(e, job->parent) : NULL;
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
     job_count_in(e, job);
     event_note(e, job, job->state);
-    if (parent && parent->claim)
-        claim_add_child(e, parent->claim, job);
+    if (parent)
+        claim_add_child(e, parent, job);
     if (failed && job->after->on_failure == AFTER_CANCEL)
         cancel_child(e, job, job->after->ids[0]);
     return (struct accepted){.id = id};
