@@ -1,97 +1,121 @@
+/* A stack, newest on top, that the owner takes whole and turns round.
+ *
+ * No wake is missed, because everything here is sequentially consistent: who posts pushes and then
+ * looks at `state`, the owner sets `state` and then takes the stack. So either it takes the
+ * message, or the poster finds `awake` or `asleep` and sets `told`, with which nobody falls asleep.
+ */
 #include "base/mailbox.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+
+enum {
+    AWAKE, /* drained, and nothing came since that it must know of */
+    TOLD,  /* it drains once more before it sleeps */
+    ASLEEP
+};
 
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->filled, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&m->lock, NULL);
-    list_init(&m->queue);
-    m->woken = false;
+    atomic_init(&m->top, NULL);
+    atomic_init(&m->state, AWAKE);
     m->wake = wake;
     m->user = user;
 }
 
 void mailbox_close(struct mailbox *m)
 {
-    assert(list_empty(&m->queue));
-    pthread_cond_destroy(&m->filled);
-    pthread_mutex_destroy(&m->lock);
+    assert(!atomic_load(&m->top));
+    (void)m;
 }
 
-static void wake_owner(struct mailbox *m, bool wake)
+static void wake_owner(struct mailbox *m)
 {
-    if (!wake)
-        return;
     if (m->wake)
         m->wake(m->user);
     else
-        pthread_cond_signal(&m->filled);
+        syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void mailbox_nudge(struct mailbox *m)
+{
+    if (atomic_load(&m->state) != TOLD && atomic_exchange(&m->state, TOLD) == ASLEEP)
+        wake_owner(m);
+}
+
+static void push(struct mailbox *m, struct list *oldest, struct list *newest)
+{
+    struct list *below = atomic_load_explicit(&m->top, memory_order_relaxed);
+    do {
+        oldest->prev = below;
+    } while (!atomic_compare_exchange_weak(&m->top, &below, newest));
+}
+
+void mailbox_leave(struct mailbox *m, struct message *message)
+{
+    push(m, &message->link, &message->link);
 }
 
 void mailbox_post(struct mailbox *m, struct message *message)
 {
-    pthread_mutex_lock(&m->lock);
-    list_push(&m->queue, &message->link);
-    const bool wake = !m->woken;
-    m->woken = true;
-    pthread_mutex_unlock(&m->lock);
-    wake_owner(m, wake);
+    push(m, &message->link, &message->link);
+    mailbox_nudge(m);
 }
 
 void mailbox_post_all(struct mailbox *m, struct list *messages)
 {
     if (list_empty(messages))
         return;
-    pthread_mutex_lock(&m->lock);
-    list_splice(&m->queue, messages);
-    const bool wake = !m->woken;
-    m->woken = true;
-    pthread_mutex_unlock(&m->lock);
-    wake_owner(m, wake);
-}
-
-void mailbox_leave(struct mailbox *m, struct message *message)
-{
-    pthread_mutex_lock(&m->lock);
-    list_push(&m->queue, &message->link);
-    pthread_mutex_unlock(&m->lock);
-}
-
-void mailbox_nudge(struct mailbox *m)
-{
-    pthread_mutex_lock(&m->lock);
-    const bool wake = !m->woken;
-    m->woken = true;
-    pthread_mutex_unlock(&m->lock);
-    wake_owner(m, wake);
+    struct list *oldest = messages->next, *newest = messages->prev;
+    list_init(messages);
+    push(m, oldest, newest);
+    mailbox_nudge(m);
 }
 
 bool mailbox_drain(struct mailbox *m, struct list *out)
 {
-    pthread_mutex_lock(&m->lock);
-    const bool any = !list_empty(&m->queue);
-    list_splice(out, &m->queue);
-    m->woken = false;
-    pthread_mutex_unlock(&m->lock);
-    return any;
+    if (atomic_load(&m->state) != AWAKE)
+        atomic_exchange(&m->state, AWAKE);
+    struct list *newest = atomic_load(&m->top) ? atomic_exchange(&m->top, NULL) : NULL;
+    if (!newest)
+        return false;
+    struct list *const before = out->prev, *after = out, *at = newest;
+    out->prev = newest;
+    while (at->prev) {
+        at->next = after;
+        after = at;
+        at = at->prev;
+    }
+    at->next = after;
+    at->prev = before;
+    before->next = at;
+    return true;
+}
+
+bool mailbox_sleep(struct mailbox *m)
+{
+    uint32_t state = AWAKE;
+    return atomic_compare_exchange_strong(&m->state, &state, ASLEEP) || state == ASLEEP;
 }
 
 void mailbox_wait(struct mailbox *m, int64_t until_ns)
 {
     assert(!m->wake);
     const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    pthread_mutex_lock(&m->lock);
-    while (!m->woken) {
-        if (until_ns == INT64_MAX)
-            pthread_cond_wait(&m->filled, &m->lock);
-        else if (pthread_cond_timedwait(&m->filled, &m->lock, &until))
-            break;
+    if (!mailbox_sleep(m))
+        return;
+    while (atomic_load(&m->state) == ASLEEP) {
+        const long failed =
+            syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, ASLEEP,
+                    until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+        if (failed && errno == ETIMEDOUT) {
+            uint32_t state = ASLEEP;
+            atomic_compare_exchange_strong(&m->state, &state, AWAKE);
+            return;
+        }
     }
-    pthread_mutex_unlock(&m->lock);
 }

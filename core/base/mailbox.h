@@ -1,10 +1,14 @@
-/* Messages between threads: many post, one owner drains everything at once. The lock is held only
- * to link nodes. The owner sleeps in mailbox_wait, or gives a `wake` function (a uv_async_send,
- * say). */
+/* Messages between threads: many post, one owner drains everything at once. No lock: a post is one
+ * compare-and-swap, and the owner is woken only if it sleeps. It sleeps in mailbox_wait, or where a
+ * `wake` function of its own reaches it (a uv_async_send, say).
+ *
+ *   awake ──post, nudge──► told ──drain──► awake ──the owner is about to sleep──► asleep
+ *                           ▲                                                       │
+ *                           └──────────────────── post, nudge: wake ────────────────┘ */
 #ifndef BASE_MAILBOX_H
 #define BASE_MAILBOX_H
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,19 +21,19 @@ struct message { /* first member of whatever is posted; owned by the poster, the
 };
 
 struct mailbox {
-    pthread_mutex_t lock; /* guards the four below; nothing is called under it */
-    pthread_cond_t filled;
-    struct list queue;
-    bool woken; /* the owner has been told of the posts since its last drain */
+    char apart[64];             /* what every poster writes shares no cache line with others' */
+    _Atomic(struct list *) top; /* the message posted last; `prev` leads to those before it */
+    _Atomic uint32_t state;     /* as drawn above; written by all, slept on by mailbox_wait */
     void (*wake)(void *user);
     void *user;
+    char apart_too[64];
 };
 
 /* wake NULL: the owner uses mailbox_wait. */
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user);
 void mailbox_close(struct mailbox *m); /* must be empty, and every poster joined */
 
-/* Any thread. Wakes the owner unless it was woken since its last drain. */
+/* Any thread. Wakes the owner if it sleeps. */
 void mailbox_post(struct mailbox *m, struct message *message);
 void mailbox_post_all(struct mailbox *m, struct list *messages); /* empties the list */
 
@@ -44,5 +48,9 @@ bool mailbox_drain(struct mailbox *m, struct list *out);
 /* Owner. Waits until something was posted or nudged since the last drain, or CLOCK_MONOTONIC
  * reaches `until_ns` (INT64_MAX: no limit). */
 void mailbox_wait(struct mailbox *m, int64_t until_ns);
+
+/* Owner. It is about to sleep where `wake` reaches it, and drains when it does not any more. False:
+ * something was posted or nudged since the last drain, and nothing will wake it for that. */
+bool mailbox_sleep(struct mailbox *m);
 
 #endif

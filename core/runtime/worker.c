@@ -215,6 +215,7 @@ static void sleep_or_poll(struct worker *w)
     }
     worker_arm_timer(w);
     w->callbacks_ns = 0;
+    idle = idle && mailbox_sleep(&w->mailbox);
     uv_run(&w->loop, idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (idle || atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
         atomic_store(&w->pulse.idle, false);

@@ -41,6 +41,7 @@ static void wakes_once_until_drained(void **state)
     mailbox_init(&m, count_wake, &wakes);
     assert_false(mailbox_drain(&m, &out));
     mailbox_post_all(&m, &batch);
+    assert_true(mailbox_sleep(&m));
     assert_int_equal(wakes, 0);
     mailbox_post(&m, &notes[0].message);
     mailbox_post(&m, &notes[1].message);
@@ -53,6 +54,7 @@ static void wakes_once_until_drained(void **state)
     for (int i = 0; i < 4; i++)
         assert_ptr_equal(list_shift(&out), &notes[i]);
     assert_true(list_empty(&out));
+    assert_true(mailbox_sleep(&m));
     mailbox_post(&m, &notes[0].message);
     assert_int_equal(wakes, 2);
     assert_true(mailbox_drain(&m, &out));
@@ -64,11 +66,13 @@ static void leaving_does_not_wake_and_a_nudge_does(void **state)
     (void)state;
     int wakes = 0;
     struct mailbox m;
-    struct note notes[2] = {0};
+    struct note notes[3] = {0};
     struct list out;
     list_init(&out);
     mailbox_init(&m, count_wake, &wakes);
     mailbox_leave(&m, &notes[0].message);
+    assert_true(mailbox_sleep(&m));
+    mailbox_leave(&m, &notes[2].message);
     assert_int_equal(wakes, 0);
     mailbox_nudge(&m);
     mailbox_nudge(&m);
@@ -76,10 +80,36 @@ static void leaving_does_not_wake_and_a_nudge_does(void **state)
     mailbox_leave(&m, &notes[1].message);
     assert_true(mailbox_drain(&m, &out));
     assert_ptr_equal(list_shift(&out), &notes[0]);
+    assert_ptr_equal(list_shift(&out), &notes[2]);
     assert_ptr_equal(list_shift(&out), &notes[1]);
     assert_true(list_empty(&out));
+    assert_true(mailbox_sleep(&m));
     mailbox_nudge(&m);
     assert_int_equal(wakes, 2);
+    assert_false(mailbox_drain(&m, &out));
+    mailbox_close(&m);
+}
+
+static void nobody_wakes_who_is_awake(void **state)
+{
+    (void)state;
+    int wakes = 0;
+    struct mailbox m;
+    struct note note = {0};
+    struct list out;
+    list_init(&out);
+    mailbox_init(&m, count_wake, &wakes);
+    mailbox_post(&m, &note.message);
+    assert_false(mailbox_sleep(&m)); /* it has not seen that yet */
+    assert_true(mailbox_drain(&m, &out));
+    mailbox_nudge(&m);
+    assert_false(mailbox_sleep(&m));
+    assert_false(mailbox_drain(&m, &out));
+    assert_int_equal(wakes, 0);
+    assert_true(mailbox_sleep(&m));
+    assert_false(mailbox_drain(&m, &out)); /* woken by something else: awake again */
+    mailbox_nudge(&m);
+    assert_int_equal(wakes, 0);
     assert_false(mailbox_drain(&m, &out));
     mailbox_close(&m);
 }
@@ -232,11 +262,13 @@ static void every_wake_is_enough(void **state)
     mailbox_init(&m, write_byte, &fds[1]);
     senders_start(&senders, &m);
     for (int got = 0; got < SENDERS * NOTES;) {
-        assert_int_equal(read(fds[0], &byte, 1), 1);
+        if (mailbox_sleep(&m))
+            assert_int_equal(read(fds[0], &byte, 1), 1);
         mailbox_drain(&m, &out);
         got += check_order(&out, next);
     }
     senders_end(&senders);
+    mailbox_drain(&m, &out); /* a last nudge */
     mailbox_close(&m);
     close(fds[0]);
     close(fds[1]);
@@ -247,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wakes_once_until_drained),
         cmocka_unit_test(leaving_does_not_wake_and_a_nudge_does),
+        cmocka_unit_test(nobody_wakes_who_is_awake),
         cmocka_unit_test(drains_behind_what_is_there),
         cmocka_unit_test(waits_no_longer_than_told),
         cmocka_unit_test(loses_nothing_between_threads),
