@@ -69,6 +69,11 @@ static void split(struct job_table *table)
     }
 }
 
+void job_table_fetch(const struct job_table *table, uint64_t id)
+{
+    __builtin_prefetch(bucket_of(table, id), 1);
+}
+
 struct job *job_table_find(const struct job_table *table, uint64_t id)
 {
     const struct job_bucket *bucket = bucket_of(table, id);

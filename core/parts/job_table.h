@@ -33,6 +33,8 @@ void job_table_close(struct job_table *table);
 
 void job_table_add(struct job_table *table, struct job *job); /* its id must be new */
 void job_table_remove(struct job_table *table, struct job *job);
+/* Its bucket is fetched into the cache: it is going to be looked at soon. */
+void job_table_fetch(const struct job_table *table, uint64_t id);
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 
 struct job_scan {

@@ -99,8 +99,6 @@ static int open_memory(struct store **out, const struct store_env *env, struct n
     job_table_init(&s->jobs);
     s->index = index_new();
     index_watch(s->index, on_promoted, s);
-    list_init(&s->completed.jobs);
-    list_init(&s->dead.jobs);
     list_init(&s->held);
     memory_limit(s, &env->limits);
     *out = s;
@@ -114,6 +112,8 @@ static void close_memory(struct store *s)
     index_free(s->index);
     job_table_each(&s->jobs, job_free);
     job_table_close(&s->jobs);
+    shelf_close(&s->completed.shelf);
+    shelf_close(&s->dead.shelf);
     edges_close(&s->edges);
     uniques_close(&s->uniques);
     notes_close(&s->notes);

@@ -5,14 +5,14 @@
 #include "parts/edges.h"
 #include "parts/index.h"
 #include "parts/job_table.h"
+#include "parts/shelf.h"
 #include "parts/notes.h"
 #include "parts/store.h"
 #include "parts/uniques.h"
 
-/* Jobs of one kind of end, the oldest first. */
-struct kept {
-    struct list jobs;
-    int64_t count, max, max_ms;
+struct kept { /* jobs of one kind of end */
+    struct shelf shelf;
+    int64_t max, max_ms;
 };
 
 struct expiry {            /* of a job that may have ended since */
@@ -24,9 +24,9 @@ struct expiry {            /* of a job that may have ended since */
 struct store {
     struct job_table jobs;
     struct index *index;
-    size_t counts[NEAP_STATES];   /* claimed jobs as running */
-    struct kept completed, dead;  /* cancelled ones are among the completed */
-    size_t kept_bytes, max_bytes; /* of both */
+    size_t counts[NEAP_STATES];  /* claimed jobs as running */
+    struct kept completed, dead; /* cancelled ones are among the completed */
+    size_t max_bytes;            /* of both */
     struct list held;
     struct edges edges;
     struct uniques uniques;

@@ -3,6 +3,9 @@
 
 #include <assert.h>
 
+#define JOBS_AHEAD 16   /* jobs are fetched so long before they are forgotten, */
+#define BUCKETS_AHEAD 8 /* and their places in the table, which only they know */
+
 static struct kept *kept_of(struct store *s, const struct job *job)
 {
     return job->state == NEAP_DEAD ? &s->dead : &s->completed;
@@ -19,27 +22,17 @@ static void forget(struct store *s, struct job *job)
 
 void memory_unkeep(struct store *s, struct job *job)
 {
-    struct kept *kept = kept_of(s, job);
-    list_remove(&job->place);
-    kept->count--;
-    s->kept_bytes -= (size_t)job->due.tie;
+    shelf_remove(&kept_of(s, job)->shelf, job);
     job->where = JOB_NOWHERE;
-}
-
-static struct job *oldest_of(const struct kept *kept)
-{
-    struct list *node = list_first(&kept->jobs);
-    return node ? LIST_ENTRY(node, struct job, place) : NULL;
 }
 
 static struct job *over_limit(const struct kept *kept, int64_t now_ms)
 {
-    struct job *job = oldest_of(kept);
+    struct job *job = shelf_at(&kept->shelf, 0);
     if (!job)
         return NULL;
-    const bool many = kept->max && kept->count > (kept->max > 0 ? kept->max : 0);
-    const bool old = kept->max_ms && now_ms - job->finished_ms >= kept->max_ms;
-    return many || old ? job : NULL;
+    const bool many = kept->max && (int64_t)kept->shelf.count > (kept->max > 0 ? kept->max : 0);
+    return many || (kept->max_ms && now_ms - job->finished_ms >= kept->max_ms) ? job : NULL;
 }
 
 /* The job that the limits say must go first, or NULL. */
@@ -48,10 +41,22 @@ static struct job *next_to_go(struct store *s)
     struct job *job = over_limit(&s->completed, s->now_ms);
     if (!job)
         job = over_limit(&s->dead, s->now_ms);
-    if (job || !s->max_bytes || s->kept_bytes <= s->max_bytes)
+    const size_t bytes = s->completed.shelf.bytes + s->dead.shelf.bytes;
+    if (job || !s->max_bytes || bytes <= s->max_bytes)
         return job;
-    struct job *a = oldest_of(&s->completed), *b = oldest_of(&s->dead);
+    struct job *a = shelf_at(&s->completed.shelf, 0), *b = shelf_at(&s->dead.shelf, 0);
     return !a || (b && b->finished_ms < a->finished_ms) ? b : a;
+}
+
+/* They ended long ago, so they are in no cache. */
+static void fetch_next(const struct store *s, const struct shelf *shelf)
+{
+    const struct job *later = shelf_at(shelf, JOBS_AHEAD), *next = shelf_at(shelf, BUCKETS_AHEAD);
+    if (later)
+        for (size_t at = 0; at < sizeof *later; at += 64)
+            __builtin_prefetch((const char *)later + at, 1);
+    if (next)
+        job_table_fetch(&s->jobs, next->id);
 }
 
 static size_t forget_some(struct store *s, size_t most, const struct job *spared)
@@ -61,6 +66,7 @@ static size_t forget_some(struct store *s, size_t most, const struct job *spared
         struct job *job = next_to_go(s);
         if (!job || job == spared)
             break;
+        fetch_next(s, &kept_of(s, job)->shelf);
         memory_unkeep(s, job);
         forget(s, job);
     }
@@ -69,11 +75,7 @@ static size_t forget_some(struct store *s, size_t most, const struct job *spared
 
 static void keep_ended(struct store *s, struct job *job)
 {
-    struct kept *kept = kept_of(s, job);
-    list_push(&kept->jobs, &job->place);
-    kept->count++;
-    job->due.tie = job_extra_bytes(job); /* `due` is free now; what is kept may shrink later */
-    s->kept_bytes += job->due.tie;
+    shelf_push(&kept_of(s, job)->shelf, job, job_extra_bytes(job)); /* it may shrink later */
     job->where = JOB_KEPT;
     forget_some(s, 2, job); /* faster than they come, a little at a time */
 }

@@ -1,0 +1,55 @@
+#include "parts/shelf.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "model/job.h"
+
+#define SHELF_MIN 64
+
+static struct shelf_entry *entry_of(const struct shelf *shelf, uint64_t number)
+{
+    return &shelf->ring[number & (shelf->cap - 1)];
+}
+
+void shelf_close(struct shelf *shelf)
+{
+    free(shelf->ring);
+    *shelf = (struct shelf){0};
+}
+
+static void resize(struct shelf *shelf, size_t cap)
+{
+    struct shelf wide = *shelf;
+    wide.cap = cap;
+    wide.ring = mem_alloc(cap * sizeof *wide.ring);
+    for (uint64_t number = shelf->first; number < shelf->next; number++)
+        *entry_of(&wide, number) = *entry_of(shelf, number);
+    free(shelf->ring);
+    *shelf = wide;
+}
+
+void shelf_push(struct shelf *shelf, struct job *job, size_t bytes)
+{
+    if (shelf->next - shelf->first == shelf->cap)
+        resize(shelf, shelf->cap ? shelf->cap * 2 : SHELF_MIN);
+    job->due.key = (int64_t)shelf->next;
+    *entry_of(shelf, shelf->next++) = (struct shelf_entry){job, bytes};
+    shelf->count++;
+    shelf->bytes += bytes;
+}
+
+void shelf_remove(struct shelf *shelf, struct job *job)
+{
+    struct shelf_entry *entry = entry_of(shelf, (uint64_t)job->due.key);
+    assert(entry->job == job);
+    shelf->count--;
+    shelf->bytes -= entry->bytes;
+    entry->job = NULL;
+    job->due.key = 0;
+    while (shelf->first < shelf->next && !entry_of(shelf, shelf->first)->job)
+        shelf->first++;
+    if (shelf->cap > SHELF_MIN && shelf->next - shelf->first < shelf->cap / 4)
+        resize(shelf, shelf->cap / 2);
+}

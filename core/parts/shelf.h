@@ -1,0 +1,35 @@
+/* Jobs that have ended and are remembered, the oldest first: a ring of pointers, so that the next
+ * ones to go are known ahead and can be fetched while one goes. Owner: its store. While a job is in
+ * here its due.key is its number in the ring. */
+#ifndef PARTS_SHELF_H
+#define PARTS_SHELF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+
+struct shelf_entry {
+    struct job *job; /* NULL: taken out before its turn */
+    size_t bytes;
+};
+
+struct shelf { /* zeroed: empty */
+    struct shelf_entry *ring;
+    size_t cap;           /* a power of two, or 0 */
+    uint64_t first, next; /* numbers; `first` is never of one that was taken out */
+    size_t count, bytes;  /* of the jobs in it */
+};
+
+void shelf_close(struct shelf *shelf);
+void shelf_push(struct shelf *shelf, struct job *job, size_t bytes); /* as the newest */
+void shelf_remove(struct shelf *shelf, struct job *job);
+
+/* The one that is `behind` places behind the oldest; NULL: none, or it was taken out. */
+static inline struct job *shelf_at(const struct shelf *shelf, size_t behind)
+{
+    const uint64_t number = shelf->first + behind;
+    return number < shelf->next ? shelf->ring[number & (shelf->cap - 1)].job : NULL;
+}
+
+#endif
