@@ -83,7 +83,7 @@ static void finish(struct source *source)
         const struct source_file *file = &source->files[i];
         hash = hash_text(hash, file->path);
         hash = hash_bytes(hash, &file->len, sizeof file->len);
-        hash = hash_bytes(hash, file->data, file->len);
+        hash = hash_block(hash, file->data, file->len);
     }
     source->hash = hash;
 }

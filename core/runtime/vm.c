@@ -232,10 +232,41 @@ void vm_load_script(lua_State *L, const char *name)
     lua_remove(L, -2);
 }
 
+/* Upvalue: core. Calls the schema script and moves what it returns into the table that stood for
+ * it. */
+static int open_schema(lua_State *L)
+{
+    vm_load_script(L, "schema.lua");
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_call(L, 1, 1);
+    for (lua_pushnil(L); lua_next(L, -2);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, 1);
+    }
+    lua_pushnil(L);
+    lua_setmetatable(L, 1);
+    lua_settop(L, 2);
+    lua_rawget(L, 1);
+    return 1;
+}
+
+/* Stack: core ─► core and schema. A third of all the Lua, and many tasks declare nothing: so it is
+ * loaded when something of it is first used. */
+static void promise_schema(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, open_schema, 1);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
 /* Stack: nothing ─► the entry points. */
 static int boot(lua_State *L)
 {
-    static const char *const scripts[] = {"async.lua", "groups.lua",  "signal.lua", "schema.lua",
+    static const char *const scripts[] = {"async.lua", "groups.lua",  "signal.lua",
                                           "task.lua",  "sandbox.lua", "prelude.lua"};
     struct vm *vm = vm_of(L);
     lua_gc(L, LUA_GCSTOP); /* all of it stays */
@@ -243,6 +274,7 @@ static int boot(lua_State *L)
     coro_open(L);
     lua_settop(L, 0);
     lua_core_open(L); /* 1: core; each script gets core and what the ones before it returned */
+    promise_schema(L);
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
         const int have = lua_gettop(L);
         vm_load_script(L, scripts[i]);
