@@ -63,4 +63,12 @@ static inline sqlite3_stmt *sqlite_file_sql(struct sqlite_file *f, enum sqlite_s
     return f->statements[which];
 }
 
+/* For what gives no rows, or whose rows nobody wants: an SQLite code. */
+static inline int sqlite_step(sqlite3_stmt *stmt)
+{
+    const int rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
 #endif

@@ -36,6 +36,14 @@ const char *const sqlite_sql_steps[NEAP_SCHEMA] = {
     "CREATE TABLE facts(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
+#define JOB_COLUMNS "jobs(id, queue, task, state, sort, held, due, again, expires, body) VALUES"
+#define JOB_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define ENDED_COLUMNS "ended(id, queue, task, state, finished, owes, key, key_until, body) VALUES"
+#define ENDED_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define TIMES_4(row) row "," row "," row "," row
+#define TIMES_16(row) TIMES_4(TIMES_4(row))
+_Static_assert(SQL_ROWS == 16, "as many as TIMES_16 makes");
+
 #define ROW "id, queue, task, state, due, held, body"
 #define LOOK "SELECT id, queue, task, state, due, held, 0 FROM jobs"
 #define LOOK_ENDED "SELECT id, queue, task, state, NULL, NULL, 1 FROM ended"
@@ -43,12 +51,12 @@ const char *const sqlite_sql_steps[NEAP_SCHEMA] = {
 const char *const sqlite_sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
-    [SQL_PUT_JOB] = "INSERT OR REPLACE INTO jobs(id, queue, task, state, sort, held, due, again,"
-                    " expires, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_DROP_JOB] = "DELETE FROM jobs WHERE id = ?",
-    [SQL_PUT_ENDED] = "INSERT OR REPLACE INTO ended(id, queue, task, state, finished, owes, key,"
-                      " key_until, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_DROP_ENDED] = "DELETE FROM ended WHERE id = ?",
+    [SQL_PUT_JOB] = "INSERT OR REPLACE INTO " JOB_COLUMNS JOB_ROW,
+    [SQL_ADD_JOBS] = "INSERT INTO " JOB_COLUMNS TIMES_16(JOB_ROW),
+    [SQL_DROP_JOBS] = "DELETE FROM jobs WHERE id BETWEEN ? AND ?",
+    [SQL_PUT_ENDED] = "INSERT OR REPLACE INTO " ENDED_COLUMNS ENDED_ROW,
+    [SQL_ADD_ENDED] = "INSERT INTO " ENDED_COLUMNS TIMES_16(ENDED_ROW),
+    [SQL_DROP_ENDED] = "DELETE FROM ended WHERE id BETWEEN ? AND ?",
     [SQL_PUT_EDGE] = "INSERT OR IGNORE INTO edges(parent, child) VALUES(?, ?)",
     [SQL_DROP_EDGE] = "DELETE FROM edges WHERE parent = ? AND child = ?",
     [SQL_PUT_UNIQUE] = "INSERT OR REPLACE INTO uniques(key, id, at_ms) VALUES(?, ?, ?)",
@@ -86,6 +94,7 @@ const char *const sqlite_sql_texts[SQL_COUNT] = {
     [SQL_HELD] = "SELECT id, queue, state, due FROM jobs WHERE task = ? AND held IS NOT NULL",
     [SQL_HELD_TASKS] = "SELECT DISTINCT task FROM jobs INDEXED BY jobs_held WHERE held IS NOT NULL",
     [SQL_CHILDREN] = "SELECT child FROM edges WHERE parent = ? AND child > ? ORDER BY child",
+    [SQL_ANY_EDGE] = "SELECT 1 FROM edges LIMIT 1",
     [SQL_UNIQUE] = "SELECT id, at_ms, until FROM uniques WHERE key = ?",
     [SQL_UNIQUE_DUE] = "SELECT 1 FROM uniques WHERE until IS NOT NULL AND until <= ? LIMIT 1",
     [SQL_OWING] = "SELECT id FROM ended WHERE owes IS NOT NULL AND id > ? ORDER BY id",

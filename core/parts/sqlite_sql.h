@@ -7,8 +7,10 @@ enum sqlite_sql {
     SQL_COMMIT,
     /* Writing. */
     SQL_PUT_JOB,
-    SQL_DROP_JOB,
+    SQL_ADD_JOBS, /* SQL_ROWS new ones at once: half of a statement's price is its start */
+    SQL_DROP_JOBS,
     SQL_PUT_ENDED,
+    SQL_ADD_ENDED,
     SQL_DROP_ENDED,
     SQL_PUT_EDGE,
     SQL_DROP_EDGE,
@@ -38,6 +40,7 @@ enum sqlite_sql {
     SQL_HELD,
     SQL_HELD_TASKS,
     SQL_CHILDREN,
+    SQL_ANY_EDGE,
     SQL_UNIQUE,
     SQL_UNIQUE_DUE,
     SQL_OWING,
@@ -60,6 +63,7 @@ enum sqlite_sql {
     SQL_COUNT,
 };
 
+#define SQL_ROWS 16
 #define NEAP_SCHEMA 1                  /* the version that this code writes */
 #define NEAP_APPLICATION_ID 0x6e656170 /* "neap" */
 

@@ -15,6 +15,7 @@
 #include "parts/sqlite_backup.h"
 
 #define WINDOW 10000
+#define WEIGH_MS 1000
 
 bool store_ended(const struct job *job)
 {
@@ -176,6 +177,7 @@ static int load(struct store *s, struct neap_error *err)
     if (!rc) {
         s->expired_ms = INT64_MIN;
         store_next_expiry(s);
+        store_look_for_edges(s);
         window_init(s);
     }
     return rc || s->broken ? damaged(s, rc, err) : NEAP_OK;
@@ -510,19 +512,30 @@ static int64_t size_of(const char *path)
     return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
+/* It goes through all of them, so who asks often gets the same answer for a second. */
+static size_t memory_bytes(struct store *s)
+{
+    if (s->weighed_ms + WEIGH_MS > s->now_ms)
+        return s->weight_bytes;
+    s->weighed_ms = s->now_ms;
+    s->weight_bytes = 0;
+    for (size_t i = 0; i < s->jobs.n_buckets; i++)
+        for (const struct job *job = job_bucket_first(&s->jobs.buckets[i]); job;
+             job = job->next_by_id)
+            s->weight_bytes += sizeof *job + job_extra_bytes(job);
+    return s->weight_bytes;
+}
+
 static void report(struct store *s, struct store_report *out)
 {
     *out = (struct store_report){.in_memory = s->jobs.count,
+                                 .memory_bytes = memory_bytes(s),
                                  .file_bytes = size_of(s->file.path),
                                  .wal_bytes = size_of(s->file.wal),
                                  .commits = s->commits,
                                  .commit_ns = s->commit_ns,
                                  .commit_max_ns = s->commit_max_ns,
                                  .full = s->full};
-    for (size_t i = 0; i < s->jobs.n_buckets; i++)
-        for (const struct job *job = job_bucket_first(&s->jobs.buckets[i]); job;
-             job = job->next_by_id)
-            out->memory_bytes += sizeof *job + job_extra_bytes(job);
 }
 
 static int backup_begin(struct store *s, const char *path, struct neap_error *err)

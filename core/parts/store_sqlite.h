@@ -84,6 +84,7 @@ struct store {
     int64_t reach_row_ms;
 
     struct edges fresh; /* not committed yet */
+    bool has_edges;     /* the file has some: each job that ends is looked for there */
     struct pair *taken;
     size_t n_taken, cap_taken;
     struct uniques uniques; /* not committed yet */
@@ -105,6 +106,8 @@ struct store {
     bool told_full;     /* by a commit that wrote nothing: hosts are refused */
     size_t ended_since; /* kept since the last commit */
     uint64_t commits, commit_ns, commit_max_ns;
+    int64_t weighed_ms; /* when the records in memory were */
+    size_t weight_bytes;
     struct sqlite_backup *backup;
     struct buf scratch;
 };
@@ -137,7 +140,8 @@ bool store_promoted(void *user, struct job *job);
 
 /* store_sqlite_rows.c: a job as a row. */
 enum { ROW_ID, ROW_QUEUE, ROW_TASK, ROW_STATE, ROW_DUE, ROW_HELD, ROW_BODY }; /* columns read */
-void row_encode(struct buf *out, const struct job *job, uint32_t session);
+void row_encode(struct buf *out, const struct job *job,
+                uint32_t session); /* behind what is there */
 /* A job that is in no table yet; NULL: the bytes are damaged. */
 struct job *row_decode(struct store *s, sqlite3_stmt *row, bool ended);
 int64_t row_sort(const struct job *job); /* its place in the line, in the file's terms */
@@ -146,6 +150,7 @@ int64_t row_due(const struct job *job);  /* 0: it is not delayed */
 /* store_sqlite_read.c */
 struct job *store_read(struct store *s, uint64_t id);
 size_t store_scan(struct store *s, struct store_query *query, struct job **out, size_t max);
+void store_look_for_edges(struct store *s); /* after they have changed */
 size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t max);
 uint64_t store_unique(struct store *s, const unsigned char *key, int64_t *at_ms);
 size_t store_owing(struct store *s, uint64_t after, uint64_t *out, size_t max);
@@ -160,6 +165,11 @@ void store_pin(struct store *s, struct job *job);
 void store_unpin(struct store *s, struct job *job);
 void store_unkeep(struct store *s, struct job *job);
 size_t store_forget_old(struct store *s, size_t most);
+
+/* store_sqlite_jobs.c: the rows of jobs that are noted. */
+int store_write_jobs(struct store *s);    /* an SQLite code */
+void store_jobs_written(struct store *s); /* they are on the disk */
+uint32_t store_task_number(struct store *s, const struct task_name *task);
 
 /* store_sqlite_commit.c */
 int store_commit(struct store *s, struct neap_error *err);

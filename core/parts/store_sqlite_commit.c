@@ -13,124 +13,6 @@
 
 #define REACH_AHEAD_MS 60000 /* so that `reach` is not written with every commit */
 
-enum { NO_TABLE, JOBS_TABLE, ENDED_TABLE };
-
-static int table_of_row(const struct job *job)
-{
-    if (!job->row)
-        return NO_TABLE;
-    const int state = job->row - 1;
-    return state == NEAP_COMPLETED || state == NEAP_DEAD || state == NEAP_CANCELLED ? ENDED_TABLE
-                                                                                    : JOBS_TABLE;
-}
-
-static int table_for(const struct job *job)
-{
-    if (job->gone || job->where == JOB_LEAVING)
-        return NO_TABLE;
-    return store_ended(job) ? ENDED_TABLE : JOBS_TABLE;
-}
-
-static int run(sqlite3_stmt *stmt)
-{
-    const int rc = sqlite3_step(stmt);
-    sqlite3_reset(stmt);
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
-}
-
-static void bind_time(sqlite3_stmt *stmt, int at, int64_t value) /* 0: none */
-{
-    if (value)
-        sqlite3_bind_int64(stmt, at, value);
-    else
-        sqlite3_bind_null(stmt, at);
-}
-
-/* --- jobs ---------------------------------------------------------------------------------------
- */
-
-static uint32_t queue_number(struct store *s, const struct gate *gate)
-{
-    return sqlite_names_number(&s->queues, gate->index, gate, gate->name);
-}
-
-static uint32_t task_number(struct store *s, const struct task_name *task)
-{
-    return sqlite_names_number(&s->tasks, task->index, task, task->text);
-}
-
-static int put_live(struct store *s, const struct job *job, uint32_t queue, uint32_t task)
-{
-    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_JOB);
-    const int64_t due = row_due(job);
-    const bool held = job->where == JOB_HELD;
-    sqlite3_bind_int64(stmt, 1, row_of_id(job->id));
-    sqlite3_bind_int64(stmt, 2, queue);
-    sqlite3_bind_int64(stmt, 3, task);
-    sqlite3_bind_int64(stmt, 4, job->state);
-    sqlite3_bind_null(stmt, 5);
-    sqlite3_bind_null(stmt, 6);
-    if (job->state != NEAP_PENDING)
-        sqlite3_bind_int64(stmt, held ? 6 : 5, row_sort(job));
-    bind_time(stmt, 7, due);
-    bind_time(stmt, 8, job->state == NEAP_RETRYABLE ? due : 0);
-    bind_time(stmt, 9, job->expires_ms);
-    row_encode(&s->scratch, job, s->file.session);
-    sqlite3_bind_blob64(stmt, 10, s->scratch.data, s->scratch.len, SQLITE_STATIC);
-    return run(stmt);
-}
-
-static int put_ended(struct store *s, const struct job *job, uint32_t queue, uint32_t task)
-{
-    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_ENDED);
-    sqlite3_bind_int64(stmt, 1, row_of_id(job->id));
-    sqlite3_bind_int64(stmt, 2, queue);
-    sqlite3_bind_int64(stmt, 3, task);
-    sqlite3_bind_int64(stmt, 4, job->state);
-    sqlite3_bind_int64(stmt, 5, job->finished_ms);
-    bind_time(stmt, 6, job->owes_on_dead);
-    sqlite3_bind_null(stmt, 7);
-    sqlite3_bind_null(stmt, 8);
-    if (job->unique) {
-        sqlite3_bind_blob(stmt, 7, job->unique->key, JOB_KEY_BYTES, SQLITE_STATIC);
-        sqlite3_bind_int64(stmt, 8, job->submitted_ms + job->unique->within_ms);
-    }
-    row_encode(&s->scratch, job, s->file.session);
-    sqlite3_bind_blob64(stmt, 9, s->scratch.data, s->scratch.len, SQLITE_STATIC);
-    return run(stmt);
-}
-
-static int drop(struct store *s, enum sqlite_sql which, uint64_t id)
-{
-    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
-    sqlite3_bind_int64(stmt, 1, row_of_id(id));
-    return run(stmt);
-}
-
-static int write_job(struct store *s, const struct job *job)
-{
-    const int was = table_of_row(job), now = table_for(job);
-    const uint32_t queue = queue_number(s, job->gate), task = task_number(s, job->task);
-    int rc = SQLITE_OK;
-    if (was != NO_TABLE) {
-        tallies_at(&s->tallies, queue, task, job->row - 1u)->delta--;
-        if (was != now)
-            rc = drop(s, was == ENDED_TABLE ? SQL_DROP_ENDED : SQL_DROP_JOB, job->id);
-    }
-    if (rc || now == NO_TABLE)
-        return rc;
-    tallies_at(&s->tallies, queue, task, job->state)->delta++;
-    return now == ENDED_TABLE ? put_ended(s, job, queue, task) : put_live(s, job, queue, task);
-}
-
-static int write_jobs(struct store *s)
-{
-    int rc = SQLITE_OK;
-    for (size_t i = 0; !rc && i < s->n_noted; i++)
-        rc = write_job(s, s->noted[i]);
-    return rc;
-}
-
 /* --- on hold ------------------------------------------------------------------------------------
  */
 
@@ -203,12 +85,12 @@ static int write_unholds(struct store *s)
     int rc = SQLITE_OK;
     for (size_t i = 0; !rc && i < s->n_unholds; i++) {
         sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_UNHOLD);
-        const uint32_t task = task_number(s, s->unholds[i].task);
+        const uint32_t task = store_task_number(s, s->unholds[i].task);
         rc = look_at_held(s, &s->unholds[i], task);
         if (rc || !s->unholds[i].n_queues)
             continue;
         sqlite3_bind_int64(stmt, 1, task);
-        rc = run(stmt);
+        rc = sqlite_step(stmt);
     }
     return rc;
 }
@@ -242,7 +124,7 @@ static int write_pair(struct store *s, enum sqlite_sql which, uint64_t parent, u
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, which);
     sqlite3_bind_int64(stmt, 1, row_of_id(parent));
     sqlite3_bind_int64(stmt, 2, row_of_id(child));
-    return run(stmt);
+    return sqlite_step(stmt);
 }
 
 struct writing {
@@ -274,7 +156,7 @@ static void write_unique(void *user, const unsigned char *key, uint64_t id, int6
     sqlite3_bind_int64(stmt, 2, row_of_id(id));
     sqlite3_bind_int64(stmt, 3, at_ms);
     if (!w->rc)
-        w->rc = run(stmt);
+        w->rc = sqlite_step(stmt);
 }
 
 static int write_orphan(struct store *s, const struct orphan *o)
@@ -286,7 +168,7 @@ static int write_orphan(struct store *s, const struct orphan *o)
         sqlite3_bind_int64(stmt, at++, o->until_ms);
     sqlite3_bind_blob(stmt, at, o->key, JOB_KEY_BYTES, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, at + 1, row_of_id(o->id));
-    return run(stmt);
+    return sqlite_step(stmt);
 }
 
 static int write_uniques(struct store *s)
@@ -299,7 +181,7 @@ static int write_uniques(struct store *s)
         return w.rc;
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_EXPIRE_UNIQUES);
     sqlite3_bind_int64(stmt, 1, s->now_ms);
-    return run(stmt);
+    return sqlite_step(stmt);
 }
 
 static void write_note(void *user, const char *key, const void *data, size_t len)
@@ -313,7 +195,7 @@ static void write_note(void *user, const char *key, const void *data, size_t len
     if (note) /* never NULL, which a length of 0 might be */
         sqlite3_bind_blob64(stmt, 2, note->len ? note->data : "", note->len, SQLITE_STATIC);
     if (!w->rc)
-        w->rc = run(stmt);
+        w->rc = sqlite_step(stmt);
 }
 
 static int write_notes(struct store *s)
@@ -331,7 +213,7 @@ static int write_names(struct store *s, const struct sqlite_names *names, int ki
         sqlite3_bind_int64(stmt, 1, kind);
         sqlite3_bind_int64(stmt, 2, n + 1);
         sqlite3_bind_text(stmt, 3, names->texts[n], -1, SQLITE_STATIC);
-        rc = run(stmt);
+        rc = sqlite_step(stmt);
     }
     return rc;
 }
@@ -350,7 +232,7 @@ static int write_tallies(struct store *s)
         sqlite3_bind_int64(stmt, 3, t->state);
         if (n)
             sqlite3_bind_int64(stmt, 4, n);
-        rc = run(stmt);
+        rc = sqlite_step(stmt);
     }
     return rc;
 }
@@ -362,17 +244,17 @@ static int write_reach(struct store *s)
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_PUT_FACT);
     sqlite3_bind_text(stmt, 1, "reach", -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, s->reach_ms + REACH_AHEAD_MS);
-    return run(stmt);
+    return sqlite_step(stmt);
 }
 
 /* Jobs last but for what counts them: they find out which names are new. */
 static int write_all(struct store *s)
 {
-    int rc = run(sqlite_file_sql(&s->file, SQL_BEGIN));
+    int rc = sqlite_step(sqlite_file_sql(&s->file, SQL_BEGIN));
     if (!rc)
         rc = write_unholds(s);
     if (!rc)
-        rc = write_jobs(s);
+        rc = store_write_jobs(s);
     if (!rc)
         rc = write_names(s, &s->queues, 0);
     if (!rc)
@@ -388,28 +270,12 @@ static int write_all(struct store *s)
     if (!rc)
         rc = write_reach(s);
     if (!rc)
-        rc = run(sqlite_file_sql(&s->file, SQL_COMMIT));
+        rc = sqlite_step(sqlite_file_sql(&s->file, SQL_COMMIT));
     return rc;
 }
 
 /* --- after it -----------------------------------------------------------------------------------
  */
-
-static void jobs_written(struct store *s)
-{
-    for (size_t i = 0; i < s->n_noted; i++) {
-        struct job *job = s->noted[i];
-        const bool gone = job->gone;
-        job->dirty = false;
-        job->row = table_for(job) == NO_TABLE ? 0 : (uint8_t)(job->state + 1);
-        job->row_token = job->token;
-        if (gone) {
-            job_table_remove(&s->jobs, job);
-            job_free(job);
-        }
-    }
-    s->n_noted = 0;
-}
 
 /* Entries that the file tells from now on. */
 static void expiries_written(struct store *s)
@@ -430,7 +296,9 @@ static void expiries_written(struct store *s)
 
 static void all_written(struct store *s)
 {
-    jobs_written(s);
+    store_jobs_written(s);
+    if (s->fresh.count || s->n_taken)
+        store_look_for_edges(s);
     edges_close(&s->fresh);
     uniques_close(&s->uniques);
     notes_close(&s->noted_notes);

@@ -257,7 +257,17 @@ static void take(struct store *s, uint64_t parent, uint64_t child)
     s->taken[s->n_taken++] = (struct pair){parent, child};
 }
 
-size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
+void store_look_for_edges(struct store *s)
+{
+    sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_ANY_EDGE);
+    const int rc = sqlite3_step(stmt);
+    s->has_edges = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        store_break(s, "reading dependencies");
+    sqlite3_reset(stmt);
+}
+
+static size_t written_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
 {
     sqlite3_stmt *stmt = sqlite_file_sql(&s->file, SQL_CHILDREN);
     size_t n = 0;
@@ -280,6 +290,12 @@ size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t ma
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         store_break(s, "reading dependencies");
     sqlite3_reset(stmt);
+    return n;
+}
+
+size_t store_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
+{
+    const size_t n = s->has_edges ? written_children(s, parent, out, max) : 0;
     return n + edges_take(&s->fresh, parent, out + n, max - n);
 }
 

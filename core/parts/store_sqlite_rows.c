@@ -111,7 +111,7 @@ static bool knows_due(const struct job *job)
 void row_encode(struct buf *out, const struct job *job, uint32_t session)
 {
     const unsigned parts = parts_of(job);
-    out->len = 0;
+    const size_t start = out->len;
     buf_byte(out, BODY_VERSION);
     put_number(out, job->args_len);
     buf_byte(out, (uint8_t)parts);
@@ -152,7 +152,7 @@ void row_encode(struct buf *out, const struct job *job, uint32_t session)
     if (parts & HAS_PAST)
         put_bytes(out, job->past, job->past_len);
     buf_put(out, job->args, job->args_len);
-    const uint32_t sum = sum_of(out->data, out->len);
+    const uint32_t sum = sum_of(out->data + start, out->len - start);
     buf_put(out, &sum, SUM_BYTES);
 }
 

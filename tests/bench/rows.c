@@ -43,8 +43,9 @@ static void put(struct sqlite_file *f, uint64_t id)
 
 static void drop(struct sqlite_file *f, uint64_t id)
 {
-    sqlite3_stmt *s = sqlite_file_sql(f, SQL_DROP_JOB);
+    sqlite3_stmt *s = sqlite_file_sql(f, SQL_DROP_JOBS);
     sqlite3_bind_int64(s, 1, row_of_id(id));
+    sqlite3_bind_int64(s, 2, row_of_id(id));
     step(s);
 }
 

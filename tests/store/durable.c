@@ -638,6 +638,37 @@ static void kept_ones_are_pruned_after_a_reopen(void **state)
     OPS->close(s);
 }
 
+/* Rows are written many at a time, and dropped by runs of ids: none too many, none too few. */
+static void large_commits(void **state)
+{
+    (void)state;
+    struct store *s = backend_open(durable, NULL);
+    for (uint64_t id = 1; id <= 200; id++) {
+        struct job *job = backend_job(durable, id, 0, 0, 0);
+        if (id % 7 == 0) {
+            job->result_len = 5000; /* too large to go with others */
+            job->result = mem_zero(1, 5000);
+        }
+        OPS->put(s, job, T0);
+    }
+    commit(durable, s);
+    for (uint64_t id = 200; id >= 1; id--) /* of ten: two wait, five go, three stay */
+        if (id % 10 > 1)
+            OPS->end(s, OPS->get(s, id), NEAP_CANCELLED, id % 10 > 6, T0);
+    commit(durable, s);
+    s = again(s, T0);
+    for (uint64_t id = 1; id <= 200; id++) {
+        const struct job *job = OPS->get(s, id);
+        const uint64_t kind = id % 10;
+        assert_int_equal(job != NULL, kind < 2 || kind > 6);
+        if (job)
+            assert_int_equal(job->state, kind < 2 ? NEAP_AVAILABLE : NEAP_CANCELLED);
+        if (job)
+            assert_int_equal(job->result_len, id % 7 ? 0 : 5000);
+    }
+    OPS->close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -652,6 +683,7 @@ int main(void)
         cmocka_unit_test(tokens_are_never_the_same_again),
         cmocka_unit_test(a_clock_set_back_makes_nothing_early),
         cmocka_unit_test(kept_ones_are_pruned_after_a_reopen),
+        cmocka_unit_test(large_commits),
     };
     static const size_t windows[] = {4, 50, 0};
     int failed = 0;
