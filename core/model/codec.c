@@ -186,12 +186,12 @@ static int put_text(struct encoder *e, int index)
     return NEAP_OK;
 }
 
-static void put_number(struct encoder *e, int index)
+static void put_number(lua_State *L, int index, struct buf *out)
 {
-    if (lua_isinteger(e->L, index))
-        msgpack_integer(e->out, lua_tointeger(e->L, index));
+    if (lua_isinteger(L, index))
+        msgpack_integer(out, lua_tointeger(L, index));
     else
-        msgpack_float(e->out, lua_tonumber(e->L, index));
+        msgpack_float(out, lua_tonumber(L, index));
 }
 
 static int put_key(struct encoder *e, const struct level *level)
@@ -200,7 +200,7 @@ static int put_key(struct encoder *e, const struct level *level)
     if (type == LUA_TSTRING)
         return put_text(e, level->key);
     if (type == LUA_TNUMBER)
-        put_number(e, level->key);
+        put_number(e->L, level->key, e->out);
     else if (type == LUA_TBOOLEAN)
         msgpack_bool(e->out, lua_toboolean(e->L, level->key));
     else
@@ -354,7 +354,7 @@ static int put_value(struct encoder *e, int index, const struct level *up)
         rc = put_text(e, index);
         break;
     case LUA_TNUMBER:
-        put_number(e, index);
+        put_number(e->L, index, e->out);
         break;
     case LUA_TTABLE:
         rc = put_table(e, index, up);
@@ -377,8 +377,13 @@ static int put_value(struct encoder *e, int index, const struct level *up)
 
 int codec_encode(lua_State *L, int index, const char *name, struct buf *out, struct neap_error *err)
 {
-    if (lua_isnoneornil(L, index))
+    const int type = lua_type(L, index);
+    if (type <= LUA_TNIL)
         return NEAP_OK;
+    if (type == LUA_TNUMBER) {
+        put_number(L, index, out);
+        return NEAP_OK;
+    }
     struct encoder e = {L, out, out->len + NEAP_VALUE_MAX, name, err};
     size_t before = out->len;
     int top = lua_gettop(L);

@@ -136,7 +136,6 @@ static int ctx_text(lua_State *L)
 static int ctx_submit(lua_State *L)
 {
     struct run *run = ctx_self(L, "ctx:submit");
-    lua_settop(L, 4);
     struct job *job = lua_job_build(L, 2, 3, 4, "ctx:submit");
     run->children_bytes += sizeof *job + job->args_len;
     if (run->children_bytes > CHILDREN_BYTES_MAX) {

@@ -172,19 +172,31 @@ static void read_options(lua_State *L, int index, const char *who, struct submit
 
 /* --- building a job --------------------------------------------------------------------------- */
 
-static const struct task_info *task_at(lua_State *L, int index, const char *who)
+_Noreturn static void no_task(lua_State *L, const struct catalogue *catalogue, const char *name,
+                              const char *who)
 {
-    struct worker *worker = vm_of(L)->worker;
+    struct neap_error err;
+    catalogue_no_task(catalogue, name, &err);
+    luaL_error(L, "%s: %s", who, err.message);
+    abort(); /* it does not return */
+}
+
+/* Who submits does so again, with the same string: where it was found last time, it is there until
+ * the catalogue is another. */
+static const struct task_info *task_at(lua_State *L, struct vm *vm, int index, const char *who)
+{
     if (lua_type(L, index) != LUA_TSTRING)
         luaL_error(L, "%s: the task's name is a string, got %s", who, luaL_typename(L, index));
+    const struct catalogue *catalogue = worker_catalogue(vm->worker);
     const char *text = lua_tostring(L, index);
-    const struct task_name *name = names_find(worker_env(worker)->names, text);
-    const struct task_info *info = name ? catalogue_task(worker_catalogue(worker), name) : NULL;
-    if (!info) {
-        struct neap_error err;
-        catalogue_no_task(worker_catalogue(worker), text, &err);
-        luaL_error(L, "%s: %s", who, err.message);
-    }
+    struct vm_task *known = &vm->tasks[(uintptr_t)text / 32 % VM_TASKS];
+    if (known->serial == catalogue->serial && strcmp(known->info->name->text, text) == 0)
+        return known->info;
+    const struct task_name *name = names_find(worker_env(vm->worker)->names, text);
+    const struct task_info *info = name ? catalogue_task(catalogue, name) : NULL;
+    if (!info)
+        no_task(L, catalogue, text, who);
+    *known = (struct vm_task){catalogue->serial, info};
     return info;
 }
 
@@ -193,8 +205,9 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     struct vm *vm = vm_of(L);
     struct neap_error err;
     struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET, .timeout_ms = -1};
-    vm_check_trusted(L, who); /* another task may do what this code may not */
-    const struct task_info *info = task_at(L, task, who);
+    if (vm->strict)
+        vm_check_trusted(L, who); /* another task may do what this code may not */
+    const struct task_info *info = task_at(L, vm, task, who);
     read_options(L, opts, who, &o);
     struct buf *packed = vm_scratch(vm);
     if (codec_encode(L, args, "args", packed, &err) ||
@@ -232,26 +245,44 @@ int lua_job_refused(lua_State *L, struct job *job)
     return 2;
 }
 
-/* --- handles ---------------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------------------
+ *
+ * A handle is its id as a light userdata: it costs nothing to make, and two of the same job are
+ * equal. All light userdata of a state have one metatable, so what is a pointer (neap.null, those
+ * of C modules) is told from a handle by its value: HANDLE_FROM is more than any address of user
+ * space, and ids reach the end of what is left in the year 2108. */
+
+#define HANDLE_FROM ((uint64_t)1 << 56)
+_Static_assert(sizeof(void *) == sizeof(uint64_t), "a handle has the bits of an id");
 
 void lua_job_push(lua_State *L, uint64_t id)
 {
-    uint64_t *handle = lua_newuserdatauv(L, sizeof *handle, 0);
-    *handle = id;
-    luaL_setmetatable(L, HANDLE);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)(id + HANDLE_FROM));
+}
+
+/* Whether it is one. */
+static bool handle_test(lua_State *L, int index, uint64_t *id)
+{
+    if (lua_type(L, index) != LUA_TLIGHTUSERDATA)
+        return false;
+    const uint64_t bits = (uint64_t)(uintptr_t)lua_touserdata(L, index);
+    *id = bits - HANDLE_FROM;
+    return bits >= HANDLE_FROM;
 }
 
 static uint64_t handle_at(lua_State *L, int index)
 {
-    return *(uint64_t *)luaL_checkudata(L, index, HANDLE);
+    uint64_t id = 0;
+    if (!handle_test(L, index, &id))
+        luaL_typeerror(L, index, HANDLE);
+    return id;
 }
 
 uint64_t lua_job_id(lua_State *L, int index, const char *who)
 {
     uint64_t id = 0;
-    const uint64_t *handle = luaL_testudata(L, index, HANDLE);
-    if (handle)
-        return *handle;
+    if (handle_test(L, index, &id))
+        return id;
     if (lua_type(L, index) != LUA_TSTRING || neap_id_parse(lua_tostring(L, index), &id))
         luaL_error(L, "%s: a job is what neap.submit returned, or its id", who);
     return id;
@@ -260,13 +291,17 @@ uint64_t lua_job_id(lua_State *L, int index, const char *who)
 /* neap.job(id) -> job, whether or not there is one with that id */
 static int neap_job_handle(lua_State *L)
 {
-    lua_job_push(L, lua_job_id(L, 1, "neap.job"));
+    const uint64_t id = lua_job_id(L, 1, "neap.job");
+    luaL_argcheck(L, id + HANDLE_FROM >= HANDLE_FROM, 1, "no job has this id");
+    lua_job_push(L, id);
     return 1;
 }
 
 static int handle_index(lua_State *L) /* upvalue 1: the methods */
 {
-    const uint64_t id = handle_at(L, 1);
+    uint64_t id = 0;
+    if (!handle_test(L, 1, &id))
+        return luaL_error(L, "attempt to index a userdata value");
     if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "id") == 0) {
         char text[NEAP_ID_CHARS + 1];
         neap_id_text(id, text);
@@ -280,9 +315,14 @@ static int handle_index(lua_State *L) /* upvalue 1: the methods */
 
 static int handle_text(lua_State *L)
 {
+    uint64_t id = 0;
     char text[NEAP_ID_CHARS + 1];
-    neap_id_text(handle_at(L, 1), text);
-    lua_pushfstring(L, "job %s", text);
+    if (handle_test(L, 1, &id)) {
+        neap_id_text(id, text);
+        lua_pushfstring(L, "job %s", text);
+    } else {
+        lua_pushfstring(L, "userdata: %p", lua_topointer(L, 1));
+    }
     return 1;
 }
 
@@ -428,7 +468,6 @@ static int ask_to_submit(lua_State *L, struct job *job, int kind)
 static int neap_submit_task(lua_State *L)
 {
     struct run *run = run_check(L, "neap.submit");
-    lua_settop(L, 3);
     struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
     if (gate_enter(job->gate)) {
         const uint64_t id = job->id;
@@ -489,6 +528,12 @@ void lua_job_open(lua_State *L)
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
     lua_core_class(L, HANDLE, methods, handle_index, handle_text);
+    lua_pushlightuserdata(L, NULL);
+    luaL_getmetatable(L, HANDLE);
+    lua_pushnil(L); /* messages would say it of every light userdata */
+    lua_setfield(L, -2, "__name");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
     lua_getfield(L, -1, "neap");
     luaL_setfuncs(L, public, 0);
     lua_pop(L, 1);

@@ -24,19 +24,6 @@ void __longjmp_chk(jmp_buf env, int value)
 }
 #endif
 
-struct vm *vm_of(lua_State *L)
-{
-    void *vm;
-    lua_getallocf(L, &vm);
-    return vm;
-}
-
-struct buf *vm_scratch(struct vm *vm)
-{
-    vm->scratch.len = 0;
-    return &vm->scratch;
-}
-
 /* The soft limit interrupts, it does not refuse: who allocates is not always who holds the most,
  * and the emergency collection that Lua 5.4.4 tries after a refusal has a use-after-free. */
 static bool past_limit(struct vm *vm, size_t bytes)
@@ -144,7 +131,7 @@ const char *vm_error_text(lua_State *L, int index, size_t *len)
         lua_pushvalue(L, index);
         return lua_tolstring(L, -1, len);
     }
-    if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+    if (type != LUA_TLIGHTUSERDATA && luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
         lua_pop(L, 1);
         lua_pushcfunction(L, call_tostring);
         lua_pushvalue(L, index);

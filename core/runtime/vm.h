@@ -16,7 +16,10 @@
 struct fiber;
 struct preload;
 struct run;
+struct task_info;
 struct worker;
+
+#define VM_TASKS 8
 
 struct vm {
     lua_State *L;
@@ -52,7 +55,11 @@ struct vm {
     int string_meta_ref;
     const void *string_owner; /* whose `string` the methods of strings are now */
     char *at;                 /* the file whose top level runs; owned */
-    struct buf scratch;       /* to encode into; here, so that an error of Lua does not leak it */
+    struct vm_task {          /* tasks it submitted last, by the address of the name */
+        uint64_t serial;      /* of the catalogue; 0: none */
+        const struct task_info *info;
+    } tasks[VM_TASKS];
+    struct buf scratch; /* to encode into; here, so that an error of Lua does not leak it */
 };
 
 /* `staging`: acting functions and file access refuse for good. NEAP_EIO where there is no memory.
@@ -62,8 +69,18 @@ void vm_close(struct vm *vm); /* zeroed is fine */
 /* To another place, and maybe another thread; `from` is zeroed. */
 void vm_move(struct vm *to, struct vm *from);
 
-struct vm *vm_of(lua_State *L);        /* the state's owner; fast */
-struct buf *vm_scratch(struct vm *vm); /* emptied; good until the next call */
+static inline struct vm *vm_of(lua_State *L) /* the state's owner; fast */
+{
+    void *vm;
+    lua_getallocf(L, &vm);
+    return (struct vm *)vm;
+}
+
+static inline struct buf *vm_scratch(struct vm *vm) /* emptied; good until the next call */
+{
+    vm->scratch.len = 0;
+    return &vm->scratch;
+}
 
 /* After a cycle of the collector (vm->cycled): when the next one begins. */
 void vm_pace(struct vm *vm);

@@ -113,7 +113,8 @@ struct entries *worker_entries(struct worker *worker)
 struct run *run_check(lua_State *L, const char *name)
 {
     struct vm *vm = vm_of(L);
-    vm_check_acting(L, name);
+    if (vm->loading)
+        vm_check_acting(L, name);
     if (!vm->run)
         luaL_error(L, "%s can be called in a job only", name);
     if (worker_is_lost(vm->worker)) { /* C code came back too late and calls on */
