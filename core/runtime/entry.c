@@ -14,13 +14,6 @@ void entries_init(struct entries *entries)
     list_init(&entries->loaded);
 }
 
-struct entry *entries_find(const struct entries *entries, const struct task_info *info)
-{
-    struct entry *entry =
-        info->name->index < entries->n_by_name ? entries->by_name[info->name->index] : NULL;
-    return entry && entry->info == info ? entry : NULL;
-}
-
 static void set_newest(struct entries *entries, unsigned index, struct entry *entry)
 {
     if (index >= entries->n_by_name) {
@@ -135,6 +128,7 @@ static struct loaded *loaded_new(struct plugin *plugin)
 {
     struct loaded *loaded = mem_zero(1, sizeof *loaded);
     loaded->plugin = plugin_ref(plugin);
+    loaded->current_in = UINT64_MAX;
     list_init(&loaded->blocked);
     list_init(&loaded->blocked_jobs);
     loaded->entries = mem_zero(plugin->n_tasks, sizeof *loaded->entries);
@@ -242,17 +236,19 @@ static void unload(struct entries *entries, struct vm *vm, struct loaded *loaded
     loaded_free(loaded, vm->L);
 }
 
-static bool superseded(const struct loaded *loaded, const struct catalogue *catalogue)
+static bool superseded(struct loaded *loaded, const struct catalogue *catalogue)
 {
-    for (size_t i = 0; catalogue && i < catalogue->n_plugins; i++)
-        if (catalogue->plugins[i] == loaded->plugin)
-            return false;
+    if (!catalogue)
+        return true;
+    if (loaded->current_in == catalogue->serial)
+        return false;
+    for (size_t i = 0; i < catalogue->n_plugins; i++) {
+        if (catalogue->plugins[i] != loaded->plugin)
+            continue;
+        loaded->current_in = catalogue->serial;
+        return false;
+    }
     return true;
-}
-
-void entry_use(struct entry *entry)
-{
-    entry->loaded->uses++;
 }
 
 void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,

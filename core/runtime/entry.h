@@ -5,6 +5,7 @@
 #define RUNTIME_ENTRY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "parts/catalogue.h"
@@ -17,6 +18,7 @@ struct loaded { /* a plugin's version */
     struct plugin *plugin; /* a reference */
     struct entry *entries; /* as plugin->tasks */
     unsigned uses;         /* jobs that run it */
+    uint64_t current_in;   /* serial of the last catalogue that was seen to have it */
     struct fiber *holder;  /* preempted: until it waits or ends nobody else runs in this version */
     struct list blocked;   /* fibers that are to run after it, */
     struct list blocked_jobs; /* and jobs that have not started */
@@ -47,7 +49,14 @@ void entries_close(struct entries *entries, struct vm *vm); /* runs teardowns; i
 void entries_abandon(struct entries *entries, struct vm *vm);
 
 /* The entry of exactly this version, or NULL: not loaded yet. */
-struct entry *entries_find(const struct entries *entries, const struct task_info *info);
+static inline struct entry *entries_find(const struct entries *entries,
+                                         const struct task_info *info)
+{
+    const unsigned index = info->name->index;
+    struct entry *entry = index < entries->n_by_name ? entries->by_name[index] : NULL;
+    return entry && entry->info == info ? entry : NULL;
+}
+
 /* Loads the plugin of `info`. NULL with the error object {message=, traceback=} on top of L. */
 struct entry *entries_load(struct entries *entries, lua_State *L, const struct task_info *info);
 
@@ -55,7 +64,10 @@ struct entry *entries_load(struct entries *entries, lua_State *L, const struct t
  * takes over. Where that fails it is as if it were not. */
 void entries_take(struct entries *entries, struct vm *vm, struct plugin *plugin, int table_ref);
 
-void entry_use(struct entry *entry);
+static inline void entry_use(struct entry *entry)
+{
+    entry->loaded->uses++;
+}
 /* Tears the version down where it is superseded (not the one in `catalogue`) and unused. */
 void entry_release(struct entries *entries, struct vm *vm, struct entry *entry,
                    const struct catalogue *catalogue);

@@ -1,5 +1,6 @@
 #include "runtime/job_main.h"
 
+#include "base/error.h"
 #include "base/mem.h"
 #include "model/codec.h"
 #include "runtime/coro.h"
@@ -53,8 +54,7 @@ static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: mess
 
 static int job_done(lua_State *L, int status, lua_KContext context)
 {
-    struct run *run = vm_of(L)->run;
-    (void)context;
+    struct run *run = (struct run *)context;
     if (run->ended) /* ctx:fail and the like have settled it; an error only unwound the stack */
         return 0;
     if (status != LUA_OK && status != LUA_YIELD)
@@ -66,16 +66,25 @@ static int job_done(lua_State *L, int status, lua_KContext context)
 
 /* --- the way to run --------------------------------------------------------------------------- */
 
-static void push_args(lua_State *L, const struct run *run)
+/* Pushes them. */
+static int decode_args(lua_State *L, const struct run *run, struct neap_error *err)
 {
     const struct job *job = run->job;
-    struct neap_error err;
+    struct neap_error why;
     if (job->args_len == 0 && run->entry->single_args)
         lua_pushnil(L);
     else if (job->args_len == 0)
         lua_newtable(L);
-    else if (codec_decode(L, job->args, job->args_len, &err))
-        luaL_error(L, "args: %s", err.message);
+    else if (codec_decode(L, job->args, job->args_len, &why))
+        return error_set(err, NEAP_EINVAL, "args: %s", why.message);
+    return NEAP_OK;
+}
+
+static void push_args(lua_State *L, const struct run *run)
+{
+    struct neap_error err;
+    if (decode_args(L, run, &err))
+        luaL_error(L, "%s", err.message);
 }
 
 /* Replaces the args on top by what the schema makes of them; raises what it finds wrong. */
@@ -172,11 +181,45 @@ static int job_body(lua_State *L)
     return set_up(L, LUA_OK, 0);
 }
 
+/* Nothing is to be done before `run` but to decode its arguments. */
+static bool is_plain(const struct run *run)
+{
+    const struct entry *entry = run->entry;
+    return entry && entry->ready && entry->check_ref == LUA_NOREF &&
+           !(run->job->flags & JOB_ON_DEAD);
+}
+
+/* Pushes what is to be called and its arguments: how many, or -1 where they are no arguments. */
+static int push_call(lua_State *L, struct run *run)
+{
+    const struct entry *entry = run->entry;
+    struct neap_error err;
+    if (!is_plain(run)) {
+        lua_pushcfunction(L, job_body);
+        return 0;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, entry->run_ref);
+    if (entry->params > 0 && decode_args(L, run, &err)) {
+        job_main_failed(run, "error", err.message, NULL);
+        return -1;
+    }
+    if (entry->params == 2)
+        lua_ctx_push(L, run);
+    return entry->params;
+}
+
+/* One job after another, as long as they are simple: to leave the coroutine and to resume it again
+ * costs as much as all else about a small job. */
 int job_main(lua_State *L)
 {
-    lua_pushcfunction(L, vm_traceback);
-    lua_pushcfunction(L, job_body);
-    return job_done(L, lua_pcallk(L, 0, 2, 1, 0, job_done), 0);
+    for (struct run *run = vm_of(L)->run; run; run = worker_next(run)) {
+        lua_settop(L, 0);
+        lua_pushcfunction(L, vm_traceback);
+        const int nargs = push_call(L, run);
+        if (nargs >= 0) /* where it fails or waits, job_done goes on */
+            job_done(L, lua_pcallk(L, nargs, 2, 1, (lua_KContext)run, job_done), (lua_KContext)run);
+    }
+    return 0;
 }
 
 /* Its Lua half catches errors and keeps what came of it; this is for what that cannot. */

@@ -248,7 +248,8 @@ static void turn(struct worker *w)
     if (atomic_load_explicit(&w->pulse.share, memory_order_relaxed))
         worker_give_back_all(w);
     w->gave_way = false;
-    for (int i = 0; i < TURN_STEPS && !w->gave_way && !w->lost && worker_step(w); i++)
+    w->steps_left = TURN_STEPS;
+    while (w->steps_left > 0 && !w->gave_way && !w->lost && worker_step(w))
         if (w->hoarder && !w->lost)
             worker_kill_hoarder(w);
     if (!w->lost)

@@ -63,7 +63,8 @@ static struct outcome *outcome_of(struct run *run)
         outcome->result_len = (uint32_t)run->result.len;
         outcome->result = mem_copy(run->result.data, run->result.len);
     }
-    run_print(run, NULL, 0); /* a last line without newline */
+    if (run->line.len)
+        run_print(run, NULL, 0); /* a last line without newline */
     outcome->printed = run->printed;
     worker_unfollow(run->worker, run);
     if (run->log.len) {
@@ -79,7 +80,9 @@ static struct outcome *outcome_of(struct run *run)
 /* An error that nobody looked at does not pass for success. */
 static void look_at_stray(struct run *run)
 {
-    if (run->n_stray && run->kind == OUTCOME_COMPLETED) {
+    if (!run->n_stray)
+        return;
+    if (run->kind == OUTCOME_COMPLETED) {
         char *text = mem_format("an async function failed and nobody waited for it: %s",
                                 run->stray ? run->stray : "");
         job_main_failed(run, "error", text, NULL);
@@ -90,12 +93,10 @@ static void look_at_stray(struct run *run)
     run->n_stray = 0;
 }
 
-/* All its fibers but the main one are gone, and that has ended. */
-void run_finish(struct worker *w, struct run *run)
+void run_conclude(struct worker *w, struct run *run)
 {
     look_at_stray(run);
     struct outcome *outcome = outcome_of(run);
-    struct entry *entry = run->entry;
     if (w->env->running)
         running_end(w->env->running, run->job->running_slot);
     if (run->main.answer)
@@ -112,9 +113,16 @@ void run_finish(struct worker *w, struct run *run)
     run->entry = NULL;
     run->error = NULL;
     run->job = NULL;
-    run_recycle(w, run);
     worker_watch_memory(w);
     post_outcome(w, outcome);
+}
+
+/* All its fibers but the main one are gone, and that has ended. */
+void run_finish(struct worker *w, struct run *run)
+{
+    struct entry *entry = run->entry;
+    run_conclude(w, run);
+    run_recycle(w, run);
     if (entry)
         entry_release(&w->entries, &w->vm, entry, w->catalogue);
 }

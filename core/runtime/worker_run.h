@@ -11,6 +11,10 @@
  * loads). Ends code whose worker has been given up. */
 struct run *run_check(lua_State *L, const char *name);
 
+/* From job_main, when `run` has returned: ends it and begins the next job of the line in its place
+ * and in its coroutine. NULL: that is not so simple; the coroutine is to end. */
+struct run *worker_next(struct run *run);
+
 bool worker_is_lost(const struct worker *worker); /* given up: what it does counts for nothing */
 const struct worker_env *worker_env(const struct worker *worker);
 struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */

@@ -51,7 +51,7 @@ static void keep_free(struct worker *w, struct run *run)
     }
 }
 
-static void run_ready(struct worker *w, struct run *run)
+void run_ready(struct worker *w, struct run *run)
 {
     run->n_fibers = run->n_asking = run->n_resting = run->n_sleeping = 0;
     list_init(&run->fibers);
@@ -87,11 +87,16 @@ struct run *run_new(struct worker *w)
 
 /* After a stack overflow a coroutine keeps many records of calls, and Lua frees every other one:
  * what is left lies scattered, and the next deep recursion on it takes three times as long. */
+bool run_is_spent(const struct worker *w, const struct run *run)
+{
+    return w->n_free >= FREE_RUNS_MAX || run->bytes > SPENT_BYTES;
+}
+
 void run_recycle(struct worker *w, struct run *run)
 {
     if (run->result.cap > KEPT_BUFFER_BYTES)
         buf_close(&run->result);
-    if (w->n_free >= FREE_RUNS_MAX || run->bytes > SPENT_BYTES) {
+    if (run_is_spent(w, run)) {
         drop_coroutine(w, &run->main);
         buf_close(&run->result);
         buf_close(&run->line);

@@ -51,6 +51,7 @@ struct worker {
     uint64_t wakings, outcomes, births;
     uint32_t running_near;      /* its last slot in the crash table */
     unsigned woken_in_a_row;    /* resumes since a job of the line was started */
+    unsigned steps_left;        /* resumes until it looks at the loop and the mailbox again */
     uint64_t section_allocated; /* vm.allocated_bytes and */
     size_t section_bytes;       /* vm.bytes when this section began */
     int64_t brief_cpu_ns;       /* until then, by this thread's CPU time, and */
@@ -73,7 +74,9 @@ struct worker {
 void worker_take_messages(struct worker *w);
 
 /* worker_runs.c */
-struct run *run_new(struct worker *w); /* NULL: no memory for a coroutine */
+struct run *run_new(struct worker *w);             /* NULL: no memory for a coroutine */
+void run_ready(struct worker *w, struct run *run); /* for its next job */
+bool run_is_spent(const struct worker *w, const struct run *run); /* not fit for another job */
 void run_recycle(struct worker *w, struct run *run);
 void fiber_recycle(struct worker *w, struct fiber *fiber); /* one of neap.async */
 void worker_free_runs(struct worker *w);
@@ -84,6 +87,7 @@ void run_timed_out(struct run *run, lua_State *L); /* settles; L: where it was, 
 void run_drop_children(struct run *run);
 void run_unwind(struct worker *w, struct run *run);
 void run_finish(struct worker *w, struct run *run);
+void run_conclude(struct worker *w, struct run *run); /* all of that but to recycle it */
 void fiber_unwind(struct worker *w, struct fiber *fiber);
 void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task);
 void worker_stop_runs(struct worker *w);

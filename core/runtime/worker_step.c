@@ -54,11 +54,15 @@ static struct fiber *first_free(struct heap *heap)
     return NULL;
 }
 
-static struct loaded *loaded_of(const struct worker *w, const struct job *job)
+/* True: the job's plugin is taken, so it waits for that. */
+static bool set_job_aside(struct worker *w, struct job *job, const struct task_info *info)
 {
-    const struct task_info *info = catalogue_task(w->catalogue, job->task);
     const struct entry *entry = info ? entries_find(&w->entries, info) : NULL;
-    return entry ? entry->loaded : NULL;
+    if (!entry || !entry->loaded->holder)
+        return false;
+    atomic_fetch_add_explicit(&w->pulse.n_blocked, 1, memory_order_relaxed);
+    list_push(&entry->loaded->blocked_jobs, &job->message.link);
+    return true;
 }
 
 /* --- resuming --------------------------------------------------------------------------------- */
@@ -128,6 +132,17 @@ static void ended(struct worker *w, struct fiber *fiber)
     }
 }
 
+static void enter(struct worker *w, struct fiber *fiber)
+{
+    struct run *run = fiber->run;
+    if (run->entry)
+        entry_switch(&w->vm, run->entry);
+    fiber->fresh = false;
+    fiber->state = FIBER_ON;
+    w->vm.fiber = fiber;
+    section_enter(w, run);
+}
+
 static void resume(struct worker *w, struct fiber *fiber)
 {
     struct run *run = fiber->run;
@@ -135,22 +150,20 @@ static void resume(struct worker *w, struct fiber *fiber)
         fiber_unwind(w, fiber);
         return;
     }
-    int args = 0;
-    if (fiber->fresh)
-        args = lua_gettop(fiber->co) - 1;
-    if (run->entry)
-        entry_switch(&w->vm, run->entry);
-    fiber->fresh = false;
-    fiber->state = FIBER_ON;
-    w->vm.fiber = fiber;
-    section_enter(w, run);
+    const int args = fiber->fresh ? lua_gettop(fiber->co) - 1 : 0;
+    enter(w, fiber);
     const int status = coro_run(fiber->co, w->vm.L, args);
-    section_leave(w);
+    if (!w->lost && run->job)
+        section_leave(w);
     if (w->lost)
         return;
     const bool parked = status == LUA_YIELD && w->vm.parking;
     w->vm.fiber = NULL;
     w->vm.parking = false;
+    if (!run->job) { /* worker_next has ended it */
+        run_recycle(w, run);
+        return;
+    }
     if (status == LUA_OK && (fiber == &run->main || !run->ended))
         ended(w, fiber);
     else
@@ -159,12 +172,20 @@ static void resume(struct worker *w, struct fiber *fiber)
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-/* A job that does not start: its task is gone, the worker stops, it expired or was cancelled. */
-static bool turned_away(struct worker *w, struct job *job, const struct task_info *info,
-                        int64_t now_ms)
+/* No job starts before the engine saw that it is due: its clock may be ahead of what was read here
+ * before the last job. */
+static int64_t started_ms(const struct worker *w, const struct job *job)
 {
-    const bool expired = job->expires_ms && job->expires_ms <= now_ms;
+    const int64_t now_ms = (w->now_ns + w->unix_ahead_ns) / 1000000;
+    return now_ms > job->available_ms ? now_ms : job->available_ms;
+}
+
+/* A job that does not start: its task is gone, the worker stops, it expired or was cancelled. */
+static bool turned_away(struct worker *w, struct job *job, const struct task_info *info)
+{
+    const bool expired = job->expires_ms && job->expires_ms <= started_ms(w, job);
     const bool cancelled = expired || w->starting_cancelled;
+    w->starting_cancelled = false;
     if (!cancelled && info && !w->stopping)
         return false;
     worker_turn_away(w, job, cancelled ? OUTCOME_CANCELLED : OUTCOME_HANDED_BACK,
@@ -201,32 +222,10 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
     list_push(&w->runs, &run->link);
 }
 
-/* No job starts before the engine saw that it is due: its clock may be ahead of what was read here
- * before the last job. */
-static int64_t started_ms(const struct worker *w, const struct job *job)
-{
-    const int64_t now_ms = (w->now_ns + w->unix_ahead_ns) / 1000000;
-    return now_ms > job->available_ms ? now_ms : job->available_ms;
-}
-
-static void start(struct worker *w, struct job *job)
+/* The job runs from here, as `run`, which is ready for it. */
+static void begin(struct worker *w, struct run *run, struct job *job, const struct task_info *info)
 {
     const int64_t now_ms = started_ms(w, job);
-    w->starting = job;
-    w->starting_cancelled = false;
-    if (atomic_load_explicit(&w->env->serial, memory_order_relaxed) != w->catalogue->serial)
-        worker_take_messages(w); /* generations only go up: the newest may be on its way here */
-    w->starting = NULL;
-    if (w->lost)
-        return;
-    const struct task_info *info = catalogue_task(w->catalogue, job->task);
-    if (turned_away(w, job, info, now_ms))
-        return;
-    struct run *run = run_new(w);
-    if (!run) {
-        worker_turn_away(w, job, OUTCOME_HANDED_BACK, false);
-        return;
-    }
     if (w->env->running)
         job->running_slot = w->running_near =
             running_begin(w->env->running, job->id, w->running_near);
@@ -239,7 +238,31 @@ static void start(struct worker *w, struct job *job)
     run->entry = entries_find(&w->entries, info);
     if (run->entry)
         entry_use(run->entry);
-    lua_settop(run->main.co, 0);
+}
+
+/* Generations only go up: the newest may be on its way here. */
+static bool catalogue_is_old(const struct worker *w)
+{
+    return atomic_load_explicit(&w->env->serial, memory_order_relaxed) != w->catalogue->serial;
+}
+
+static void start(struct worker *w, struct job *job)
+{
+    w->starting = job;
+    if (catalogue_is_old(w))
+        worker_take_messages(w);
+    w->starting = NULL;
+    if (w->lost)
+        return;
+    const struct task_info *info = catalogue_task(w->catalogue, job->task);
+    if (turned_away(w, job, info))
+        return;
+    struct run *run = run_new(w);
+    if (!run) {
+        worker_turn_away(w, job, OUTCOME_HANDED_BACK, false);
+        return;
+    }
+    begin(w, run, job, info);
     lua_pushcfunction(run->main.co, job_main);
     resume(w, &run->main);
 }
@@ -252,15 +275,50 @@ static bool run_job(struct worker *w, int priority)
     struct job *job = line_take(&w->line, priority);
     if (!job) /* the engine has just taken it back */
         return false;
-    struct loaded *loaded = loaded_of(w, job);
-    if (loaded && loaded->holder) {
-        atomic_fetch_add_explicit(&w->pulse.n_blocked, 1, memory_order_relaxed);
-        list_push(&loaded->blocked_jobs, &job->message.link);
+    if (set_job_aside(w, job, catalogue_task(w->catalogue, job->task)))
         return true;
-    }
     w->woken_in_a_row = 0;
     start(w, job);
     return true;
+}
+
+/* Within the coroutine of a job no other is unwound, nothing is torn down, no message is taken. */
+static bool can_go_on(const struct worker *w, const struct run *run)
+{
+    const struct loaded *loaded = run->entry ? run->entry->loaded : NULL;
+    return loaded && loaded->current_in == w->catalogue->serial && loaded->holder != &run->main &&
+           !run->ended && run->n_fibers == 1 && list_empty(&run->ops) && !run_is_spent(w, run) &&
+           w->steps_left > 0 && !heap_min(&w->woken) && !heap_min(&w->preempted) && !w->hoarder &&
+           !catalogue_is_old(w);
+}
+
+struct run *worker_next(struct run *run)
+{
+    struct worker *w = run->worker;
+    struct entry *entry = run->entry;
+    if (!can_go_on(w, run))
+        return NULL;
+    section_leave(w);
+    if (w->lost)
+        return NULL;
+    run_conclude(w, run);
+    entry_release(&w->entries, &w->vm, entry, w->catalogue);
+    struct job *job = line_take(&w->line, INT_MIN);
+    if (!job)
+        return NULL;
+    if (catalogue_is_old(w)) {
+        w->starting = job; /* worker_step goes on with it */
+        return NULL;
+    }
+    const struct task_info *info = catalogue_task(w->catalogue, job->task);
+    if (set_job_aside(w, job, info) || turned_away(w, job, info))
+        return NULL;
+    w->woken_in_a_row = 0;
+    w->steps_left--;
+    run_ready(w, run);
+    begin(w, run, job, info);
+    enter(w, &run->main);
+    return run;
 }
 
 static int priority_of(const struct fiber *fiber)
@@ -280,6 +338,11 @@ bool worker_step(struct worker *w)
 {
     uint32_t position = 0;
     int new_priority = NOBODY;
+    w->steps_left--;
+    if (w->starting) {
+        start(w, w->starting);
+        return true;
+    }
     struct fiber *woken = first_free(&w->woken);
     struct fiber *preempted = first_free(&w->preempted);
     line_peek(&w->line, &new_priority, &position);
