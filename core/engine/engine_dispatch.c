@@ -6,14 +6,21 @@
 
 #include <stdlib.h>
 
+#define RUN 8 /* lines at least so long may differ by so many jobs */
+
 static size_t line_of(const struct member *m)
 {
     return line_length(worker_line(m->worker)) + m->n_batch;
 }
 
+static int64_t room_of(const struct member *m)
+{
+    return m->retiring ? 0 : member_room(m) - (int64_t)m->returning.len;
+}
+
 static bool has_slot(const struct member *m)
 {
-    return !m->retiring && member_room(m) > (int64_t)m->returning.len;
+    return room_of(m) > 0;
 }
 
 static void flush(struct engine *e, struct member *m)
@@ -57,24 +64,46 @@ static int rank_of(struct engine *e, const struct job *job)
     return queue_rank(e, queue_of(e, job->gate), job);
 }
 
-/* The member that takes the next job: one that idles, else the one with the shortest line. */
-static struct member *pick(const struct pool *pool, bool computes)
+struct choice {
+    struct member *member; /* NULL: all are full */
+    size_t line, next;     /* jobs in its line, and in the next shortest */
+};
+
+static void consider(struct choice *choice, struct member *m, size_t line)
 {
-    struct member *best = NULL;
-    size_t best_line = LINE_SLOTS;
+    if (line < choice->line) {
+        *choice = (struct choice){m, line, choice->line};
+    } else if (line < choice->next) {
+        choice->next = line;
+    }
+}
+
+/* The member that takes the next jobs: one that idles, else the one with the shortest line. One
+ * that computes takes them only where no other has a slot: else they were taken back at once. */
+static struct choice pick(const struct pool *pool, bool computes)
+{
+    struct choice moving = {NULL, LINE_SLOTS, LINE_SLOTS}, last = moving;
+    bool moves = !computes;
     for (const struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
         const size_t line = line_of(m);
-        if (!has_slot(m) || (m->computes && !computes))
+        if (!has_slot(m))
             continue;
-        if (line == 0 && worker_hungry(m->worker))
-            return m;
-        if (line < best_line) {
-            best = m;
-            best_line = line;
-        }
+        if (!m->computes && line == 0 && worker_hungry(m->worker))
+            return (struct choice){m, 0, 0};
+        moves |= !m->computes;
+        consider(m->computes ? &last : &moving, m, line);
     }
-    return best;
+    return moves ? moving : last;
+}
+
+/* How many it takes before the lines are compared again. */
+static size_t run_of(const struct choice *to)
+{
+    const size_t run = to->next - to->line + (to->line < RUN ? 1 : RUN);
+    const size_t places = LINE_SLOTS - to->line, room = (size_t)room_of(to->member);
+    const size_t most = places < room ? places : room;
+    return run < most ? run : most;
 }
 
 /* Every worker is full: take a line back that holds something less urgent. */
@@ -122,30 +151,33 @@ static bool may_run(struct engine *e, struct job *job)
 
 static void hand_out_on_dead(struct engine *e, struct pool *pool)
 {
-    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true));)
+    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true).member);)
         put_in_line(e, m, LIST_ENTRY(list_shift(&pool->on_dead), struct job, place));
 }
 
-/* One step of handing out; false: there is nothing more to do for this pool. */
-static bool hand_out(struct engine *e, struct pool *pool, bool computes)
+/* One step of handing out, of one job unless the pool is `alone`; false: there is nothing more to
+ * do for it. */
+static bool hand_out(struct engine *e, struct pool *pool, bool computes, bool alone)
 {
-    struct member *m = pick(pool, computes);
-    if (!m && !computes)
+    const struct choice to = pick(pool, computes);
+    if (!to.member && !computes)
         return false;
-    if (!m) {
+    if (!to.member) {
         const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
         return best && make_way(e, pool, rank_of(e, best));
     }
-    struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
-    if (!job)
-        return false;
-    if (!may_run(e, job))
-        return true;
-    if (line_of(m) && m->line_min < rank_of(e, job)) { /* it must not queue behind lesser ones */
-        flush(e, m);
-        dispatch_recall(e, m);
+    for (size_t left = alone ? run_of(&to) : 1; left; left--) {
+        struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
+        if (!job)
+            return false;
+        if (!may_run(e, job))
+            continue;
+        if (to.member->line_min < rank_of(e, job) && line_of(to.member)) {
+            flush(e, to.member); /* it must not queue behind lesser ones */
+            dispatch_recall(e, to.member);
+        }
+        put_in_line(e, to.member, job);
     }
-    put_in_line(e, m, job);
     return true;
 }
 
@@ -155,7 +187,7 @@ static void hand_out_all(struct engine *e, bool computes)
     uint64_t open = e->n_pools < POOLS_MAX ? (UINT64_C(1) << e->n_pools) - 1 : UINT64_MAX;
     while (open)
         for (size_t i = 0; i < e->n_pools; i++)
-            if (open >> i & 1 && !hand_out(e, &e->pools[i], computes))
+            if (open >> i & 1 && !hand_out(e, &e->pools[i], computes, !(open & (open - 1))))
                 open &= ~(UINT64_C(1) << i);
 }
 

@@ -90,6 +90,10 @@ void index_turn_set(struct index_pools *pools, struct index_turn *turn, unsigned
 {
     if (turn->level == level && !served)
         return;
+    if (turn->level == level && turn->place.prev == turn->place.next) { /* it has no other */
+        turn->stamp = ++pools->stamp;
+        return;
+    }
     leave(turn);
     turn->level = level;
     join(pools, turn);
