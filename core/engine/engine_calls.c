@@ -78,7 +78,7 @@ static void call_wait(struct engine *e, struct call *call)
     }
 }
 
-static void tell_waiters(struct engine *e, const struct job *job, int state)
+void calls_tell(struct engine *e, const struct job *job, int state)
 {
     struct list calls;
     list_init(&calls);
@@ -107,14 +107,10 @@ void calls_forget(struct engine *e, struct call *call)
         return;
     }
     list_remove(&call->waiting);
-    if (call->message.kind == ENGINE_CALL_ROOM)
+    if (call->message.kind == ENGINE_CALL_ROOM) {
+        e->n_rooms--;
         atomic_fetch_sub(&call->job->gate->blocked, 1);
-}
-
-void calls_ended(struct engine *e, const struct job *job, int state)
-{
-    if (waiters_any(e->waiters))
-        tell_waiters(e, job, state);
+    }
 }
 
 /* Killed while it waited, or while its answer waited for a slot. */
@@ -187,6 +183,7 @@ static void call_room(struct engine *e, struct call *call)
     }
     atomic_fetch_add(&q->gate->blocked, 1); /* before the last look: who leaves now nudges */
     list_push(&q->room, &call->waiting);
+    e->n_rooms++;
     call_park(e, call); /* queues_turn looks at once */
 }
 

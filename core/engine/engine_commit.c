@@ -93,14 +93,9 @@ static void fail(struct engine *e, const struct neap_error *err)
         e->env.fatal(e->env.user, err->message);
 }
 
-void engine_commit(struct engine *e)
+static void commit(struct engine *e)
 {
     struct neap_error err = {0, "no reason given"};
-    look_for_room(e);
-    if (e->failed || !e->ops->dirty(e->store)) {
-        e->n_placed = 0;
-        return;
-    }
     int rc = e->ops->commit(e->store, &err);
     if (rc == NEAP_ENOSPC) {
         withdraw_all(e);
@@ -108,6 +103,13 @@ void engine_commit(struct engine *e)
     }
     if (rc)
         fail(e, &err);
+}
+
+void engine_commit(struct engine *e)
+{
+    look_for_room(e);
+    if (!e->failed && e->ops->dirty(e->store))
+        commit(e);
     e->n_placed = 0;
 }
 

@@ -90,11 +90,13 @@ void queues_follow(struct engine *e)
     for (size_t i = e->n_queues; i < count; i++)
         queue_recall(e, e->queues[i]);
     e->n_queues = count;
+    e->n_rated = 0;
     for (size_t i = 0; i < count; i++) {
         struct queue *q = e->queues[i];
         queue_override_apply(e, q);
         q->pools = pools_of(e, q->gate->name);
         rate_set(&q->rate, q->limits ? q->limits->rate_interval_ns : 0, clock_mono_ns());
+        e->n_rated += q->rate.interval_ns != 0;
         e->ops->set_ageing(e->store, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
         index_serve(index, (unsigned)i, q->pools);
         q->limited = is_limited(q);
@@ -105,7 +107,7 @@ void queues_follow(struct engine *e)
 int64_t queues_next_ns(const struct engine *e)
 {
     int64_t next_ns = INT64_MAX;
-    for (size_t i = 0; i < e->n_queues; i++) {
+    for (size_t i = 0; e->n_rated && i < e->n_queues; i++) {
         const struct queue *q = e->queues[i];
         const int64_t ready_ns = rate_ready_ns(&q->rate);
         if (q->too_early && ready_ns < next_ns && /* it may have passed since, and then is now */
@@ -122,6 +124,7 @@ static void fill_room(struct engine *e, struct queue *q)
         if (!gate_enter(q->gate))
             return;
         list_remove(at);
+        e->n_rooms--;
         atomic_fetch_sub(&q->gate->blocked, 1);
         submit_call(e, call);
     }
@@ -129,6 +132,8 @@ static void fill_room(struct engine *e, struct queue *q)
 
 void queues_turn(struct engine *e)
 {
+    if (!e->n_rated && !e->n_rooms)
+        return;
     for (size_t i = 0; i < e->n_queues; i++) {
         struct queue *q = e->queues[i];
         if (q->rate.interval_ns)

@@ -125,8 +125,9 @@ struct engine {
     struct store *store;
     struct config *config;
     struct catalogue *catalogue;
-    struct queue **queues; /* stable addresses: claims point at them */
-    size_t n_queues;
+    struct queue **queues;    /* stable addresses: claims point at them */
+    size_t n_queues, n_rated; /* those with a rate */
+    size_t n_rooms;           /* calls that wait for room */
     struct pool *pools;
     size_t n_pools;
     struct claim *spare_claims; /* freed ones, by link.next, */
@@ -284,8 +285,12 @@ void call_answer(struct engine *e, struct call *call, int rc); /* after the comm
 void send_answer(struct engine *e, struct call *call); /* likewise; slot and place are no matter */
 void call_park(struct engine *e, struct call *call);
 void calls_forget(struct engine *e, struct call *call); /* it waits no longer */
-void calls_ended(struct engine *e, const struct job *job,
-                 int state); /* answers who waited for it */
+void calls_tell(struct engine *e, const struct job *job, int state);
+static inline void calls_ended(struct engine *e, const struct job *job, int state)
+{
+    if (waiters_any(e->waiters)) /* answers who waited for it */
+        calls_tell(e, job, state);
+}
 void calls_end_of_asker(struct engine *e, struct claim *claim);
 void calls_expire(struct engine *e);
 

@@ -299,8 +299,10 @@ static bool step(struct engine *e, struct ask *ask)
 /* In turn, a step each, until the time is up. */
 void asks_turn(struct engine *e)
 {
-    const int64_t until_ns = clock_mono_ns() + TURN_NS;
     e->asks.changes = 0;
+    if (list_empty(&e->asks.steps))
+        return;
+    const int64_t until_ns = clock_mono_ns() + TURN_NS;
     while (!list_empty(&e->asks.steps) && e->asks.changes < CHANGES) {
         struct ask *ask = ask_of(LIST_ENTRY(list_shift(&e->asks.steps), struct call, waiting));
         ask->place = ASK_NOWHERE;

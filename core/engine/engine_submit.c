@@ -105,41 +105,54 @@ static void one_ended(struct engine *e, struct job *child, uint64_t parent, int 
     }
 }
 
-static void tell_children(struct engine *e, uint64_t id, int state)
+static void tell_child(struct engine *e, uint64_t id, const struct ended *parent)
+{
+    struct job *child = e->ops->get(e->store, id);
+    if (child && child->state == NEAP_PENDING && child->after->waiting > 0)
+        one_ended(e, child, parent->id, parent->state);
+}
+
+static void tell_children(struct engine *e, const struct ended *parent)
 {
     uint64_t ids[CHILDREN_STEP];
     for (size_t count = CHILDREN_STEP; count == CHILDREN_STEP;) {
-        count = e->ops->take_children(e->store, id, ids, CHILDREN_STEP);
-        for (size_t i = 0; i < count; i++) {
-            struct job *child = e->ops->get(e->store, ids[i]);
-            if (child && child->state == NEAP_PENDING && child->after->waiting > 0)
-                one_ended(e, child, id, state);
-        }
+        count = e->ops->take_children(e->store, parent->id, ids, CHILDREN_STEP);
+        for (size_t i = 0; i < count; i++)
+            tell_child(e, ids[i], parent);
     }
 }
 
-static void note_ended(struct engine *e, uint64_t id, int state)
+static void note_ended(struct engine *e, const struct ended *ended)
 {
     if (e->n_ended == e->cap_ended) {
         e->cap_ended = e->cap_ended ? e->cap_ended * 2 : 16;
         e->ended = mem_grow(e->ended, e->cap_ended, sizeof *e->ended);
     }
-    e->ended[e->n_ended++] = (struct ended){id, state};
+    e->ended[e->n_ended++] = *ended;
 }
 
 /* A child that is cancelled has ended, too: one after the other, however long the chain. */
-void parent_ended(struct engine *e, uint64_t id, int state)
+static void tell_all(struct engine *e, uint64_t first, const struct ended *parent)
 {
-    if (e->telling) {
-        note_ended(e, id, state);
-        return;
-    }
     e->telling = true;
-    tell_children(e, id, state);
-    for (size_t i = 0; i < e->n_ended; i++)
-        tell_children(e, e->ended[i].id, e->ended[i].state);
+    tell_child(e, first, parent);
+    tell_children(e, parent);
+    for (size_t i = 0; i < e->n_ended; i++) {
+        const struct ended next = e->ended[i];
+        tell_children(e, &next);
+    }
     e->n_ended = 0;
     e->telling = false;
+}
+
+void parent_ended(struct engine *e, uint64_t id, int state)
+{
+    const struct ended parent = {id, state};
+    uint64_t child;
+    if (e->telling)
+        note_ended(e, &parent);
+    else if (e->ops->take_children(e->store, id, &child, 1)) /* most have none */
+        tell_all(e, child, &parent);
 }
 
 /* --- in -----------------------------------------------------------------------------------------

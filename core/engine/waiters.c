@@ -5,11 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct waiters {
-    struct list *buckets;
-    size_t n_buckets, count;
-};
-
 static struct list *bucket_of(const struct waiters *w, uint64_t id)
 {
     return &w->buckets[(id * 0x9e3779b97f4a7c15u) >> 32 & (w->n_buckets - 1)];
@@ -64,11 +59,6 @@ void waiters_remove(struct waiters *waiters, struct call *call)
 {
     list_remove(&call->waiting);
     waiters->count--;
-}
-
-bool waiters_any(const struct waiters *waiters)
-{
-    return waiters->count > 0;
 }
 
 void waiters_take(struct waiters *waiters, uint64_t id, struct list *out)

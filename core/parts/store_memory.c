@@ -7,30 +7,6 @@
 
 #include "base/mem.h"
 
-void memory_see_time(struct store *s, int64_t now_ms)
-{
-    if (now_ms > s->now_ms)
-        s->now_ms = now_ms;
-}
-
-int memory_counted_as(const struct job *job)
-{
-    return job->claimed ? NEAP_RUNNING : job->state;
-}
-
-void memory_set_state(struct store *s, struct job *job, int state, bool claimed)
-{
-    s->counts[memory_counted_as(job)]--;
-    job->state = (uint8_t)state;
-    job->claimed = claimed;
-    s->counts[memory_counted_as(job)]++;
-}
-
-bool memory_has_ended(const struct job *job)
-{
-    return job->state == NEAP_COMPLETED || job->state == NEAP_DEAD || job->state == NEAP_CANCELLED;
-}
-
 /* The line. */
 
 static bool on_promoted(void *user, struct job *job)
@@ -299,7 +275,7 @@ static void changed(struct store *s, struct job *job)
 
 static size_t take_children(struct store *s, uint64_t parent, uint64_t *out, size_t max)
 {
-    return edges_take(&s->edges, parent, out, max);
+    return s->edges.count ? edges_take(&s->edges, parent, out, max) : 0;
 }
 
 static uint64_t find_unique(struct store *s, const unsigned char key[JOB_KEY_BYTES], int64_t *at_ms)

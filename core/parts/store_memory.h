@@ -35,11 +35,29 @@ struct store {
     int64_t now_ms; /* the latest time seen */
 };
 
-/* store_memory.c */
-void memory_see_time(struct store *s, int64_t now_ms);
-void memory_set_state(struct store *s, struct job *job, int state, bool claimed);
-int memory_counted_as(const struct job *job); /* claimed jobs as running */
-bool memory_has_ended(const struct job *job);
+static inline void memory_see_time(struct store *s, int64_t now_ms)
+{
+    if (now_ms > s->now_ms)
+        s->now_ms = now_ms;
+}
+
+static inline int memory_counted_as(const struct job *job)
+{
+    return job->claimed ? NEAP_RUNNING : job->state;
+}
+
+static inline void memory_set_state(struct store *s, struct job *job, int state, bool claimed)
+{
+    s->counts[memory_counted_as(job)]--;
+    job->state = (uint8_t)state;
+    job->claimed = claimed;
+    s->counts[memory_counted_as(job)]++;
+}
+
+static inline bool memory_has_ended(const struct job *job)
+{
+    return job->state == NEAP_COMPLETED || job->state == NEAP_DEAD || job->state == NEAP_CANCELLED;
+}
 
 /* store_memory_ended.c: what is kept, and for how long. */
 void memory_limit(struct store *s, const struct store_limits *limits);
