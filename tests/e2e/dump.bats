@@ -7,7 +7,12 @@ prepare() {
     mkdir -p plugins/a
     cat >plugins/a/t.lua <<'END'
 local neap = require "neap"
-return { queue = "a", run = function(args) neap.sleep(args.s or 0) return args end }
+local function run(args)
+  neap.sleep(args.s or 0)
+  io.open("ran", "a"):write("x\n"):close()
+  return args
+end
+return { queue = "a", run = run }
 END
     cat >neap.ini <<'END'
 [store]
@@ -23,6 +28,7 @@ args = {"s": 0}
 END
     start serve
     until [ -e jobs.db-wal ] && [ "$(stat -c %s jobs.db-wal)" -gt 50000 ]; do sleep 0.05; done
+    until [ -e ran ] && [ "$(wc -l <ran)" -gt 3 ]; do sleep 0.05; done
 }
 
 @test "a stopped daemon's jobs are printed, one document a line" {
