@@ -1,24 +1,18 @@
 #include "base/curl.h"
 
 #include "base/error.h"
+#include "base/library.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
-#include <string.h>
 
 #define OLDEST 0x075500 /* 7.85.0: protocols named as text, global_init safe in threads */
-
-struct symbol {
-    const char *name;
-    size_t place;
-};
 
 #define SYMBOL(name)                                                                               \
     {                                                                                              \
         "curl_" #name, offsetof(struct curl, name)                                                 \
     }
 
-static const struct symbol symbols[] = {
+static const struct library_symbol symbols[] = {
     SYMBOL(global_init),      SYMBOL(global_cleanup),      SYMBOL(version_info),
     SYMBOL(easy_init),        SYMBOL(easy_cleanup),        SYMBOL(easy_setopt),
     SYMBOL(easy_getinfo),     SYMBOL(easy_send),           SYMBOL(easy_recv),
@@ -29,25 +23,10 @@ static const struct symbol symbols[] = {
     SYMBOL(multi_poll),
 };
 
-static int find_symbols(struct curl *curl, void *library, struct neap_error *err)
-{
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *symbol = dlsym(library, symbols[i].name);
-        if (!symbol)
-            return error_set(err, NEAP_EIO, CURL_LIBRARY " has no %s", symbols[i].name);
-        memcpy((char *)curl + symbols[i].place, &symbol, sizeof symbol);
-    }
-    return NEAP_OK;
-}
-
 int curl_open(struct curl *curl, struct neap_error *err)
 {
-    void *library = dlopen(CURL_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!library)
-        return error_set(err, NEAP_EIO, "libcurl is not installed (Debian: libcurl4): %s",
-                         dlerror());
-    int rc = find_symbols(curl, library, err);
-    dlclose(library); /* NODELETE: it stays */
+    const int rc = library_open(CURL_LIBRARY, "libcurl is not installed (Debian: libcurl4)",
+                                symbols, sizeof symbols / sizeof *symbols, curl, err);
     if (rc)
         return rc;
     const curl_version_info_data *version = curl->version_info(CURLVERSION_NOW);

@@ -109,6 +109,25 @@ static int obey(struct command *c, const struct noun *noun)
     return strcmp(verb, "show") == 0 ? show(c, noun) : post(c, noun, verb);
 }
 
+static const char *paused_colour(const char *text)
+{
+    return strcmp(text, "paused") == 0 ? "33" : NULL;
+}
+
+/* Of a list under this name, or of one thing. Closes the table. */
+static void put_rows(struct command *c, struct table *t, const json_t *document, const char *plural,
+                     void (*add)(struct table *t, const json_t *one))
+{
+    const json_t *all = json_object_get(document, plural);
+    size_t i;
+    json_t *one;
+    json_array_foreach(all, i, one) add(t, one);
+    if (!all)
+        add(t, document);
+    table_put(t, output_buf(&c->output));
+    table_close(t);
+}
+
 /* --- queues -------------------------------------------------------------------------------------
  */
 
@@ -145,11 +164,6 @@ static void add_overridden(struct table *t, const json_t *queue)
     table_take(t, &text);
 }
 
-static const char *paused_colour(const char *text)
-{
-    return strcmp(text, "paused") == 0 ? "33" : NULL;
-}
-
 static void add_queue(struct table *t, const json_t *queue)
 {
     table_text(t, json_word(queue, "name"));
@@ -165,7 +179,6 @@ static void add_queue(struct table *t, const json_t *queue)
     add_overridden(t, queue);
 }
 
-/* Of a list of queues, or of one. */
 static void put_queues(struct command *c, const json_t *document)
 {
     static const struct table_column columns[] = {
@@ -175,15 +188,8 @@ static void put_queues(struct command *c, const json_t *document)
         {"WHEN FULL", false, NULL},  {"SET HERE", false, NULL},
     };
     struct table t;
-    const json_t *queues = json_object_get(document, "queues");
-    size_t i;
-    json_t *queue;
     table_init(&t, columns, sizeof columns / sizeof *columns);
-    json_array_foreach(queues, i, queue) add_queue(&t, queue);
-    if (!queues)
-        add_queue(&t, document);
-    table_put(&t, output_buf(&c->output));
-    table_close(&t);
+    put_rows(c, &t, document, "queues", add_queue);
 }
 
 static int put_setting(struct command *c, const char *operand, struct buf *body)
@@ -302,15 +308,8 @@ static void put_schedules(struct command *c, const json_t *document)
         {"LAST JOB", false, NULL},
     };
     struct table t;
-    const json_t *schedules = json_object_get(document, "schedules");
-    size_t i;
-    json_t *schedule;
     table_init(&t, columns, sizeof columns / sizeof *columns);
-    json_array_foreach(schedules, i, schedule) add_schedule(&t, schedule);
-    if (!schedules)
-        add_schedule(&t, document);
-    table_put(&t, output_buf(&c->output));
-    table_close(&t);
+    put_rows(c, &t, document, "schedules", add_schedule);
 }
 
 static int schedule(struct command *c)

@@ -1,22 +1,15 @@
 #include "faces/httpd_lib.h"
 
-#include "base/error.h"
+#include "base/library.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
-#include <string.h>
-
-struct symbol {
-    const char *name;
-    size_t place;
-};
 
 #define SYMBOL(name)                                                                               \
     {                                                                                              \
         "MHD_" #name, offsetof(struct httpd_lib, name)                                             \
     }
 
-static const struct symbol symbols[] = {
+static const struct library_symbol symbols[] = {
     SYMBOL(get_version),
     SYMBOL(start_daemon),
     SYMBOL(get_daemon_info),
@@ -37,18 +30,6 @@ static const struct symbol symbols[] = {
 
 int httpd_lib_open(struct httpd_lib *lib, struct neap_error *err)
 {
-    void *library = dlopen(HTTPD_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!library)
-        return error_set(err, NEAP_EIO,
-                         "libmicrohttpd is not installed (Debian: libmicrohttpd12): %s", dlerror());
-    int rc = NEAP_OK;
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols && rc == NEAP_OK; i++) {
-        void *symbol = dlsym(library, symbols[i].name);
-        if (symbol)
-            memcpy((char *)lib + symbols[i].place, &symbol, sizeof symbol);
-        else
-            rc = error_set(err, NEAP_EIO, HTTPD_LIBRARY " has no %s", symbols[i].name);
-    }
-    dlclose(library); /* NODELETE: it stays */
-    return rc;
+    return library_open(HTTPD_LIBRARY, "libmicrohttpd is not installed (Debian: libmicrohttpd12)",
+                        symbols, sizeof symbols / sizeof *symbols, lib, err);
 }
