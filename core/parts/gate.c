@@ -110,31 +110,38 @@ unsigned gates_count(struct gates *gates)
     return count;
 }
 
-/* All orders are sequentially consistent: the handshake of `blocked` and `waiting` needs it. */
+/* All orders but those of `seen_left`, a hint, are sequentially consistent: the handshake of
+ * `blocked` and `left` needs it. */
 
-static bool has_room(const struct gate *gate, int64_t waiting)
+/* Submitters fetch the line of `left` only when what they know of it does not do. */
+static bool has_room(struct gate *gate, int64_t entered)
 {
     const int64_t capacity = atomic_load(&gate->capacity);
-    return capacity <= 0 || waiting < capacity;
+    if (capacity <= 0 ||
+        entered - atomic_load_explicit(&gate->seen_left, memory_order_relaxed) < capacity)
+        return true;
+    const int64_t left = atomic_load(&gate->left);
+    atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
+    return entered - left < capacity;
 }
 
 bool gate_enter(struct gate *gate)
 {
-    int64_t waiting = atomic_load(&gate->waiting);
-    while (has_room(gate, waiting))
-        if (atomic_compare_exchange_weak(&gate->waiting, &waiting, waiting + 1))
+    int64_t entered = atomic_load(&gate->entered);
+    while (has_room(gate, entered))
+        if (atomic_compare_exchange_weak(&gate->entered, &entered, entered + 1))
             return true;
     return false;
 }
 
 void gate_restore(struct gate *gate, int64_t count)
 {
-    atomic_fetch_add(&gate->waiting, count);
+    atomic_fetch_add(&gate->entered, count);
 }
 
 void gate_force(struct gate *gate)
 {
-    atomic_fetch_add(&gate->waiting, 1);
+    atomic_fetch_add(&gate->entered, 1);
 }
 
 bool gate_refuse(struct gate *gate)
@@ -146,7 +153,10 @@ bool gate_refuse(struct gate *gate)
 
 bool gate_leave(struct gate *gate)
 {
-    const int64_t before = atomic_fetch_sub(&gate->waiting, 1);
-    assert(before > 0);
-    return atomic_load(&gate->blocked) > 0 && has_room(gate, before - 1);
+    const int64_t left = atomic_fetch_add(&gate->left, 1) + 1;
+    if (atomic_load(&gate->blocked) == 0)
+        return false;
+    const int64_t entered = atomic_load(&gate->entered), capacity = atomic_load(&gate->capacity);
+    assert(entered >= left);
+    return capacity <= 0 || entered - left < capacity;
 }

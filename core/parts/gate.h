@@ -18,10 +18,16 @@ struct gate {
     atomic_int policy;             /* enum gate_policy; the loader sets it */
     atomic_bool open;              /* named by the INI or a loaded task now; the loader sets it */
     atomic_int_least64_t capacity; /* 0: no limit; the loader sets it */
-    /* At least a cache line behind `index`: these change with every job. */
-    atomic_int_least64_t waiting; /* jobs not running; submitters and workers count it */
     atomic_uint blocked; /* submitters that wait for room; who makes room tells the engine */
     atomic_uint_least64_t rejected, dropped; /* by gate_refuse */
+    /* entered - left: jobs not running. Two counts, each with a cache line to itself, as each job
+     * changes them on different threads. */
+    char apart[64];
+    atomic_int_least64_t entered;   /* submitters count it */
+    atomic_int_least64_t seen_left; /* `left` when one of them looked last: there were no fewer */
+    char apart_too[64];
+    atomic_int_least64_t left; /* workers count it */
+    char apart_again[64];
 };
 
 struct gates; /* the table of them; a lock guards it */
