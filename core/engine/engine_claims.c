@@ -80,9 +80,14 @@ void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *
 {
     struct claim *claim = take_spare(e);
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
-    *claim = (struct claim){.job = job, .member = m, .queue = q};
-    if (info)
-        claim->retry = info->retry;
+    claim->job = job; /* one by one: a few stores take less than zeroing all */
+    claim->member = m;
+    claim->queue = q;
+    claim->call = NULL;
+    claim->retry = info ? info->retry : (struct retry){0};
+    claim->more = NULL;
+    claim->stage = CLAIM_ON;
+    claim->cancelled = claim->told = false;
     job->claim = claim;
     atomic_store_explicit(&job->started, false, memory_order_relaxed);
     job->attempt++;

@@ -3,14 +3,17 @@
 #include "neap.h"
 
 #define SEQUENCE_BITS 22
+#define SEQUENCE_MASK ((UINT64_C(1) << SEQUENCE_BITS) - 1)
 
 uint64_t id_next(struct id_source *source, int64_t now_ms)
 {
-    const uint64_t now = now_ms > 0 ? (uint64_t)now_ms << SEQUENCE_BITS : 0;
+    const uint64_t now = now_ms > 0 ? (uint64_t)now_ms : 0;
     /* Relaxed: the id is the only thing handed over. */
     uint64_t last = atomic_load_explicit(&source->last, memory_order_relaxed), next;
     do {
-        next = now > last ? now : last + 1;
+        next = last + 1;
+        if (now > last >> SEQUENCE_BITS) /* the sequence goes on */
+            next = now << SEQUENCE_BITS | (next & SEQUENCE_MASK);
     } while (!atomic_compare_exchange_weak_explicit(&source->last, &last, next,
                                                     memory_order_relaxed, memory_order_relaxed));
     return next;

@@ -5,13 +5,12 @@
 
 #include "base/mem.h"
 
-/* Ids are 42 bits of time above 22 of sequence. Those of one millisecond lie side by side, so that
- * jobs made together share cache lines; where the run begins is scattered. */
+/* Ids are 42 bits of time above 22 of a sequence that goes on from one millisecond to the next. So
+ * jobs made one after the other lie side by side, none upon another, whatever their number; and
+ * those of different milliseconds do where the sequence does not tell them apart. */
 static size_t hash_id(uint64_t id)
 {
-    uint64_t run = (id >> 22) * UINT64_C(0x9e3779b97f4a7c15);
-    run ^= run >> 32;
-    return (size_t)(run + id);
+    return (size_t)(id + (id >> 22));
 }
 
 /* Buckets below n_buckets - base are split already, by one more bit of the hash. */

@@ -38,6 +38,16 @@ static void a_clock_that_steps_back_changes_nothing(void **state)
     assert_int_equal(last >> 22, 2001);
 }
 
+static void the_sequence_goes_on(void **state)
+{
+    (void)state;
+    struct id_source source = {0};
+    const uint64_t first = id_next(&source, 1000);
+    assert_int_equal(id_next(&source, 1001), (UINT64_C(1001) << 22) + (first & 0x3fffff) + 1);
+    atomic_store(&source.last, (UINT64_C(2000) << 22) + 0x3fffff);
+    assert_int_equal(id_next(&source, 2001), UINT64_C(2001) << 22);
+}
+
 static void more_than_a_millisecond_holds_borrow_the_next(void **state)
 {
     (void)state;
@@ -167,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orders_by_time_then_sequence),
         cmocka_unit_test(a_clock_that_steps_back_changes_nothing),
+        cmocka_unit_test(the_sequence_goes_on),
         cmocka_unit_test(more_than_a_millisecond_holds_borrow_the_next),
         cmocka_unit_test(threads_get_different_ids),
         cmocka_unit_test(as_text),

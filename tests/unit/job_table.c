@@ -27,10 +27,10 @@ static uint64_t one_by_one(uint64_t i)
 
 static uint64_t by_time(uint64_t i) /* 100 a millisecond, as id.h makes them */
 {
-    return (UINT64_C(1700000000000) + i / 100) << 22 | i % 100;
+    return (UINT64_C(1700000000000) + i / 100) << 22 | i;
 }
 
-static uint64_t one_each_ms(uint64_t i)
+static uint64_t one_each_ms(uint64_t i) /* of as many sources */
 {
     return (UINT64_C(1700000000000) + i) << 22;
 }
