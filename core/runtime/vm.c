@@ -44,12 +44,11 @@ static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
         old_size = 0; /* Lua passes the kind of object there */
     if (new_size == 0) {
         vm->bytes -= old_size;
-        free(old);
-        return NULL;
+        return slabs_resize(&vm->slabs, old, old_size, 0);
     }
     if (vm->limited && new_size > old_size && past_limit(vm, vm->bytes - old_size + new_size))
         return NULL;
-    void *block = realloc(old, new_size);
+    void *block = slabs_resize(&vm->slabs, old, old_size, new_size);
     if (!block)
         return NULL;
     vm->bytes += new_size - old_size;
@@ -303,6 +302,7 @@ void vm_close(struct vm *vm)
 {
     if (vm->L)
         lua_close(vm->L);
+    slabs_close(&vm->slabs);
     buf_close(&vm->scratch);
     free(vm->at);
     *vm = (struct vm){0};

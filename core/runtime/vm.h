@@ -11,6 +11,7 @@
 #include <lua.h>
 
 #include "base/buf.h"
+#include "base/slabs.h"
 #include "neap.h"
 
 struct fiber;
@@ -23,6 +24,7 @@ struct worker;
 
 struct vm {
     lua_State *L;
+    struct slabs slabs;             /* what it allocates */
     size_t bytes, limit_bytes;      /* in use; limit 0: none, beyond it allocations fail */
     size_t soft_bytes;              /* beyond it `interrupted` is asked; 0: never */
     bool limited;                   /* the two count now: C's own calls do not expect to fail */
