@@ -91,12 +91,14 @@ static int64_t periods_waited(const struct job *job, int64_t ageing_ms, int64_t 
 static unsigned head_level(const struct queue *q, int64_t now_ms, int64_t *until_ms)
 {
     const int64_t ageing = q->line.ageing_ms;
-    const struct job *head = q->shut ? NULL : index_line_head(&q->line);
     *until_ms = INT64_MAX;
-    if (!head)
+    if (q->shut)
         return LEVEL_NONE;
     if (!ageing)
-        return level_of(head->priority);
+        return index_line_level(&q->line);
+    const struct job *head = index_line_head(&q->line);
+    if (!head)
+        return LEVEL_NONE;
     const int64_t periods = periods_waited(head, ageing, now_ms);
     if (periods >= NEAP_PRIORITY_MAX - head->priority)
         return level_of(NEAP_PRIORITY_MAX);

@@ -100,9 +100,12 @@ void index_line_remove(struct index_line *line, struct job *job)
 {
     if (job->where == JOB_LINED) {
         const unsigned level = level_of(job->priority);
+        const struct list *fifo = fifo_of(line, level), *next = job->place.next;
         list_remove(&job->place);
-        if (list_empty(fifo_of(line, level)))
+        if (list_empty(fifo))
             levels_drop(&line->levels, level);
+        else if (next != fifo)
+            job_fetch(job_of_place(next)); /* it is likely to be taken next */
     } else {
         assert(job->where == JOB_SORTED);
         heap_remove(&line->sorted, &job->due);
@@ -122,6 +125,14 @@ struct job *index_line_head(const struct index_line *line)
     if (!aside || aside->priority < first->priority)
         return first;
     return aside->priority > first->priority || earlier(aside, first) ? aside : first;
+}
+
+unsigned index_line_level(const struct index_line *line)
+{
+    const unsigned level = levels_first(&line->levels);
+    const struct heap_node *least = heap_min(&line->sorted);
+    const unsigned aside = least ? level_of(job_of_due(least)->priority) : LEVEL_NONE;
+    return aside < level ? aside : level;
 }
 
 void index_line_age(struct index_line *line, int64_t ageing_ms)

@@ -31,5 +31,7 @@ void index_line_age(struct index_line *line, int64_t ageing_ms);
 void index_line_put(struct index_line *line, struct job *job);    /* sets job->where */
 void index_line_remove(struct index_line *line, struct job *job); /* and due.key = 0 */
 struct job *index_line_head(const struct index_line *line);       /* NULL: empty */
+/* Without ageing: the level of the head, which is not fetched if it need not be. */
+unsigned index_line_level(const struct index_line *line); /* LEVEL_NONE: empty */
 
 #endif
