@@ -46,10 +46,15 @@ static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: mess
         return;
     }
     run->kind = OUTCOME_COMPLETED;
-    run->result.len = 0;
-    run->has_result = !lua_isnil(L, -2);
-    if (run->has_result && codec_encode(L, -2, "result", &run->result, &err))
+    if (lua_isnil(L, -2))
+        return;
+    struct buf *out = vm_scratch(vm_of(L));
+    if (codec_encode(L, -2, "result", out, &err)) {
         job_main_failed(run, "error", err.message, NULL);
+        return;
+    }
+    run->result_len = (uint32_t)out->len;
+    run->result = mem_copy(out->data, out->len);
 }
 
 static int job_done(lua_State *L, int status, lua_KContext context)
@@ -151,7 +156,7 @@ static int set_up(lua_State *L, int status, lua_KContext context) /* main.setup 
 
 static void load_task(lua_State *L, struct run *run)
 {
-    struct worker *worker = run->worker;
+    struct worker *worker = run->main.worker;
     const struct task_info *info = catalogue_task(worker_catalogue(worker), run->job->task);
     struct entries *entries = worker_entries(worker);
     struct entry *entry = entries_load(entries, L, info);

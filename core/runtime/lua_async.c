@@ -50,9 +50,10 @@ static int core_stray(lua_State *L)
 {
     struct run *run = run_check(L, "neap.async");
     const lua_Integer change = luaL_checkinteger(L, 1);
-    run->n_stray += (unsigned)change;
-    if (change > 0 && !run->stray)
-        run->stray = mem_text(luaL_checkstring(L, 2));
+    struct run_more *more = run_more(run);
+    more->n_stray += (unsigned)change;
+    if (change > 0 && !more->stray)
+        more->stray = mem_text(luaL_checkstring(L, 2));
     return 0;
 }
 

@@ -58,11 +58,11 @@ static void push_entry_field(lua_State *L, const struct run *run, const char *na
 /* Unix seconds, or nil. */
 static void push_deadline(lua_State *L, const struct run *run)
 {
-    if (run->deadline_ns == INT64_MAX)
+    if (run->deadline.key == INT64_MAX)
         lua_pushnil(L);
     else
         lua_pushnumber(L, (double)run->started_ms / 1e3 +
-                              (double)(run->deadline_ns - run->started_ns) / 1e9);
+                              (double)(run->deadline.key - run->started_ns) / 1e9);
 }
 
 /* The ids of the jobs that it waited for, in order; nil: none. */
@@ -137,8 +137,9 @@ static int ctx_submit(lua_State *L)
 {
     struct run *run = ctx_self(L, "ctx:submit");
     struct job *job = lua_job_build(L, 2, 3, 4, "ctx:submit");
-    run->children_bytes += sizeof *job + job->args_len;
-    if (run->children_bytes > CHILDREN_BYTES_MAX) {
+    struct run_more *more = run_more(run);
+    more->children_bytes += sizeof *job + job->args_len;
+    if (more->children_bytes > CHILDREN_BYTES_MAX) {
         job_free(job);
         return luaL_error(L, "ctx:submit: the jobs of one attempt take more than %d MiB",
                           CHILDREN_BYTES_MAX >> 20);
@@ -149,7 +150,7 @@ static int ctx_submit(lua_State *L)
         gate_force(job->gate); /* this attempt cannot wait for room that its own end may make */
     }
     const uint64_t id = job->id;
-    list_push(&run->children, &job->message.link);
+    list_push(&more->children, &job->message.link);
     lua_job_push(L, id);
     return 1;
 }
@@ -162,16 +163,17 @@ static int ctx_progress(lua_State *L)
     const char *text = luaL_optstring(L, 3, "");
     const int64_t now_ms = clock_mono_ms();
     luaL_argcheck(L, fraction >= 0 && fraction <= 1, 2, "a fraction from 0 to 1");
-    if (now_ms - run->progress_ms < PROGRESS_EVERY_MS && (fraction < 1 || run->progress_full))
+    struct run_more *more = run_more(run);
+    if (now_ms - more->progress_ms < PROGRESS_EVERY_MS && (fraction < 1 || more->progress_full))
         return 0;
-    run->progress_ms = now_ms;
-    run->progress_full = fraction >= 1;
+    more->progress_ms = now_ms;
+    more->progress_full = fraction >= 1;
     struct progress *progress = mem_zero(1, sizeof *progress);
     progress->message.kind = ENGINE_PROGRESS;
     progress->id = run->job->id;
     progress->fraction = fraction;
     progress->text = mem_format("%.*s", PROGRESS_TEXT_MAX, text);
-    mailbox_post(worker_env(run->worker)->engine, &progress->message);
+    mailbox_post(worker_env(run->main.worker)->engine, &progress->message);
     return 0;
 }
 
@@ -198,7 +200,7 @@ static int ctx_retry(lua_State *L)
     if (run->ended)
         return run_end(L, run, run->kind);
     keep_reason(L, run, 3, "the task asked for a retry");
-    run->after_ms = after_ms;
+    run_more(run)->after_ms = after_ms;
     return run_end(L, run, given ? OUTCOME_RETRY : OUTCOME_FAILED);
 }
 
@@ -208,7 +210,7 @@ static int ctx_snooze(lua_State *L)
     struct run *run = ctx_self(L, "ctx:snooze");
     const int64_t after_ms = lua_check_duration(L, 2, "ctx:snooze");
     if (!run->ended)
-        run->after_ms = after_ms;
+        run_more(run)->after_ms = after_ms;
     return run_end(L, run, OUTCOME_SNOOZED);
 }
 

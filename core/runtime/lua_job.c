@@ -473,7 +473,7 @@ static int neap_submit_task(lua_State *L)
         const uint64_t id = job->id;
         if (job->unique || job->after) /* what becomes of it, only the engine knows */
             return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
-        mailbox_post(worker_env(run->worker)->engine, &job->message);
+        mailbox_post(worker_env(run->main.worker)->engine, &job->message);
         lua_job_push(L, id);
         return 1;
     }

@@ -41,62 +41,65 @@ static struct outcome *outcome_new(struct job *job, int kind)
 /* Those of ctx:submit, which need the attempt to complete. */
 void run_drop_children(struct run *run)
 {
-    for (struct list *at; (at = list_shift(&run->children));) {
+    for (struct list *at; (at = list_shift(&run->more->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
         job_free(child);
     }
 }
 
-static struct outcome *outcome_of(struct run *run)
+static void add_more(struct worker *w, struct run *run, struct outcome *outcome)
+{
+    struct run_more *more = run->more;
+    if (more->line.len)
+        run_print(run, NULL, 0); /* a last line without newline */
+    worker_unfollow(w, run);
+    outcome->after_ms = more->after_ms;
+    outcome->printed = more->printed;
+    if (more->log.len) {
+        outcome->log_len = (uint32_t)more->log.len;
+        outcome->log = buf_take(&more->log);
+    }
+    if (run->kind == OUTCOME_COMPLETED)
+        list_splice(&outcome->children, &more->children);
+}
+
+static struct outcome *outcome_of(struct worker *w, struct run *run)
 {
     struct outcome *outcome = outcome_new(run->job, run->kind);
-    outcome->after_ms = run->after_ms;
     outcome->generation = run->entry ? run->entry->loaded->plugin->generation : 0;
     outcome->started_ms = run->started_ms;
-    outcome->run_us = (run->worker->now_ns - run->started_ns) / 1000;
-    outcome->wait_us = run->wait_us;
+    outcome->run_us = (w->now_ns - run->started_ns) / 1000;
+    outcome->wait_us = (run->started_ms - run->job->available_ms) * 1000;
     outcome->bytes = run->bytes;
     outcome->cpu_us = run->cpu_ns / 1000;
     outcome->error = run->error;
-    if (run->kind == OUTCOME_COMPLETED && run->has_result) {
-        outcome->result_len = (uint32_t)run->result.len;
-        outcome->result = mem_copy(run->result.data, run->result.len);
+    if (run->kind == OUTCOME_COMPLETED) {
+        outcome->result_len = run->result_len;
+        outcome->result = run->result;
+        run->result = NULL;
     }
-    if (run->line.len)
-        run_print(run, NULL, 0); /* a last line without newline */
-    outcome->printed = run->printed;
-    worker_unfollow(run->worker, run);
-    if (run->log.len) {
-        outcome->log_len = (uint32_t)run->log.len;
-        outcome->log = buf_take(&run->log);
-    }
-    if (run->kind == OUTCOME_COMPLETED)
-        list_splice(&outcome->children, &run->children);
-    run_drop_children(run);
+    if (run->more)
+        add_more(w, run, outcome);
     return outcome;
 }
 
 /* An error that nobody looked at does not pass for success. */
 static void look_at_stray(struct run *run)
 {
-    if (!run->n_stray)
+    if (!run->more->n_stray || run->kind != OUTCOME_COMPLETED)
         return;
-    if (run->kind == OUTCOME_COMPLETED) {
-        char *text = mem_format("an async function failed and nobody waited for it: %s",
-                                run->stray ? run->stray : "");
-        job_main_failed(run, "error", text, NULL);
-        free(text);
-    }
-    free(run->stray);
-    run->stray = NULL;
-    run->n_stray = 0;
+    char *text = mem_format("an async function failed and nobody waited for it: %s",
+                            run->more->stray ? run->more->stray : "");
+    job_main_failed(run, "error", text, NULL);
+    free(text);
 }
 
 void run_conclude(struct worker *w, struct run *run)
 {
-    look_at_stray(run);
-    struct outcome *outcome = outcome_of(run);
+    if (run->more)
+        look_at_stray(run);
+    struct outcome *outcome = outcome_of(w, run);
     if (w->env->running)
         running_end(w->env->running, run->job->running_slot);
     if (run->main.answer)
@@ -106,7 +109,10 @@ void run_conclude(struct worker *w, struct run *run)
     if (w->hoarder == run)
         w->hoarder = NULL;
     list_remove(&run->link);
-    list_remove(&run->main.link);
+    if (run->more)
+        run_drop_more(run);
+    free(run->result); /* of one that failed at last */
+    run->result = NULL;
     run->main.serial++;
     run->main.answer = NULL;
     run->main.run = NULL;
@@ -139,8 +145,10 @@ static void reset(struct worker *w, struct fiber *fiber)
 
 static void detach_all(struct worker *w, struct run *run)
 {
-    for (struct list *at = run->fibers.next; at != &run->fibers; at = at->next)
-        fiber_detach(w, LIST_ENTRY(at, struct fiber, link));
+    struct fiber *fiber = &run->main;
+    do {
+        fiber_detach(w, fiber);
+    } while ((fiber = fiber_after(fiber)) != &run->main);
     ops_stop(run, NULL);
 }
 
@@ -153,8 +161,8 @@ void run_unwind(struct worker *w, struct run *run)
     if (run->entry)
         entry_switch(&w->vm, run->entry);
     section_enter_brief(w, run, CLOSE_NS);
-    while (run->fibers.prev != &run->main.link) {
-        struct fiber *fiber = LIST_ENTRY(run->fibers.prev, struct fiber, link);
+    while (!list_empty(&run->main.link)) {
+        struct fiber *fiber = LIST_ENTRY(run->main.link.prev, struct fiber, link);
         reset(w, fiber);
         fiber_recycle(w, fiber);
     }
@@ -190,14 +198,14 @@ void run_settle(struct run *run, int kind)
         return;
     run->kind = kind;
     run->ended = true;
-    worker_allow(run->worker, CLOSE_NS);
+    worker_allow(run->main.worker, CLOSE_NS);
 }
 
 void run_timed_out(struct run *run, lua_State *L)
 {
     if (run->ended)
         return;
-    const double limit_s = (double)(run->deadline_ns - run->started_ns) / 1e9;
+    const double limit_s = (double)(run->deadline.key - run->started_ns) / 1e9;
     char *text = mem_format("timeout: the attempt did not end within %gs", limit_s);
     job_main_failed(run, "timeout", text, L ? vm_traceback_text(L) : NULL);
     free(text);

@@ -44,7 +44,7 @@ void section_enter(struct worker *w, struct run *run)
 {
     begin(w, run);
     set_slice(w);
-    pulse_enter(&w->pulse, w->now_ns, run->deadline_ns, run->job->id, run->job->priority, false);
+    pulse_enter(&w->pulse, w->now_ns, run->deadline.key, run->job->id, run->job->priority, false);
 }
 
 /* The wall limit is for a machine so busy that what runs would pass for stuck in C. */
@@ -129,7 +129,7 @@ static void settle_asked(struct worker *w, struct run *run, lua_State *L)
         run_settle(run, OUTCOME_HANDED_BACK);
     else if (atomic_load_explicit(&p->cancel, memory_order_relaxed) == run->job->id && !on_dead)
         run_settle(run, OUTCOME_CANCELLED);
-    else if (clock_mono_ns() >= run->deadline_ns)
+    else if (clock_mono_ns() >= run->deadline.key)
         run_timed_out(run, L);
 }
 

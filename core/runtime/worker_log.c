@@ -12,19 +12,20 @@
 /* Keeps at least the last JOB_LOG_MAX bytes, at most twice that. */
 static void keep(struct run *run, const char *text, size_t len)
 {
-    run->printed += len + 1;
+    struct run_more *more = run_more(run);
+    more->printed += len + 1;
     if (len >= JOB_LOG_MAX) { /* all before it has fallen out, too */
         text += len - (JOB_LOG_MAX - 1);
         len = JOB_LOG_MAX - 1;
-        run->log.len = 0;
+        more->log.len = 0;
     }
     const size_t room = JOB_LOG_MAX - len - 1;
-    if (run->log.len + len + 1 > 2 * JOB_LOG_MAX) {
-        memmove(run->log.data, run->log.data + run->log.len - room, room);
-        run->log.len = room;
+    if (more->log.len + len + 1 > 2 * JOB_LOG_MAX) {
+        memmove(more->log.data, more->log.data + more->log.len - room, room);
+        more->log.len = room;
     }
-    buf_put(&run->log, text, len);
-    buf_byte(&run->log, '\n');
+    buf_put(&more->log, text, len);
+    buf_byte(&more->log, '\n');
 }
 
 void worker_log(struct worker *worker, struct run *run, int level, const char *text, size_t len,
@@ -58,16 +59,16 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
 
 static void put_line(struct run *run)
 {
-    const char *text = buf_string(&run->line);
-    worker_log(run->worker, run, NEAP_INFO, text, run->line.len, NULL, true);
-    run->line.len = 0;
+    struct buf *line = &run->more->line;
+    worker_log(run->main.worker, run, NEAP_INFO, buf_string(line), line->len, NULL, true);
+    line->len = 0;
 }
 
 /* The next piece of a line: up to `end`, but no more than fits, and whole characters of UTF-8. */
 static size_t piece(const struct run *run, const char *text, const char *end)
 {
     size_t len = (size_t)(end - text);
-    const size_t room = LINE_MAX_BYTES - run->line.len;
+    const size_t room = LINE_MAX_BYTES - run->more->line.len;
     if (len <= room)
         return len;
     len = room;
@@ -78,8 +79,9 @@ static size_t piece(const struct run *run, const char *text, const char *end)
 
 void run_print(struct run *run, const char *text, size_t len)
 {
+    struct run_more *more = run_more(run);
     if (!text) {
-        if (run->line.len)
+        if (more->line.len)
             put_line(run);
         return;
     }
@@ -87,7 +89,7 @@ void run_print(struct run *run, const char *text, size_t len)
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end;
         const size_t part = piece(run, text, stop);
-        buf_put(&run->line, text, part);
+        buf_put(&more->line, text, part);
         text += part;
         if (text < stop) { /* too long */
             put_line(run);

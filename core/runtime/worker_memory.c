@@ -52,8 +52,10 @@ static void look_at(struct worker *w, struct run *run, lua_State *L)
     lua_pushvalue(L, LUA_REGISTRYINDEX);
     holdings_exclude_alone(&h);
     exclude_plugin(&h, run);
-    for (struct list *at = run->fibers.next; at != &run->fibers; at = at->next)
-        holdings_add(&h, LIST_ENTRY(at, struct fiber, link)->co);
+    const struct fiber *fiber = &run->main;
+    do {
+        holdings_add(&h, fiber->co);
+    } while ((fiber = fiber_after(fiber)) != &run->main);
     if (!h.full || (int64_t)h.bytes > held_by(w, run)) /* else it may hold what it seems to */
         set_held(w, run, (int64_t)h.bytes);
     holdings_close(&h);

@@ -7,9 +7,8 @@
 
 #include <stdlib.h>
 
-#define FREE_RUNS_MAX 4096      /* coroutines kept for reuse */
-#define SPENT_BYTES (4 << 20)   /* a job that allocated more takes its coroutine along, see below */
-#define KEPT_BUFFER_BYTES 16384 /* a larger buffer is not kept for the next job */
+#define FREE_RUNS_MAX 4096    /* coroutines kept for reuse */
+#define SPENT_BYTES (4 << 20) /* a job that allocated more takes its coroutine along, see below */
 
 /* --- coroutines ------------------------------------------------------------------------------- */
 
@@ -35,7 +34,6 @@ static void fiber_init(struct worker *w, struct run *run, struct fiber *fiber)
     fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
     fiber->born = ++w->births;
     fiber->op = NULL;
-    list_push(&run->fibers, &fiber->link);
     run->n_fibers++;
 }
 
@@ -54,17 +52,35 @@ static void keep_free(struct worker *w, struct run *run)
 void run_ready(struct worker *w, struct run *run)
 {
     run->n_fibers = run->n_asking = run->n_resting = run->n_sleeping = 0;
-    list_init(&run->fibers);
     list_init(&run->ops);
-    list_init(&run->blocked);
     fiber_init(w, run, &run->main);
+    list_init(&run->main.link);
+}
+
+struct run_more *run_more(struct run *run)
+{
+    if (run->more)
+        return run->more;
+    run->more = mem_zero(1, sizeof *run->more);
+    list_init(&run->more->blocked);
+    list_init(&run->more->children);
+    return run->more;
+}
+
+void run_drop_more(struct run *run)
+{
+    run_drop_children(run);
+    free(run->more->stray);
+    buf_close(&run->more->log);
+    buf_close(&run->more->line);
+    free(run->more);
+    run->more = NULL;
 }
 
 struct run *run_new(struct worker *w)
 {
     struct list *first = list_shift(&w->free_runs);
     struct run *run = first ? LIST_ENTRY(first, struct run, link) : mem_zero(1, sizeof *run);
-    run->worker = w;
     if (!first)
         run->main.worker = w; /* else an answer on its way to the last job reads it just now */
     if (run->main.co) {
@@ -94,13 +110,8 @@ bool run_is_spent(const struct worker *w, const struct run *run)
 
 void run_recycle(struct worker *w, struct run *run)
 {
-    if (run->result.cap > KEPT_BUFFER_BYTES)
-        buf_close(&run->result);
-    if (run_is_spent(w, run)) {
+    if (run_is_spent(w, run))
         drop_coroutine(w, &run->main);
-        buf_close(&run->result);
-        buf_close(&run->line);
-    }
     keep_free(w, run);
 }
 
@@ -115,15 +126,14 @@ static void fiber_free(struct fiber *fiber)
 /* Of a worker that was given up in the middle of it. */
 static void run_abandon(struct run *run)
 {
-    for (struct list *at; (at = list_shift(&run->fibers));)
+    for (struct list *at; (at = list_shift(&run->main.link));)
         fiber_free(LIST_ENTRY(at, struct fiber, link));
-    run_drop_children(run);
+    fiber_free(&run->main);
+    if (run->more)
+        run_drop_more(run);
     job_free(run->job);
     free(run->error);
-    free(run->stray);
-    buf_close(&run->result);
-    buf_close(&run->log);
-    buf_close(&run->line);
+    free(run->result);
     free(run);
 }
 
@@ -135,9 +145,6 @@ void worker_free_runs(struct worker *w)
         struct run *run = LIST_ENTRY(at, struct run, link);
         if (run->main.co)
             drop_coroutine(w, &run->main);
-        buf_close(&run->result);
-        buf_close(&run->log);
-        buf_close(&run->line);
         free(run);
     }
     for (struct list *at; (at = list_shift(&w->free_fibers));)
@@ -166,7 +173,7 @@ void fiber_recycle(struct worker *w, struct fiber *fiber)
 struct fiber *fiber_spawn(lua_State *L)
 {
     struct run *run = vm_of(L)->run;
-    struct worker *w = run->worker;
+    struct worker *w = run->main.worker;
     lua_State *co = lua_newthread(L);
     lua_insert(L, -2);
     lua_pushcfunction(co, job_async);
@@ -180,6 +187,7 @@ struct fiber *fiber_spawn(lua_State *L)
     fiber->co = co;
     fiber->co_ref = ref;
     fiber_init(w, run, fiber);
+    list_push(&run->main.link, &fiber->link);
     fiber_make_ready(w, fiber);
     return fiber;
 }

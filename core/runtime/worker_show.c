@@ -50,9 +50,11 @@ static const char *state_of(const struct worker *w, const struct run *run, const
 {
     if (L && w->vm.run == run)
         return "computing";
-    for (struct list *at = run->fibers.next; at != &run->fibers; at = at->next)
-        if (LIST_ENTRY(at, struct fiber, link)->state != FIBER_WAITING)
+    const struct fiber *fiber = &run->main;
+    do {
+        if (fiber->state != FIBER_WAITING)
             return "ready";
+    } while ((fiber = fiber_after(fiber)) != &run->main);
     return run->closing ? "ending" : "waiting";
 }
 
@@ -60,11 +62,10 @@ static const char *state_of(const struct worker *w, const struct run *run, const
 static struct shown_run show_run(const struct worker *w, struct run *run, lua_State *L)
 {
     struct buf text = {0};
-    for (struct list *at = run->fibers.next; at != &run->fibers && text.len < TEXT_MAX;
-         at = at->next) {
-        const struct fiber *fiber = LIST_ENTRY(at, struct fiber, link);
+    const struct fiber *fiber = &run->main;
+    do {
         put_fiber(&text, fiber, L && w->vm.fiber == fiber ? L : NULL);
-    }
+    } while ((fiber = fiber_after(fiber)) != &run->main && text.len < TEXT_MAX);
     return (struct shown_run){
         .id = run->job->id,
         .task = run->job->task,
@@ -109,24 +110,26 @@ void worker_show_from_hook(struct worker *w, lua_State *L)
 static void post_printed(struct worker *w, struct run *run)
 {
     struct shown *shown = shown_new(w, 0);
-    const uint64_t first = run->printed - run->log.len;
-    const uint64_t from = run->follow_from > first ? run->follow_from : first;
+    struct run_more *more = run->more;
+    const uint64_t first = more->printed - more->log.len;
+    const uint64_t from = more->follow_from > first ? more->follow_from : first;
     shown->job = run->job->id;
     shown->attempt = run->attempt;
-    shown->end = run->printed;
-    if (run->printed > from)
-        buf_put(&shown->text, run->log.data + (from - first), (size_t)(run->printed - from));
-    run->followed = false;
-    run->follow_ns = w->now_ns;
+    shown->end = more->printed;
+    if (more->printed > from)
+        buf_put(&shown->text, more->log.data + (from - first), (size_t)(more->printed - from));
+    more->followed = false;
+    more->follow_ns = w->now_ns;
     w->n_followed--;
     mailbox_post(w->env->engine, &shown->message);
 }
 
 static void look_at(struct worker *w, struct run *run)
 {
-    if (!run->followed || run->printed <= run->follow_from)
+    const struct run_more *more = run->more;
+    if (!more || !more->followed || more->printed <= more->follow_from)
         return;
-    const int64_t due_ns = run->follow_ns + FOLLOW_NS;
+    const int64_t due_ns = more->follow_ns + FOLLOW_NS;
     if (w->now_ns >= due_ns)
         post_printed(w, run);
     else if (due_ns < w->follow_due_ns)
@@ -148,9 +151,10 @@ void worker_follow_run(struct worker *w, const struct worker_note *note)
         struct run *run = LIST_ENTRY(at, struct run, link);
         if (run->job->id != note->id || run->job->flags & JOB_ON_DEAD)
             continue;
-        w->n_followed += !run->followed;
-        run->followed = true;
-        run->follow_from = note->from;
+        struct run_more *more = run_more(run);
+        w->n_followed += !more->followed;
+        more->followed = true;
+        more->follow_from = note->from;
         if (note->serial) /* at once, even if it is nothing */
             post_printed(w, run);
         return;
@@ -159,8 +163,8 @@ void worker_follow_run(struct worker *w, const struct worker_note *note)
 
 void worker_unfollow(struct worker *w, struct run *run)
 {
-    w->n_followed -= run->followed;
-    run->followed = false;
+    w->n_followed -= run->more->followed;
+    run->more->followed = false;
 }
 
 /* --- asked by the engine, on its thread ---------------------------------------------------------

@@ -76,6 +76,7 @@ void worker_take_messages(struct worker *w);
 /* worker_runs.c */
 struct run *run_new(struct worker *w);             /* NULL: no memory for a coroutine */
 void run_ready(struct worker *w, struct run *run); /* for its next job */
+void run_drop_more(struct run *run);
 bool run_is_spent(const struct worker *w, const struct run *run); /* not fit for another job */
 void run_recycle(struct worker *w, struct run *run);
 void fiber_recycle(struct worker *w, struct fiber *fiber); /* one of neap.async */

@@ -82,9 +82,8 @@ static void give_way(struct worker *w, struct fiber *fiber)
 
 static void watch_deadline(struct worker *w, struct run *run)
 {
-    if (run->deadline_ns == INT64_MAX || run->deadline.pos)
+    if (run->deadline.key == INT64_MAX || run->deadline.pos)
         return;
-    run->deadline.key = run->deadline_ns;
     run->deadline.tie = ++w->wakings;
     heap_push(&w->deadlines, &run->deadline);
 }
@@ -201,24 +200,14 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
         limit_ms = ON_DEAD_MS;
     run->job = job;
     run->attempt = job->attempt;
-    run->ended = run->closing = run->in_args = run->has_result = false;
+    run->ended = run->closing = run->in_args = false;
     run->slotless = run->returning = run->late = false;
     run->kind = OUTCOME_FAILED;
-    run->after_ms = 0;
-    run->result.len = run->log.len = run->line.len = 0;
     run->started_ms = now_ms;
     run->started_ns = w->now_ns;
-    run->deadline_ns = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
-    run->wait_us = (now_ms - job->available_ms) * 1000;
-    run->progress_ms = 0;
-    run->printed = 0;
-    run->followed = false;
-    run->follow_ns = 0;
-    run->progress_full = false;
-    run->children_bytes = 0;
+    run->deadline.key = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
     run->bytes = 0;
     run->net_bytes = run->cpu_ns = 0;
-    list_init(&run->children);
     list_push(&w->runs, &run->link);
 }
 
@@ -294,7 +283,7 @@ static bool can_go_on(const struct worker *w, const struct run *run)
 
 struct run *worker_next(struct run *run)
 {
-    struct worker *w = run->worker;
+    struct worker *w = run->main.worker;
     struct entry *entry = run->entry;
     if (!can_go_on(w, run))
         return NULL;

@@ -25,12 +25,12 @@ static void stir(struct fiber *fiber)
 static void go_on(struct worker *w, struct fiber *fiber, bool late)
 {
     struct run *run = fiber->run;
+    if (fiber->turn.pos)
+        heap_remove(&w->sleepers, &fiber->turn);
     fiber->state = FIBER_READY;
-    if (fiber->timer.pos)
-        heap_remove(&w->sleepers, &fiber->timer);
     stir(fiber);
     if (run->slotless) {
-        list_push(&run->blocked, &fiber->place);
+        list_push(&run_more(run)->blocked, &fiber->place);
         ask_for_slot(run, late);
         return;
     }
@@ -47,10 +47,11 @@ void fiber_make_ready(struct worker *w, struct fiber *fiber)
 
 void fiber_detach(struct worker *w, struct fiber *fiber)
 {
-    if (fiber->timer.pos)
-        heap_remove(&w->sleepers, &fiber->timer);
     if (fiber->turn.pos)
-        heap_remove(fiber->state == FIBER_PREEMPTED ? &w->preempted : &w->woken, &fiber->turn);
+        heap_remove(fiber->state == FIBER_PREEMPTED ? &w->preempted
+                    : fiber->state == FIBER_READY   ? &w->woken
+                                                    : &w->sleepers,
+                    &fiber->turn);
     if (list_linked(&fiber->place))
         list_remove(&fiber->place);
     fiber_release_plugin(w, fiber);
@@ -70,7 +71,7 @@ void worker_wake_sleepers(struct worker *w)
 {
     for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
         heap_pop(&w->sleepers);
-        go_on(w, HEAP_ENTRY(node, struct fiber, timer), true);
+        go_on(w, HEAP_ENTRY(node, struct fiber, turn), true);
     }
 }
 
@@ -110,21 +111,10 @@ void fiber_wake(struct fiber *fiber, uint64_t serial)
 {
     if (fiber->run && fiber->serial == serial && fiber->state == FIBER_WAITING &&
         !list_linked(&fiber->place))
-        fiber_make_ready(fiber->run->worker, fiber);
+        fiber_make_ready(fiber->worker, fiber);
 }
 
 /* --- parking ---------------------------------------------------------------------------------- */
-
-static int resumed(lua_State *L)
-{
-    return vm_of(L)->fiber->then(L);
-}
-
-static int park(lua_State *L, lua_CFunction then)
-{
-    vm_of(L)->fiber->then = then;
-    return coro_park(L, resumed);
-}
 
 /* A job that has ended still runs its to-be-closed variables: there it gets an answer at once. */
 static int cannot_wait(lua_State *L)
@@ -143,7 +133,7 @@ static void rest(struct fiber *fiber)
 {
     struct run *run = fiber->run;
     fiber->resting = true;
-    fiber->sleeping = fiber->timer.pos;
+    fiber->sleeping = fiber->turn.pos;
     run->n_resting++;
     run->n_sleeping += fiber->sleeping;
     run_rests(run);
@@ -157,9 +147,9 @@ static bool may_wait(lua_State *L)
 static void set_timer(struct fiber *fiber, int64_t ms)
 {
     struct worker *w = fiber->worker;
-    fiber->timer.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
-    fiber->timer.tie = ++w->wakings;
-    heap_push(&w->sleepers, &fiber->timer);
+    fiber->turn.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
+    fiber->turn.tie = ++w->wakings;
+    heap_push(&w->sleepers, &fiber->turn);
 }
 
 int run_sleep(lua_State *L, int64_t ms, lua_CFunction then)
@@ -169,7 +159,7 @@ int run_sleep(lua_State *L, int64_t ms, lua_CFunction then)
     vm_of(L)->fiber->serial++;
     set_timer(vm_of(L)->fiber, ms);
     rest(vm_of(L)->fiber);
-    return park(L, then);
+    return coro_park(L, then);
 }
 
 int run_park_for(lua_State *L, int64_t ms, lua_CFunction then)
@@ -178,7 +168,7 @@ int run_park_for(lua_State *L, int64_t ms, lua_CFunction then)
         return cannot_wait(L);
     set_timer(vm_of(L)->fiber, ms);
     rest(vm_of(L)->fiber);
-    return park(L, then);
+    return coro_park(L, then);
 }
 
 int run_park(lua_State *L, lua_CFunction then)
@@ -187,7 +177,7 @@ int run_park(lua_State *L, lua_CFunction then)
         return cannot_wait(L);
     if (!vm_of(L)->fiber->op) /* else for the loop: that is work */
         rest(vm_of(L)->fiber);
-    return park(L, then);
+    return coro_park(L, then);
 }
 
 /* --- asking the engine ------------------------------------------------------------------------ */
@@ -229,7 +219,7 @@ void call_free(struct call *call)
 static void post_call(struct fiber *fiber, struct call *call)
 {
     call->serial = fiber->serial;
-    mailbox_post(fiber->run->worker->env->engine, &call->message);
+    mailbox_post(fiber->worker->env->engine, &call->message);
 }
 
 /* A job that waits for jobs (or for room in a queue) and does nothing meanwhile but rest lends its
@@ -259,7 +249,7 @@ static void post_for(struct run *run, int kind, bool late)
     call->late = late;
     call->sleeps = run->n_sleeping > 0;
     call->serial = run->main.born;
-    mailbox_post(run->worker->env->engine, &call->message);
+    mailbox_post(run->main.worker->env->engine, &call->message);
 }
 
 /* As lend_slot, for the calls that wait already. */
@@ -285,14 +275,16 @@ int run_ask(lua_State *L, struct call *call, lua_CFunction then)
     fiber->serial++;
     lend_slot(fiber, call);
     post_call(fiber, call);
-    return park(L, then);
+    return coro_park(L, then);
 }
 
 static void have_slot(struct run *run)
 {
     run->slotless = run->returning = run->late = false;
-    for (struct list *at; (at = list_shift(&run->blocked));)
-        fiber_make_ready(run->worker, LIST_ENTRY(at, struct fiber, place));
+    if (!run->more)
+        return;
+    for (struct list *at; (at = list_shift(&run->more->blocked));)
+        fiber_make_ready(run->main.worker, LIST_ENTRY(at, struct fiber, place));
 }
 
 /* One of its fibers goes on while the call that lent the slot waits; late: its time is up. */
@@ -329,7 +321,7 @@ void worker_take_answer(struct call *call)
     fiber->serial++;
     if (call->gave_slot)
         have_slot(fiber->run);
-    go_on(fiber->run->worker, fiber, call->rc == NEAP_ETIME);
+    go_on(fiber->worker, fiber, call->rc == NEAP_ETIME);
 }
 
 /* --- leaving for good ------------------------------------------------------------------------- */
