@@ -16,7 +16,8 @@
 enum {
     AWAKE, /* drained, and nothing came since that it must know of */
     TOLD,  /* it drains once more before it sleeps */
-    ASLEEP
+    WAITS, /* asleep here */
+    ASLEEP /* elsewhere: `wake` reaches it */
 };
 
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user)
@@ -33,18 +34,15 @@ void mailbox_close(struct mailbox *m)
     (void)m;
 }
 
-static void wake_owner(struct mailbox *m)
-{
-    if (m->wake)
-        m->wake(m->user);
-    else
-        syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
 void mailbox_nudge(struct mailbox *m)
 {
-    if (atomic_load(&m->state) != TOLD && atomic_exchange(&m->state, TOLD) == ASLEEP)
-        wake_owner(m);
+    if (atomic_load(&m->state) == TOLD)
+        return;
+    const uint32_t was = atomic_exchange(&m->state, TOLD);
+    if (was == WAITS)
+        syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    else if (was == ASLEEP)
+        m->wake(m->user);
 }
 
 static void push(struct mailbox *m, struct list *oldest, struct list *newest)
@@ -96,26 +94,30 @@ bool mailbox_drain(struct mailbox *m, struct list *out)
     return true;
 }
 
-bool mailbox_sleep(struct mailbox *m)
+static bool fall_asleep(struct mailbox *m, uint32_t how)
 {
     uint32_t state = AWAKE;
-    return atomic_compare_exchange_strong(&m->state, &state, ASLEEP) || state == ASLEEP;
+    return atomic_compare_exchange_strong(&m->state, &state, how);
 }
 
-void mailbox_wait(struct mailbox *m, int64_t until_ns)
+bool mailbox_sleep(struct mailbox *m)
 {
-    assert(!m->wake);
+    return fall_asleep(m, ASLEEP);
+}
+
+bool mailbox_wait(struct mailbox *m, int64_t until_ns)
+{
     const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    if (!mailbox_sleep(m))
-        return;
-    while (atomic_load(&m->state) == ASLEEP) {
+    if (!fall_asleep(m, WAITS))
+        return false;
+    while (atomic_load(&m->state) == WAITS) {
         const long failed =
-            syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, ASLEEP,
+            syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, WAITS,
                     until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
         if (failed && errno == ETIMEDOUT) {
-            uint32_t state = ASLEEP;
+            uint32_t state = WAITS;
             atomic_compare_exchange_strong(&m->state, &state, AWAKE);
-            return;
         }
     }
+    return true;
 }

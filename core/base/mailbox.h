@@ -1,6 +1,6 @@
 /* Messages between threads: many post, one owner drains everything at once. No lock: a post is one
  * compare-and-swap, and the owner is woken only if it sleeps. It sleeps in mailbox_wait, or where a
- * `wake` function of its own reaches it (a uv_async_send, say).
+ * `wake` function of its own reaches it (a byte for its loop, say).
  *
  *   awake ──post, nudge──► told ──drain──► awake ──the owner is about to sleep──► asleep
  *                           ▲                                                       │
@@ -29,7 +29,7 @@ struct mailbox {
     char apart_too[64];
 };
 
-/* wake NULL: the owner uses mailbox_wait. */
+/* wake NULL: the owner uses mailbox_wait only. */
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user);
 void mailbox_close(struct mailbox *m); /* must be empty, and every poster joined */
 
@@ -46,8 +46,8 @@ void mailbox_nudge(struct mailbox *m);
 bool mailbox_drain(struct mailbox *m, struct list *out);
 
 /* Owner. Waits until something was posted or nudged since the last drain, or CLOCK_MONOTONIC
- * reaches `until_ns` (INT64_MAX: no limit). */
-void mailbox_wait(struct mailbox *m, int64_t until_ns);
+ * reaches `until_ns` (INT64_MAX: no limit). False: there was something already. */
+bool mailbox_wait(struct mailbox *m, int64_t until_ns);
 
 /* Owner. It is about to sleep where `wake` reaches it, and drains when it does not any more. False:
  * something was posted or nudged since the last drain, and nothing will wake it for that. */

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define TURN_STEPS 64                 /* resumes between two looks at the loop and the mailbox */
-#define IDLE_STEP_BYTES (64 * 1024)   /* allocated since the collector's last step when idle */
 #define STACK_BYTES (8 * 1024 * 1024) /* whatever the host's limit is */
 
 /* --- what others may ask ---------------------------------------------------------------------- */
@@ -193,48 +192,6 @@ void worker_take_messages(struct worker *w)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-/* Idle time is for the collector: one step for a good deal of garbage. */
-static void collect(struct worker *w)
-{
-    if (w->vm.allocated_bytes - w->stepped_bytes < IDLE_STEP_BYTES)
-        return;
-    w->stepped_bytes = w->vm.allocated_bytes;
-    lua_gc(w->vm.L, LUA_GCSTEP, 0);
-}
-
-/* Sleeps unless something came between the last look and now (see worker_wake). */
-static void sleep_or_poll(struct worker *w)
-{
-    bool idle = !worker_has_work(w);
-    if (idle) {
-        atomic_store(&w->pulse.idle, true);
-        idle = !line_length(&w->line);
-        if (idle) {
-            mailbox_nudge(w->env->engine);
-            collect(w);
-        }
-    }
-    worker_arm_timer(w);
-    w->callbacks_ns = 0;
-    idle = idle && mailbox_sleep(&w->mailbox);
-    uv_run(&w->loop, idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    if (idle || atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
-        atomic_store(&w->pulse.idle, false);
-        monitor_rouse(w->env->monitor);
-    }
-    w->alone |= idle;
-}
-
-static void on_wake(uv_async_t *handle)
-{
-    (void)handle; /* the loop turns, that is all */
-}
-
-static void poke(void *worker)
-{
-    uv_async_send(&((struct worker *)worker)->wake);
-}
-
 static void look_at_clocks(struct worker *w)
 {
     w->now_ns = clock_mono_ns();
@@ -324,7 +281,7 @@ static void *worker_main(void *arg)
             break;
         turn(w);
         if (!w->lost)
-            sleep_or_poll(w);
+            worker_sleep(w);
     }
     if (w->lost)
         give_up(w);
@@ -358,34 +315,21 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     w->pulse.owner = w;
     atomic_init(&w->pulse.idle, true);
     line_init(&w->line);
-    mailbox_init(&w->mailbox, poke, w);
+    mailbox_init(&w->mailbox, worker_poke, w);
     return w;
-}
-
-static void open_loop(struct worker *w)
-{
-    uv_loop_init(&w->loop);
-    uv_async_init(&w->loop, &w->wake, on_wake);
-    uv_timer_init(&w->loop, &w->timer);
-}
-
-static void close_loop(struct worker *w)
-{
-    uv_close((uv_handle_t *)&w->wake, NULL);
-    uv_close((uv_handle_t *)&w->timer, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&w->loop);
 }
 
 static int start(struct worker *w, struct neap_error *err)
 {
-    open_loop(w);
+    const int rc = worker_open_loop(w, err);
+    if (rc)
+        return rc;
     w->running = true;
     const int failed = thread_start(&w->thread, STACK_BYTES, worker_main, w);
     if (!failed)
         return NEAP_OK;
     w->running = false;
-    close_loop(w);
+    worker_close_loop(w);
     return error_set(err, NEAP_EIO, "cannot start a worker thread: %s", strerror(failed));
 }
 
@@ -396,7 +340,7 @@ int worker_wake(struct worker *w, struct neap_error *err)
     /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees
      * the line. */
     if (atomic_load(&w->pulse.idle))
-        uv_async_send(&w->wake);
+        mailbox_nudge(&w->mailbox);
     return NEAP_OK;
 }
 
@@ -433,7 +377,7 @@ static void release(struct worker *w)
     heap_close(&w->deadlines);
     heap_close(&w->woken);
     heap_close(&w->preempted);
-    close_loop(w);
+    worker_close_loop(w);
 }
 
 void worker_detach(struct worker *worker)

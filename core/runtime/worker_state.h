@@ -1,7 +1,7 @@
 /* What the files of the worker share: worker.c (its thread and messages), worker_runs.c (runs,
  * fibers and their coroutines), worker_end.c (how jobs end), worker_step.c (what runs next),
- * worker_wait.c (waiting), worker_interrupt.c (slices, deadlines), worker_memory.c, op.c. Nobody
- * else includes this. */
+ * worker_wait.c (waiting), worker_sleep.c (its sleep), worker_interrupt.c (slices, deadlines),
+ * worker_memory.c, op.c. Nobody else includes this. */
 #ifndef RUNTIME_WORKER_STATE_H
 #define RUNTIME_WORKER_STATE_H
 
@@ -28,7 +28,8 @@ struct worker {
     pthread_t thread;
     bool running; /* its thread has been started; until then all of it is the engine's */
     uv_loop_t loop;
-    uv_async_t wake;
+    uv_poll_t wake; /* of wake_fd, while it sleeps in the loop */
+    int wake_fd;
     uv_timer_t timer;
     struct mailbox mailbox;
     struct line line;
@@ -73,6 +74,12 @@ struct worker {
 /* worker.c */
 void worker_take_messages(struct worker *w);
 
+/* worker_sleep.c */
+int worker_open_loop(struct worker *w, struct neap_error *err);
+void worker_close_loop(struct worker *w);
+void worker_sleep(struct worker *w); /* if there is nothing to do; and a turn of the loop */
+void worker_poke(void *worker);      /* any thread: out of the loop */
+
 /* worker_runs.c */
 struct run *run_new(struct worker *w);             /* NULL: no memory for a coroutine */
 void run_ready(struct worker *w, struct run *run); /* for its next job */
@@ -108,7 +115,6 @@ void fiber_make_ready(struct worker *w, struct fiber *fiber);
 void run_rests(struct run *run); /* after a fiber's end: do the others only wait? */
 void fiber_detach(struct worker *w, struct fiber *fiber); /* from whatever it waits for */
 void worker_wake_sleepers(struct worker *w);
-void worker_arm_timer(struct worker *w);
 void worker_take_answer(struct call *call);
 
 /* worker_interrupt.c */

@@ -60,36 +60,12 @@ void fiber_detach(struct worker *w, struct fiber *fiber)
     fiber->state = FIBER_ON;
 }
 
-/* uv_run looks at its timers before it polls: one that fired there must keep it from sleeping on.
- */
-static void on_timer(uv_timer_t *timer)
-{
-    uv_stop(timer->loop);
-}
-
 void worker_wake_sleepers(struct worker *w)
 {
     for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
         heap_pop(&w->sleepers);
         go_on(w, HEAP_ENTRY(node, struct fiber, turn), true);
     }
-}
-
-void worker_arm_timer(struct worker *w)
-{
-    const struct heap_node *sleeper = heap_min(&w->sleepers);
-    const struct heap_node *deadline = heap_min(&w->deadlines);
-    if (!sleeper && !deadline && w->follow_due_ns == INT64_MAX) {
-        uv_timer_stop(&w->timer);
-        return;
-    }
-    int64_t due_ns = sleeper ? sleeper->key : INT64_MAX;
-    due_ns = deadline && deadline->key < due_ns ? deadline->key : due_ns;
-    due_ns = w->follow_due_ns < due_ns ? w->follow_due_ns : due_ns;
-    const int64_t left_ns = due_ns - w->now_ns; /* at most a turn old: never too short */
-    uv_update_time(&w->loop);
-    uv_timer_start(&w->timer, on_timer, left_ns > 0 ? (uint64_t)(left_ns + 999999) / 1000000 : 0,
-                   0);
 }
 
 /* It is unwound when it would be resumed. */

@@ -240,6 +240,31 @@ static void callbacks_wait_for_a_preempted_job(void **state)
     executor_close(&x);
 }
 
+/* The worker sleeps elsewhere while its loop has nothing: then it turns again for whatever is
+ * opened, be it unref'd, and the loop's clock is right. */
+static void the_loop_turns_again_after_a_sleep(void **state)
+{
+    static const char lua[] =
+        "local neap, uv = require 'neap', require 'luv'\n"
+        "return function()\n"
+        "  for i = 1, 3 do\n"
+        "    neap.sleep(0.06)\n"
+        "    local fired, timer, began = neap.signal(), uv.new_timer(), uv.hrtime()\n"
+        "    timer:start(30, 0, function() fired:set() end)\n"
+        "    if i > 1 then timer:unref() end\n"
+        "    assert(fired:wait('20s'))\n"
+        "    assert(uv.hrtime() - began > 28e6)\n"
+        "    timer:close()\n"
+        "  end\n"
+        "end\n";
+    struct executor x;
+    (void)state;
+    open_with(&x, lua);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(executor_run(&x, "t.task", NULL), "nil");
+    executor_close(&x);
+}
+
 static atomic_bool came_back;
 
 static int block(lua_State *L)
@@ -327,6 +352,7 @@ int main(void)
         cmocka_unit_test(ends_with_the_executor),
         cmocka_unit_test(callbacks_are_their_jobs),
         cmocka_unit_test(callbacks_wait_for_a_preempted_job),
+        cmocka_unit_test(the_loop_turns_again_after_a_sleep),
         cmocka_unit_test(a_callback_blocks),
         cmocka_unit_test(signals),
     };
