@@ -209,6 +209,19 @@ static void join_gone(struct engine *e)
     }
 }
 
+/* What the message after this one is about: a worker has written it, so it is in no cache of ours.
+ */
+FETCH_INLINE void fetch_next(const struct list *messages)
+{
+    const struct message *next = LIST_ENTRY(messages->next, struct message, link);
+    if (list_empty(messages))
+        return;
+    if (next->kind == ENGINE_SUBMIT)
+        job_fetch((const struct job *)next);
+    else if (next->kind == ENGINE_OUTCOME)
+        job_fetch(((const struct outcome *)next)->job);
+}
+
 static void turn(struct engine *e)
 {
     struct list messages;
@@ -217,8 +230,10 @@ static void turn(struct engine *e)
     e->now_ms = clock_unix_ms();
     e->latest_ms = e->now_ms > e->latest_ms ? e->now_ms : e->latest_ms;
     e->mono_ms = clock_mono_ms();
-    for (struct list *at; (at = list_shift(&messages));)
+    for (struct list *at; (at = list_shift(&messages));) {
+        fetch_next(&messages);
         take_message(e, LIST_ENTRY(at, struct message, link));
+    }
     if (e->stopping)
         drain_refuse_hosts(e, true);
     engine_run_schedules(e);

@@ -3,6 +3,7 @@
 #include "engine/engine_state.h"
 
 #include "base/clock.h"
+#include "base/fetch.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -127,10 +128,10 @@ static void leave_slot_and_place(struct engine *e, struct claim *claim)
 }
 
 /* They have long left the caches: the next ones are fetched meanwhile. */
-static void fetch_child(const struct claim_more *more, uint32_t at)
+FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
 {
     if (at + CHILDREN_AHEAD < more->n_children)
-        __builtin_prefetch(&more->children[at + CHILDREN_AHEAD]->pins, 1);
+        fetch_line(&more->children[at + CHILDREN_AHEAD]->pins);
 }
 
 static void let_children_go(struct engine *e, struct claim_more *more)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fetch.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/mailbox.h"
@@ -155,10 +156,9 @@ static inline int64_t job_due_ms(const struct job *job)
 }
 
 /* Asks for the record to be in the cache soon. */
-static inline void job_fetch(const struct job *job)
+FETCH_INLINE void job_fetch(const struct job *job)
 {
-    for (size_t at = 0; at < sizeof *job; at += 64)
-        __builtin_prefetch((const char *)job + at, 1);
+    fetch_bytes(job, sizeof *job);
 }
 
 /* As it was submitted: no attempts, no result, no error. */

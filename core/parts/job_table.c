@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/fetch.h"
 #include "base/mem.h"
 
 /* Ids are 42 bits of time above 22 of a sequence that goes on from one millisecond to the next. So
@@ -70,7 +71,7 @@ static void split(struct job_table *table)
 
 void job_table_fetch(const struct job_table *table, uint64_t id)
 {
-    __builtin_prefetch(bucket_of(table, id), 1);
+    fetch_line(bucket_of(table, id));
 }
 
 struct job *job_table_find(const struct job_table *table, uint64_t id)

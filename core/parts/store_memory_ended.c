@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
-#define JOBS_AHEAD 16   /* jobs are fetched so long before they are forgotten, */
-#define BUCKETS_AHEAD 8 /* and their places in the table, which only they know */
+#define JOBS_AHEAD 8    /* jobs are fetched so long before they are forgotten, */
+#define BUCKETS_AHEAD 4 /* and their places in the table, which only they know */
 
 static struct kept *kept_of(struct store *s, const struct job *job)
 {
@@ -49,14 +49,14 @@ static struct job *next_to_go(struct store *s)
 }
 
 /* They ended long ago, so they are in no cache. */
-static void fetch_next(const struct store *s, const struct shelf *shelf)
+FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
 {
-    const struct job *later = shelf_at(shelf, JOBS_AHEAD), *next = shelf_at(shelf, BUCKETS_AHEAD);
-    if (later)
-        for (size_t at = 0; at < sizeof *later; at += 64)
-            __builtin_prefetch((const char *)later + at, 1);
-    if (next)
-        job_table_fetch(&s->jobs, next->id);
+    const struct job *job = shelf_at(shelf, JOBS_AHEAD);
+    if (job)
+        job_fetch(job);
+    job = shelf_at(shelf, BUCKETS_AHEAD);
+    if (job)
+        job_table_fetch(&s->jobs, job->id);
 }
 
 static size_t forget_some(struct store *s, size_t most, const struct job *spared)
