@@ -387,7 +387,10 @@ int codec_encode(lua_State *L, int index, const char *name, struct buf *out, str
     struct encoder e = {L, out, out->len + NEAP_VALUE_MAX, name, err};
     size_t before = out->len;
     int top = lua_gettop(L);
-    int rc = put_value(&e, lua_absindex(L, index), NULL);
+    index = lua_absindex(L, index);
+    int rc = type == LUA_TTABLE ? put_table(&e, index, NULL) : put_value(&e, index, NULL);
+    if (!rc && out->len > e.limit)
+        rc = refuse_size(&e);
     if (rc) {
         out->len = before;
         lua_settop(L, top);

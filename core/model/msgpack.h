@@ -79,12 +79,24 @@ static inline void msgpack_integer(struct buf *out, int64_t value)
         msgpack_long_integer(out, value);
 }
 
+/* Small integers and short texts are most of what there is. */
 static inline const char *msgpack_read(struct msgpack_reader *r, struct msgpack_item *item)
 {
-    if (r->at == r->end || (*r->at >= 0x80 && *r->at < 0xe0))
+    if (r->at == r->end)
         return msgpack_read_long(r, item);
-    item->type = MSGPACK_INTEGER;
-    item->integer = (int8_t)*r->at++;
+    const uint8_t tag = *r->at;
+    if (tag < 0x80 || tag >= 0xe0) {
+        item->type = MSGPACK_INTEGER;
+        item->integer = (int8_t)tag;
+        r->at++;
+    } else if ((tag & 0xe0) == 0xa0 && (size_t)(r->end - r->at) > (tag & 0x1fu)) {
+        item->type = MSGPACK_TEXT;
+        item->text = (const char *)r->at + 1;
+        item->len = tag & 0x1f;
+        r->at += 1 + item->len;
+    } else {
+        return msgpack_read_long(r, item);
+    }
     r->owed--;
     return NULL;
 }

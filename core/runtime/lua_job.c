@@ -150,8 +150,6 @@ static void submit_option(lua_State *L, const char *who, const char *key, struct
 
 static void read_options(lua_State *L, int index, const char *who, struct submit_options *o)
 {
-    if (lua_isnoneornil(L, index))
-        return;
     if (!lua_istable(L, index))
         luaL_error(L, "%s: options are a table", who);
     const int kept = index + 1; /* what options point to, until the job is built */
@@ -181,8 +179,8 @@ _Noreturn static void no_task(lua_State *L, const struct catalogue *catalogue, c
     abort(); /* it does not return */
 }
 
-/* Who submits does so again, with the same string: where it was found last time, it is there until
- * the catalogue is another. */
+/* Who submits does so again, with the same string: what was found last time is there until the
+ * catalogue is another. The registry keeps the string, so that its address is not another's. */
 static const struct task_info *task_at(lua_State *L, struct vm *vm, int index, const char *who)
 {
     if (lua_type(L, index) != LUA_TSTRING)
@@ -190,40 +188,49 @@ static const struct task_info *task_at(lua_State *L, struct vm *vm, int index, c
     const struct catalogue *catalogue = worker_catalogue(vm->worker);
     const char *text = lua_tostring(L, index);
     struct vm_task *known = &vm->tasks[(uintptr_t)text / 32 % VM_TASKS];
-    if (known->serial == catalogue->serial && strcmp(known->info->name->text, text) == 0)
+    if (known->text == text && known->serial == catalogue->serial)
         return known->info;
     const struct task_name *name = names_find(worker_env(vm->worker)->names, text);
     const struct task_info *info = name ? catalogue_task(catalogue, name) : NULL;
     if (!info)
         no_task(L, catalogue, text, who);
-    *known = (struct vm_task){catalogue->serial, info};
+    lua_pushvalue(L, index);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, known);
+    *known = (struct vm_task){text, catalogue->serial, info};
     return info;
 }
 
-struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who)
+/* Raises nothing. */
+static struct job *job_of(struct vm *vm, const struct task_info *info, const struct buf *packed)
 {
-    struct vm *vm = vm_of(L);
-    struct neap_error err;
-    struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET, .timeout_ms = -1};
-    if (vm->strict)
-        vm_check_trusted(L, who); /* another task may do what this code may not */
-    const struct task_info *info = task_at(L, vm, task, who);
-    read_options(L, opts, who, &o);
-    struct buf *packed = vm_scratch(vm);
-    if (codec_encode(L, args, "args", packed, &err) ||
-        (o.ties.has_unique && unique_key(info->name->text, packed->data, packed->len, &o.ties.by,
-                                         o.ties.unique.key, &err)))
-        luaL_error(L, "%s: %s", who, err.message);
-    /* nothing raises from here */
     struct job *job = job_new(packed->data, packed->len);
     const int64_t now_ms = clock_unix_ms();
     job->message.kind = ENGINE_SUBMIT;
     job->id = id_next(worker_env(vm->worker)->ids, now_ms);
     job->parent = vm->run ? vm->run->job->id : 0;
     job->task = info->name;
-    job->gate = o.gate ? o.gate : info->gate;
-    job->priority = (int8_t)(o.priority == INT_MIN ? info->priority : o.priority);
+    job->gate = info->gate;
+    job->priority = info->priority;
     job->submitted_ms = now_ms;
+    return job;
+}
+
+static struct job *build_with(lua_State *L, struct vm *vm, const struct task_info *info, int args,
+                              int opts, const char *who)
+{
+    struct neap_error err;
+    struct submit_options o = {.priority = INT_MIN, .retry = RETRY_UNSET, .timeout_ms = -1};
+    read_options(L, opts, who, &o);
+    struct buf *packed = vm_scratch(vm);
+    if (codec_encode(L, args, "args", packed, &err) ||
+        (o.ties.has_unique && unique_key(info->name->text, packed->data, packed->len, &o.ties.by,
+                                         o.ties.unique.key, &err)))
+        luaL_error(L, "%s: %s", who, err.message);
+    struct job *job = job_of(vm, info, packed);
+    if (o.gate)
+        job->gate = o.gate;
+    if (o.priority != INT_MIN)
+        job->priority = (int8_t)o.priority;
     job->due.key = o.due_ms;
     job->expires_ms = o.expires_ms;
     job->timeout_ms = o.timeout_ms;
@@ -234,6 +241,21 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
     if (o.ties.n_after)
         job->after = job_after_new(o.ties.after, o.ties.n_after, o.ties.on_failure);
     return job;
+}
+
+struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char *who)
+{
+    struct vm *vm = vm_of(L);
+    struct neap_error err;
+    if (vm->strict)
+        vm_check_trusted(L, who); /* another task may do what this code may not */
+    const struct task_info *info = task_at(L, vm, task, who);
+    if (!lua_isnoneornil(L, opts))
+        return build_with(L, vm, info, args, opts, who);
+    struct buf *packed = vm_scratch(vm);
+    if (codec_encode(L, args, "args", packed, &err))
+        luaL_error(L, "%s: %s", who, err.message);
+    return job_of(vm, info, packed);
 }
 
 int lua_job_refused(lua_State *L, struct job *job)

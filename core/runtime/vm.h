@@ -57,8 +57,9 @@ struct vm {
     int string_meta_ref;
     const void *string_owner; /* whose `string` the methods of strings are now */
     char *at;                 /* the file whose top level runs; owned */
-    struct vm_task {          /* tasks it submitted last, by the address of the name */
-        uint64_t serial;      /* of the catalogue; 0: none */
+    struct vm_task {          /* tasks submitted last, by the address of the name */
+        const char *text;     /* of Lua, kept by the registry */
+        uint64_t serial;      /* of the catalogue */
         const struct task_info *info;
     } tasks[VM_TASKS];
     struct buf scratch; /* to encode into; here, so that an error of Lua does not leak it */
