@@ -6,6 +6,8 @@
 #include "base/fetch.h"
 #include "base/mem.h"
 
+#define AHEAD 8 /* buckets */
+
 /* Ids are 42 bits of time above 22 of a sequence that goes on from one millisecond to the next. So
  * jobs made one after the other lie side by side, none upon another, whatever their number; and
  * those of different milliseconds do where the sequence does not tell them apart. */
@@ -25,6 +27,12 @@ static struct job_bucket *bucket_of(const struct job_table *table, uint64_t id)
 static bool has_more(const struct job_bucket *bucket)
 {
     return bucket->first & 1;
+}
+
+FETCH_INLINE void fetch_links(const struct job *job)
+{
+    fetch_line(&job->next_by_id);
+    fetch_line(&job->id);
 }
 
 /* The job is the first from now on; the others come behind it. */
@@ -48,6 +56,19 @@ void job_table_close(struct job_table *table)
     *table = (struct job_table){0};
 }
 
+/* The jobs of the buckets that are split next may have left the caches long ago. Where there are
+ * two in one, the second is known once the first has come. */
+FETCH_INLINE void fetch_ahead(const struct job_table *table)
+{
+    const struct job_bucket *next = &table->buckets[table->n_buckets - table->base];
+    if (2 * table->base - table->n_buckets <= AHEAD)
+        return;
+    if (has_more(&next[AHEAD]))
+        fetch_links(job_bucket_first(&next[AHEAD]));
+    if (has_more(&next[AHEAD / 2]))
+        fetch_links(job_bucket_first(&next[AHEAD / 2])->next_by_id);
+}
+
 /* One more bucket: it takes its share of the bucket it was part of. There is room for 2 * base. */
 static void split(struct job_table *table)
 {
@@ -55,6 +76,7 @@ static void split(struct job_table *table)
         table->base *= 2;
         table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof *table->buckets);
     }
+    fetch_ahead(table);
     struct job_bucket *new = &table->buckets[table->n_buckets++], *old = new - table->base;
     const struct job_bucket was = *old;
     *new = *old = (struct job_bucket){0};
@@ -72,6 +94,13 @@ static void split(struct job_table *table)
 void job_table_fetch(const struct job_table *table, uint64_t id)
 {
     fetch_line(bucket_of(table, id));
+}
+
+void job_table_fetch_chain(const struct job_table *table, uint64_t id)
+{
+    const struct job_bucket *bucket = bucket_of(table, id);
+    if (has_more(bucket) && bucket->id != id)
+        fetch_links(job_bucket_first(bucket));
 }
 
 struct job *job_table_find(const struct job_table *table, uint64_t id)

@@ -33,8 +33,10 @@ void job_table_close(struct job_table *table);
 
 void job_table_add(struct job_table *table, struct job *job); /* its id must be new */
 void job_table_remove(struct job_table *table, struct job *job);
-/* Its bucket is fetched into the cache: it is going to be looked at soon. */
+/* The job is going to be removed soon: asks for its bucket, and later, when that has come, for the
+ * job that is before it there. */
 void job_table_fetch(const struct job_table *table, uint64_t id);
+void job_table_fetch_chain(const struct job_table *table, uint64_t id);
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 
 struct job_scan {

@@ -3,8 +3,9 @@
 
 #include <assert.h>
 
-#define JOBS_AHEAD 8    /* jobs are fetched so long before they are forgotten, */
-#define BUCKETS_AHEAD 4 /* and their places in the table, which only they know */
+#define JOBS_AHEAD 12   /* jobs are fetched so long before they are forgotten, */
+#define BUCKETS_AHEAD 8 /* and their places in the table, which only they know, */
+#define CHAINS_AHEAD 4  /* and who is there before them */
 
 static struct kept *kept_of(struct store *s, const struct job *job)
 {
@@ -57,6 +58,9 @@ FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
     job = shelf_at(shelf, BUCKETS_AHEAD);
     if (job)
         job_table_fetch(&s->jobs, job->id);
+    job = shelf_at(shelf, CHAINS_AHEAD);
+    if (job)
+        job_table_fetch_chain(&s->jobs, job->id);
 }
 
 static size_t forget_some(struct store *s, size_t most, const struct job *spared)
