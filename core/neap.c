@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -183,6 +184,7 @@ static int open_parts(neap *n, const struct neap_options *options, struct neap_e
         return rc;
     n->worker = (struct worker_env){
         .ids = &n->ids,
+        .pool = n->pool,
         .names = n->names,
         .gates = n->gates,
         .shared = shared_set_new(),
@@ -232,6 +234,7 @@ int neap_open(neap **out, const struct neap_options *options, struct neap_error 
     pthread_mutex_init(&n->reload_lock, NULL);
     pthread_mutex_init(&n->outbox_lock, NULL);
     list_init(&n->outbox);
+    n->pool = pool_new();
     n->names = names_new();
     n->gates = gates_new();
     const int rc = open_parts(n, options, err);
@@ -307,6 +310,7 @@ void neap_close(neap *n)
     children_free(n->worker.children);
     gates_free(n->gates);
     names_free(n->names);
+    pool_free(n->pool);
     pthread_mutex_destroy(&n->lock);
     pthread_mutex_destroy(&n->problem_lock);
     pthread_mutex_destroy(&n->reload_lock);

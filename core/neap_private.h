@@ -18,6 +18,7 @@
 struct neap {
     struct neap_options options; /* constant; its pointers are only used by neap_open and reload */
     char *config_file, **settings, **plugins, *task_file; /* copies of what it points to */
+    struct pool *pool;                                    /* of jobs and outcomes */
     struct names *names;
     struct gates *gates;
     struct id_source ids;

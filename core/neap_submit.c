@@ -119,7 +119,7 @@ static struct job *make_job(neap *n, const struct neap_request *r, const struct 
                             struct gate *gate, const struct buf *args)
 {
     const int64_t now_ms = clock_unix_ms();
-    struct job *job = job_new(args->data, args->len);
+    struct job *job = job_new(NULL, args->data, args->len);
     job->message.kind = ENGINE_SUBMIT;
     job->id = id_next(&n->ids, now_ms);
     job->tag = r->tag;
@@ -160,7 +160,7 @@ static int build_job(neap *n, const struct neap_request *r, const struct catalog
     if (rc == NEAP_OK && r->unique)
         rc = make_unique(*out, r->unique, err);
     if (rc && *out) {
-        job_free(*out);
+        job_free(NULL, *out);
         *out = NULL;
     }
     buf_close(&args);
@@ -210,7 +210,7 @@ static void submission_done(struct call *call)
         snprintf(full, sizeof full, "queue %s is full", call->job->gate->name);
     const struct neap_submitted answer = answer_of(call, full);
     s->done(s->user, &answer);
-    job_free(call->job);
+    job_free(NULL, call->job);
     buf_close(&call->reply);
     free(s);
 }
@@ -239,7 +239,7 @@ static int refused(struct job *job, neap_submitted_fn *done, void *user, struct 
 {
     struct gate *gate = job->gate;
     const bool drop = gate_refuse(gate);
-    job_free(job);
+    job_free(NULL, job);
     if (!drop)
         return error_set(err, NEAP_EFULL, "queue %s is full", gate->name);
     done(user, &(struct neap_submitted){.code = NEAP_OK});
@@ -263,7 +263,7 @@ static int send(neap *n, struct job *job, int64_t room_ms, void *user, neap_subm
         return NEAP_OK;
     }
     error_set(err, NEAP_EAGAIN, "queue %s is full", gate->name);
-    job_free(job);
+    job_free(NULL, job);
     return NEAP_EAGAIN;
 }
 

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void mem_none(void)
+{
+    fputs("neap: out of memory\n", stderr);
+    abort();
+}
+
 static void *or_abort(void *p)
 {
-    if (!p) {
-        fputs("neap: out of memory\n", stderr);
-        abort();
-    }
+    if (!p)
+        mem_none();
     return p;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+_Noreturn void mem_none(void);             /* says that there is none, and aborts */
 void *mem_alloc(size_t size);              /* uninitialised */
 void *mem_zero(size_t count, size_t size); /* zeroed; count * size is checked */
 void *mem_grow(void *old, size_t count, size_t size);

@@ -344,6 +344,7 @@ static int open_store(struct engine *e, struct neap_error *err)
                                   .window = (size_t)e->config->window,
                                   .names = e->env.worker->names,
                                   .gates = e->env.worker->gates,
+                                  .cache = &e->cache,
                                   .now_ms = e->now_ms,
                                   .user = e,
                                   .log = log_store};
@@ -368,10 +369,12 @@ int engine_new(struct engine **out, const struct engine_env *env, struct config 
         return error_set(err, NEAP_ECONFIG, "%zu pools, more than %d", config->n_pools, POOLS_MAX);
     struct engine *e = mem_zero(1, sizeof *e);
     e->env = *env;
+    pool_cache_init(&e->cache, env->worker->pool);
     e->now_ms = clock_unix_ms();
     e->config = config;
     int rc = open_store(e, err);
     if (rc) {
+        pool_cache_close(&e->cache);
         free(e);
         return rc;
     }
@@ -452,11 +455,11 @@ struct mailbox *engine_mailbox(struct engine *engine)
 }
 
 /* After its thread: hosts and the loader can have sent it, and a worker that was left behind. */
-static void drop_message(struct message *message)
+static void drop_message(struct engine *e, struct message *message)
 {
     switch (message->kind) {
     case ENGINE_SUBMIT:
-        job_free((struct job *)message);
+        job_free(&e->cache, (struct job *)message);
         break;
     case ENGINE_CATALOGUE:
         catalogue_unref(((struct catalogue_note *)message)->catalogue);
@@ -485,7 +488,7 @@ void engine_refuse(struct engine *engine)
     list_init(&messages);
     mailbox_drain(&engine->mailbox, &messages);
     for (struct list *at; (at = list_shift(&messages));)
-        drop_message(LIST_ENTRY(at, struct message, link));
+        drop_message(engine, LIST_ENTRY(at, struct message, link));
 }
 
 void engine_stop(struct engine *engine)
@@ -540,5 +543,6 @@ void engine_free(struct engine *engine)
     free(e->placed);
     free(e->ended);
     task_rows_close(e);
+    pool_cache_close(&e->cache);
     free(e);
 }

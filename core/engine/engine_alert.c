@@ -57,7 +57,7 @@ void job_alert(struct engine *e, const struct job *job)
         return;
     }
     put_alert(&args, job);
-    struct job *alert = job_new(args.data, args.len);
+    struct job *alert = job_new(&e->cache, args.data, args.len);
     buf_close(&args);
     alert->id = id_next(e->env.worker->ids, e->now_ms);
     alert->parent = job->id;

@@ -98,7 +98,7 @@ void run_on_dead(struct engine *e, struct job *job)
     job->owes_on_dead = info && info->has_on_dead && q->pools; /* if this process does not run it */
     if (!job->owes_on_dead || e->drain_stopped || e->stopping || e->recovering)
         return;
-    struct job *last = job_new(job->args, job->args_len);
+    struct job *last = job_new(&e->cache, job->args, job->args_len);
     last->id = job->id;
     last->parent = job->parent;
     last->task = job->task;
@@ -234,7 +234,7 @@ static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
     struct job *dead = e->ops->get(e->store, job->id);
     if (dead && (o->kind != OUTCOME_HANDED_BACK || o->no_task))
         e->ops->paid(e->store, dead);
-    job_free(job);
+    job_free(&e->cache, job);
 }
 
 bool state_is_end(int state)
@@ -289,17 +289,14 @@ static void hold_if_waiting(struct engine *e, struct job *job)
         job_hold(e, job);
 }
 
-static void free_outcome(struct outcome *outcome)
+static void free_outcome(struct engine *e, struct outcome *outcome)
 {
     for (struct list *at; (at = list_shift(&outcome->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
-        job_free(child);
+        job_free(&e->cache, child);
     }
-    free(outcome->result);
-    free(outcome->error);
-    free(outcome->log);
-    free(outcome);
+    outcome_free(&e->cache, outcome);
 }
 
 void job_outcome(struct engine *e, struct outcome *outcome)
@@ -315,7 +312,7 @@ void job_outcome(struct engine *e, struct outcome *outcome)
         if (outcome->no_task)
             hold_if_waiting(e, e->ops->get(e->store, id));
     }
-    free_outcome(outcome);
+    free_outcome(e, outcome);
 }
 
 /* --- cancelled ----------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ void pools_close(struct engine *e)
 {
     for (size_t i = 0; i < e->n_pools; i++) {
         for (struct list *at; (at = list_shift(&e->pools[i].on_dead));)
-            job_free(LIST_ENTRY(at, struct job, place));
+            job_free(&e->cache, LIST_ENTRY(at, struct job, place));
         free(e->pools[i].name);
     }
     free(e->pools);

@@ -112,7 +112,7 @@ static bool submit(struct engine *e, struct schedule *s, const struct task_info 
         gate_refuse(info->gate);
         return false;
     }
-    struct job *job = job_new(s->plan->args, s->plan->args_len);
+    struct job *job = job_new(&e->cache, s->plan->args, s->plan->args_len);
     job->id = id_next(e->env.worker->ids, e->now_ms);
     job->task = info->name;
     job->gate = info->gate;

@@ -2,6 +2,7 @@
 #ifndef ENGINE_ENGINE_STATE_H
 #define ENGINE_ENGINE_STATE_H
 
+#include "base/pool.h"
 #include "engine/asks.h"
 #include "engine/engine.h"
 #include "engine/engine_events.h"
@@ -118,6 +119,7 @@ struct task_row {
 struct engine {
     struct engine_env env;
     struct mailbox mailbox;
+    struct pool_cache cache; /* its thread's */
     pthread_t thread;
     bool started, stopping, draining, recovering;
     bool stopped; /* its thread has ended: written by the thread that closes */

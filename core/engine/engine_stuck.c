@@ -10,16 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct outcome *outcome_for(struct job *job, int kind)
-{
-    struct outcome *outcome = mem_zero(1, sizeof *outcome);
-    list_init(&outcome->children);
-    outcome->job = job;
-    outcome->token = job->token;
-    outcome->kind = kind;
-    return outcome;
-}
-
 /* The job whose code is stuck. That its attempt ends here is final: whatever the thread makes of it
  * later finds the section lost (pulse.h). */
 static void end_culprit(struct engine *e, struct job *job)
@@ -28,9 +18,8 @@ static void end_culprit(struct engine *e, struct job *job)
         "timeout: stuck in C code that did not come back in time; its worker was replaced";
     const bool cancelled = job->claim->cancelled;
     const bool stopped = e->stopping || e->drain_stopped;
-    struct outcome *outcome = outcome_for(job, cancelled ? OUTCOME_CANCELLED
-                                               : stopped ? OUTCOME_HANDED_BACK
-                                                         : OUTCOME_FAILED);
+    const int kind = cancelled ? OUTCOME_CANCELLED : stopped ? OUTCOME_HANDED_BACK : OUTCOME_FAILED;
+    struct outcome *outcome = outcome_new(&e->cache, job, kind);
     outcome->started_ms = e->now_ms;
     if (outcome->kind == OUTCOME_FAILED)
         outcome->error =
@@ -53,7 +42,7 @@ static void take_claims(struct engine *e, struct member *m, uint64_t culprit)
         if (job->id == culprit)
             end_culprit(e, job);
         else
-            job_outcome(e, outcome_for(job, OUTCOME_HANDED_BACK));
+            job_outcome(e, outcome_new(&e->cache, job, OUTCOME_HANDED_BACK));
     }
 }
 

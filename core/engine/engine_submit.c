@@ -17,10 +17,10 @@ struct accepted {
     const char *why; /* it was refused */
 };
 
-static struct accepted refuse(struct job *job, int rc, const char *why)
+static struct accepted refuse(struct engine *e, struct job *job, int rc, const char *why)
 {
     gate_leave(job->gate);
-    job_free(job);
+    job_free(&e->cache, job);
     return (struct accepted){.rc = rc, .why = why};
 }
 
@@ -52,10 +52,10 @@ static struct accepted duplicate(struct engine *e, struct job *job, uint64_t id,
                                  const struct job *other)
 {
     if (job->unique->exact && other && !same_request(job, other))
-        return refuse(job, NEAP_ECONFLICT, "the key was used for another request");
+        return refuse(e, job, NEAP_ECONFLICT, "the key was used for another request");
     if (gate_leave(job->gate))
         mailbox_nudge(&e->mailbox);
-    job_free(job);
+    job_free(&e->cache, job);
     return (struct accepted){.id = id, .duplicate = true};
 }
 
@@ -187,7 +187,7 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     if (taken)
         return duplicate(e, job, taken, other);
     if (job->after && !look_at_parents(e, job, &failed))
-        return refuse(job, NEAP_ENOENT, "after: no such job");
+        return refuse(e, job, NEAP_ENOENT, "after: no such job");
     struct claim *parent = job->parent ? claim_of(e, job->parent) : NULL;
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
@@ -221,7 +221,7 @@ void submit_call(struct engine *e, struct call *call)
 {
     struct accepted in;
     if (e->full && !call->asker)
-        in = refuse(call->job, NEAP_ENOSPC, "the disk is full");
+        in = refuse(e, call->job, NEAP_ENOSPC, "the disk is full");
     else
         in = accept_job(e, call->job);
     call->job = NULL;

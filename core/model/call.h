@@ -107,6 +107,7 @@ struct shown {
 /* The end of an attempt, from a worker. */
 struct outcome {
     struct message message;
+    uint8_t block; /* of its memory: what the pool wants back */
     struct job *job;
     uint32_t token; /* of the claim that it is the outcome of */
     int kind;       /* enum outcome_kind */
@@ -126,5 +127,10 @@ struct outcome {
     bool no_task;     /* handed back because the task was gone */
     void *worker;
 };
+
+/* Of the claim that `job` has now; all else zero. Each by its thread's own cache. */
+struct outcome *outcome_new(struct pool_cache *cache, struct job *job, int kind);
+/* With what has not passed to others; `children` must be empty. */
+void outcome_free(struct pool_cache *cache, struct outcome *outcome);
 
 #endif

@@ -6,14 +6,18 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 
 #define ERROR_TEXT_MAX                                                                             \
     ((size_t)64 * 1024) /* of the message, and of the traceback: the rest is cut */
 
-struct job *job_new(const void *args, size_t args_len)
+struct job *job_new(struct pool_cache *cache, const void *args, size_t args_len)
 {
+    uint8_t block;
     assert(args_len <= UINT32_MAX);
-    struct job *job = mem_zero(1, sizeof *job + args_len);
+    struct job *job = pool_take(cache, sizeof *job + args_len, &block);
+    memset(job, 0, sizeof *job + (args ? 0 : args_len));
+    job->block = block;
     atomic_init(&job->refs, 1);
     job->args_len = (uint32_t)args_len;
     job->timeout_ms = -1;
@@ -28,7 +32,7 @@ void job_ref(struct job *job)
 }
 
 /* A sole owner need not tell anybody. */
-void job_free(struct job *job)
+void job_free(struct pool_cache *cache, struct job *job)
 {
     if (!job || (atomic_load_explicit(&job->refs, memory_order_acquire) > 1 &&
                  atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1))
@@ -40,7 +44,7 @@ void job_free(struct job *job)
     free(job->error);
     free(job->result);
     free(job->log);
-    free(job);
+    pool_give(cache, job, job->block);
 }
 
 static char *put_text(char *at, const char *text, size_t len)

@@ -18,8 +18,9 @@
 #include "base/mailbox.h"
 #include "neap.h"
 
-struct gate;      /* parts/gate.h: the queue's door, shared by threads */
-struct task_name; /* model/name.h: an interned task name */
+struct gate;       /* parts/gate.h: the queue's door, shared by threads */
+struct pool_cache; /* base/pool.h */
+struct task_name;  /* model/name.h: an interned task name */
 
 /* Retry policy; a negative field is unset and falls to the next source (see retry_merge). */
 struct retry {
@@ -108,6 +109,7 @@ struct job {
     bool claimed;      /* in a line or running */
     uint8_t state : 4; /* enum neap_state; the store's to change once put */
     uint8_t where : 4; /* enum job_where; the index's and the store's */
+    uint8_t block;     /* of its memory: what the pool wants back */
     uint16_t pins;     /* the store's: who wants it readable after its end */
     struct list place; /* see enum job_where */
     /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).
@@ -137,10 +139,12 @@ struct job {
 };
 
 /* All zero but for the arguments and timeout_ms, which is -1. `args` may be NULL: the bytes are
- * then zero, to be filled in later. */
-struct job *job_new(const void *args, size_t args_len);
-void job_ref(struct job *job);  /* one more owner */
-void job_free(struct job *job); /* gives up one's own; NULL is fine */
+ * then zero, to be filled in later. `cache` is that of the calling thread; NULL, which who has none
+ * may give: from malloc, and only what is from there may be freed so. */
+struct job *job_new(struct pool_cache *cache, const void *args, size_t args_len);
+void job_ref(struct job *job); /* one more owner */
+/* Gives up one's own; NULL is fine. `cache` may be another thread's than at job_new. */
+void job_free(struct pool_cache *cache, struct job *job);
 
 /* Copies both texts, up to 64 KiB each; traceback may be NULL. */
 struct job_error *job_error_new(const char *code, int attempt, const char *message,

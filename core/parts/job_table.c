@@ -155,12 +155,13 @@ void job_table_remove(struct job_table *table, struct job *job)
     table->count--;
 }
 
-void job_table_each(const struct job_table *table, void (*each)(struct job *job))
+void job_table_each(const struct job_table *table, void *user,
+                    void (*each)(void *user, struct job *job))
 {
     for (size_t i = 0; i < table->n_buckets; i++) {
         for (struct job *job = job_bucket_first(&table->buckets[i]), *next; job; job = next) {
             next = job->next_by_id;
-            each(job);
+            each(user, job);
         }
     }
 }

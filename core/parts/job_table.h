@@ -50,6 +50,7 @@ size_t job_table_scan(const struct job_table *table, const struct job_scan *scan
                       size_t max);
 
 /* Each job once, in no order; `each` may free it. */
-void job_table_each(const struct job_table *table, void (*each)(struct job *job));
+void job_table_each(const struct job_table *table, void *user,
+                    void (*each)(void *user, struct job *job));
 
 #endif

@@ -35,6 +35,7 @@ struct store_env {
     size_t window;       /* jobs of one queue, and delayed ones, kept in memory; 0: the default */
     struct names *names; /* to find task and queue of a job read back: both are interned, */
     struct gates *gates; /* known to the catalogue or not */
+    struct pool_cache *cache; /* for jobs: the engine's; NULL: malloc */
     int64_t now_ms;
     void *user;
     void (*log)(void *user, int level, const char *text); /* NULL: nobody listens */

@@ -64,7 +64,7 @@ static void read_table(struct store *s, enum sqlite_sql which, struct reading *r
             job->where = JOB_HELD;
         if (job && each)
             each(user, job);
-        job_free(job);
+        job_free(s->cache, job);
     }
     sqlite3_reset(stmt);
 }

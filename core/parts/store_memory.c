@@ -72,6 +72,7 @@ static int open_memory(struct store **out, const struct store_env *env, struct n
 {
     (void)err;
     struct store *s = mem_zero(1, sizeof *s);
+    s->cache = env->cache;
     job_table_init(&s->jobs);
     s->index = index_new();
     index_watch(s->index, on_promoted, s);
@@ -81,12 +82,17 @@ static int open_memory(struct store **out, const struct store_env *env, struct n
     return NEAP_OK;
 }
 
+static void drop(void *user, struct job *job)
+{
+    job_free(((struct store *)user)->cache, job);
+}
+
 static void close_memory(struct store *s)
 {
     if (!s)
         return;
     index_free(s->index);
-    job_table_each(&s->jobs, job_free);
+    job_table_each(&s->jobs, s, drop);
     job_table_close(&s->jobs);
     shelf_close(&s->completed.shelf);
     shelf_close(&s->dead.shelf);
@@ -136,7 +142,7 @@ static void withdraw(struct store *s, struct job *job)
         uniques_remove(&s->uniques, job);
     job_table_remove(&s->jobs, job);
     s->counts[memory_counted_as(job)]--;
-    job_free(job);
+    job_free(s->cache, job);
 }
 
 static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)

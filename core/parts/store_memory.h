@@ -22,6 +22,7 @@ struct expiry {            /* of a job that may have ended since */
 
 /* Owner: the engine. */
 struct store {
+    struct pool_cache *cache;
     struct job_table jobs;
     struct index *index;
     size_t counts[NEAP_STATES];  /* claimed jobs as running */

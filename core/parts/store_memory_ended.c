@@ -18,7 +18,7 @@ static void forget(struct store *s, struct job *job)
         uniques_orphan(&s->uniques, job, s->now_ms);
     job_table_remove(&s->jobs, job);
     s->counts[memory_counted_as(job)]--;
-    job_free(job);
+    job_free(s->cache, job);
 }
 
 void memory_unkeep(struct store *s, struct job *job)

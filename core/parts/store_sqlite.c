@@ -183,13 +183,18 @@ static int load(struct store *s, struct neap_error *err)
     return rc || s->broken ? damaged(s, rc, err) : NEAP_OK;
 }
 
+static void drop(void *user, struct job *job)
+{
+    job_free(((struct store *)user)->cache, job);
+}
+
 static void close_sqlite(struct store *s)
 {
     if (!s)
         return;
     sqlite_backup_stop(&s->backup);
     index_free(s->index);
-    job_table_each(&s->jobs, job_free);
+    job_table_each(&s->jobs, s, drop);
     job_table_close(&s->jobs);
     edges_close(&s->fresh);
     uniques_close(&s->uniques);
@@ -222,6 +227,7 @@ static int open_sqlite(struct store **out, const struct store_env *env, struct n
     s->window = env->window ? env->window : WINDOW;
     s->names = env->names;
     s->gates = env->gates;
+    s->cache = env->cache;
     s->now_ms = env->now_ms;
     s->user = env->user;
     s->log = env->log;

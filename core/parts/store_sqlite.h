@@ -67,6 +67,7 @@ struct store {
     void *user;
     void (*log)(void *user, int level, const char *text);
 
+    struct pool_cache *cache; /* NULL: malloc */
     struct job_table jobs;
     struct index *index;
     size_t counts[NEAP_STATES];   /* claimed jobs as running */

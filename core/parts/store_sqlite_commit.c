@@ -323,7 +323,7 @@ static void sweep(struct store *s)
             list_push(&s->pinned, at);
         } else {
             job_table_remove(&s->jobs, job);
-            job_free(job);
+            job_free(s->cache, job);
         }
     }
 }

@@ -98,7 +98,7 @@ void store_unpin(struct store *s, struct job *job)
 /* A row about to go, as a job that is gone: nothing of its body matters any more. */
 static void forget_row(struct store *s, sqlite3_stmt *row, uint64_t id)
 {
-    struct job *job = job_new(NULL, 0);
+    struct job *job = job_new(s->cache, NULL, 0);
     const void *key = sqlite3_column_blob(row, 5);
     job->id = id;
     job->gate = (struct gate *)sqlite_names_thing(&s->queues, sqlite3_column_int64(row, 1));
@@ -112,7 +112,7 @@ static void forget_row(struct store *s, sqlite3_stmt *row, uint64_t id)
     }
     if (!job->gate || !store_ended(job)) {
         store_break(s, "a row is damaged");
-        job_free(job);
+        job_free(s->cache, job);
         return;
     }
     job_table_add(&s->jobs, job);

@@ -222,7 +222,7 @@ void store_jobs_written(struct store *s)
         job->row_token = job->token;
         if (gone) {
             job_table_remove(&s->jobs, job);
-            job_free(job);
+            job_free(s->cache, job);
         }
     }
     s->n_noted = 0;

@@ -326,7 +326,7 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
         job->past = get_copy(r, &job->past_len);
 }
 
-static struct job *decode(const unsigned char *data, size_t len, uint32_t session)
+static struct job *decode(struct store *s, const unsigned char *data, size_t len)
 {
     uint32_t sum;
     if (!data || len < SUM_BYTES + 2 || data[0] != BODY_VERSION)
@@ -338,11 +338,11 @@ static struct job *decode(const unsigned char *data, size_t len, uint32_t sessio
     const uint64_t args_len = get_number(&r);
     if (r.bad || args_len > (size_t)(r.end - r.at))
         return NULL;
-    struct job *job = job_new(NULL, (size_t)args_len);
-    get_fields(&r, job, session);
+    struct job *job = job_new(s->cache, NULL, (size_t)args_len);
+    get_fields(&r, job, s->file.session);
     const void *args = r.bad ? NULL : get_raw(&r, (size_t)args_len);
     if (!args || r.at != r.end) {
-        job_free(job);
+        job_free(s->cache, job);
         return NULL;
     }
     memcpy(job->args, args, (size_t)args_len);
@@ -370,14 +370,14 @@ struct job *row_decode(struct store *s, sqlite3_stmt *row, bool ended)
     const void *data = sqlite3_column_blob(row, ROW_BODY);
     const int64_t state = sqlite3_column_int64(row, ROW_STATE);
     const size_t len = (size_t)sqlite3_column_bytes(row, ROW_BODY);
-    struct job *job = decode(data, len, s->file.session);
+    struct job *job = decode(s, data, len);
     if (!job)
         return NULL;
     job->id = id_of_row(sqlite3_column_int64(row, ROW_ID));
     job->gate = (struct gate *)sqlite_names_thing(&s->queues, sqlite3_column_int64(row, ROW_QUEUE));
     job->task = sqlite_names_thing(&s->tasks, sqlite3_column_int64(row, ROW_TASK));
     if (!job->gate || !job->task || state < 0 || state >= NEAP_STATES) {
-        job_free(job);
+        job_free(s->cache, job);
         return NULL;
     }
     const bool held = sqlite3_column_type(row, ROW_HELD) != SQLITE_NULL;

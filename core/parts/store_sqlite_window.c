@@ -130,7 +130,7 @@ static bool read_rows(struct store *s, sqlite3_stmt *stmt, struct batch *batch, 
             break;
         }
         if (is_delayed(job) != delayed) { /* a delayed one that sorts here, behind its edge */
-            job_free(job);
+            job_free(s->cache, job);
             continue;
         }
         if (batch->count == batch->max) {
@@ -247,7 +247,7 @@ static bool read_line(struct store *s, unsigned queue, struct batch *batch)
     if (ageing_ms)
         merge(s, batch);
     while (batch->count > s->window) {
-        job_free(batch->jobs[--batch->count]);
+        job_free(s->cache, batch->jobs[--batch->count]);
         end = false;
     }
     return end;

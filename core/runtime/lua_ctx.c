@@ -140,7 +140,7 @@ static int ctx_submit(lua_State *L)
     struct run_more *more = run_more(run);
     more->children_bytes += sizeof *job + job->args_len;
     if (more->children_bytes > CHILDREN_BYTES_MAX) {
-        job_free(job);
+        job_free(worker_cache(run->main.worker), job);
         return luaL_error(L, "ctx:submit: the jobs of one attempt take more than %d MiB",
                           CHILDREN_BYTES_MAX >> 20);
     }

@@ -203,7 +203,7 @@ static const struct task_info *task_at(lua_State *L, struct vm *vm, int index, c
 /* Raises nothing. */
 static struct job *job_of(struct vm *vm, const struct task_info *info, const struct buf *packed)
 {
-    struct job *job = job_new(packed->data, packed->len);
+    struct job *job = job_new(worker_cache(vm->worker), packed->data, packed->len);
     const int64_t now_ms = clock_unix_ms();
     job->message.kind = ENGINE_SUBMIT;
     job->id = id_next(worker_env(vm->worker)->ids, now_ms);
@@ -261,7 +261,7 @@ struct job *lua_job_build(lua_State *L, int task, int args, int opts, const char
 int lua_job_refused(lua_State *L, struct job *job)
 {
     const bool dropped = gate_refuse(job->gate);
-    job_free(job);
+    job_free(worker_cache(vm_of(L)->worker), job);
     lua_pushnil(L);
     lua_pushstring(L, dropped ? "dropped" : "full");
     return 2;

@@ -99,6 +99,11 @@ struct catalogue *worker_catalogue(const struct worker *worker)
     return worker->catalogue;
 }
 
+struct pool_cache *worker_cache(struct worker *worker)
+{
+    return &worker->cache;
+}
+
 struct vm *worker_vm(struct worker *worker)
 {
     return &worker->vm;
@@ -175,7 +180,7 @@ static void take_message(struct worker *w, struct message *message)
         return;
     }
     default:
-        worker_take_answer((struct call *)message);
+        worker_take_answer(w, (struct call *)message);
         return;
     }
     free(message);
@@ -302,6 +307,7 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     struct worker *w = mem_zero(1, sizeof *w);
     w->strict = pool->strict;
     w->env = env;
+    pool_cache_init(&w->cache, env->pool);
     w->catalogue = catalogue_ref(catalogue);
     atomic_init(&w->pulse.serial, catalogue->serial);
     atomic_init(&w->pulse.bytes, w->vm.bytes);
@@ -394,5 +400,6 @@ void worker_join(struct worker *worker)
     }
     catalogue_unref(worker->catalogue);
     mailbox_close(&worker->mailbox);
+    pool_cache_close(&worker->cache);
     free(worker);
 }

@@ -25,6 +25,7 @@ struct worker;
 struct worker_env {
     struct mailbox *engine;
     struct id_source *ids;
+    struct pool *pool;
     struct names *names;
     struct gates *gates;
     struct shared_set *shared;

@@ -20,22 +20,11 @@
 
 static void post_outcome(struct worker *w, struct outcome *outcome)
 {
-    outcome->message.kind = ENGINE_OUTCOME;
     outcome->worker = w;
     mailbox_leave(w->env->engine, &outcome->message);
     if (w->alone || ++w->outcomes % NUDGE_OUTCOMES == 0)
         mailbox_nudge(w->env->engine);
     w->alone = false; /* from now it looks by itself, until this worker is idle again */
-}
-
-static struct outcome *outcome_new(struct job *job, int kind)
-{
-    struct outcome *outcome = mem_zero(1, sizeof *outcome);
-    outcome->job = job;
-    outcome->token = job->token;
-    outcome->kind = kind;
-    list_init(&outcome->children);
-    return outcome;
 }
 
 /* Those of ctx:submit, which need the attempt to complete. */
@@ -44,7 +33,7 @@ void run_drop_children(struct run *run)
     for (struct list *at; (at = list_shift(&run->more->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
-        job_free(child);
+        job_free(&run->main.worker->cache, child);
     }
 }
 
@@ -66,7 +55,7 @@ static void add_more(struct worker *w, struct run *run, struct outcome *outcome)
 
 static struct outcome *outcome_of(struct worker *w, struct run *run)
 {
-    struct outcome *outcome = outcome_new(run->job, run->kind);
+    struct outcome *outcome = outcome_new(&w->cache, run->job, run->kind);
     outcome->generation = run->entry ? run->entry->loaded->plugin->generation : 0;
     outcome->started_ms = run->started_ms;
     outcome->run_us = (w->now_ns - run->started_ns) / 1000;
@@ -103,7 +92,7 @@ void run_conclude(struct worker *w, struct run *run)
     if (w->env->running)
         running_end(w->env->running, run->job->running_slot);
     if (run->main.answer)
-        call_free(run->main.answer);
+        call_free(w, run->main.answer);
     if (run->deadline.pos)
         heap_remove(&w->deadlines, &run->deadline);
     if (w->hoarder == run)
@@ -230,7 +219,7 @@ void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task)
     atomic_store_explicit(&job->started, true, memory_order_relaxed);
     if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
         mailbox_nudge(w->env->engine);
-    struct outcome *outcome = outcome_new(job, kind);
+    struct outcome *outcome = outcome_new(&w->cache, job, kind);
     outcome->no_task = no_task;
     post_outcome(w, outcome);
 }

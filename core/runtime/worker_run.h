@@ -19,6 +19,7 @@ bool worker_is_lost(const struct worker *worker); /* given up: what it does coun
 const struct worker_env *worker_env(const struct worker *worker);
 struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
+struct pool_cache *worker_cache(struct worker *worker);
 struct entries *worker_entries(struct worker *worker);
 
 /* Suspends the fiber for `ms`, or (asks) until the engine answers `call`; `then` goes on (in an
@@ -27,7 +28,7 @@ struct entries *worker_entries(struct worker *worker);
 int run_sleep(lua_State *L, int64_t ms, lua_CFunction then);
 int run_ask(lua_State *L, struct call *call, lua_CFunction then);
 struct call *run_call_new(lua_State *L, int kind, uint64_t id);
-void call_free(struct call *call);
+void call_free(struct worker *worker, struct call *call); /* one of it */
 
 /* Suspends until fiber_wake with the same serial, or (for) `ms` have passed. */
 int run_park(lua_State *L, lua_CFunction then);

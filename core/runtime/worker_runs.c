@@ -118,7 +118,7 @@ void run_recycle(struct worker *w, struct run *run)
 static void fiber_free(struct fiber *fiber)
 {
     if (fiber->answer)
-        call_free(fiber->answer);
+        call_free(fiber->worker, fiber->answer);
     if (fiber != &fiber->run->main)
         free(fiber);
 }
@@ -131,7 +131,7 @@ static void run_abandon(struct run *run)
     fiber_free(&run->main);
     if (run->more)
         run_drop_more(run);
-    job_free(run->job);
+    job_free(&run->main.worker->cache, run->job);
     free(run->error);
     free(run->result);
     free(run);
@@ -162,7 +162,7 @@ void fiber_recycle(struct worker *w, struct fiber *fiber)
     run->n_fibers--;
     fiber->serial++;
     if (fiber->answer)
-        call_free(fiber->answer);
+        call_free(w, fiber->answer);
     fiber->answer = NULL;
     fiber->run = NULL;
     drop_coroutine(w, fiber);

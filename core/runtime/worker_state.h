@@ -12,6 +12,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/pool.h"
 #include "runtime/op.h"
 #include "runtime/pulse.h"
 #include "runtime/worker_run.h"
@@ -33,8 +34,9 @@ struct worker {
     uv_timer_t timer;
     struct mailbox mailbox;
     struct line line;
-    struct pulse pulse; /* its `idle`: set before it looks at the line a last time */
-    bool lost;          /* abandoned: it touches no job any more */
+    struct pulse pulse;      /* its `idle`: set before it looks at the line a last time */
+    bool lost;               /* abandoned: it touches no job any more */
+    struct pool_cache cache; /* of the thread */
     struct vm vm;
     struct entries entries;
     struct list runs, free_runs;  /* a free run without coroutine comes last */
@@ -115,7 +117,7 @@ void fiber_make_ready(struct worker *w, struct fiber *fiber);
 void run_rests(struct run *run); /* after a fiber's end: do the others only wait? */
 void fiber_detach(struct worker *w, struct fiber *fiber); /* from whatever it waits for */
 void worker_wake_sleepers(struct worker *w);
-void worker_take_answer(struct call *call);
+void worker_take_answer(struct worker *w, struct call *call);
 
 /* worker_interrupt.c */
 int worker_interrupted(struct vm *vm, lua_State *L);

@@ -180,14 +180,14 @@ struct call *run_call_new(lua_State *L, int kind, uint64_t id)
     return call_new(vm_of(L)->fiber, kind, id);
 }
 
-void call_free(struct call *call)
+void call_free(struct worker *w, struct call *call)
 {
     buf_close(&call->reply);
     free(call->error);
     if (call->job && call->rc != NEAP_OK) {
         if (call->message.kind == ENGINE_CALL_SUBMIT)
             gate_leave(call->job->gate);
-        job_free(call->job);
+        job_free(&w->cache, call->job);
     }
     free(call);
 }
@@ -241,12 +241,12 @@ int run_ask(lua_State *L, struct call *call, lua_CFunction then)
 {
     if (!may_wait(L)) {
         call->rc = NEAP_ECLOSED;
-        call_free(call);
+        call_free(vm_of(L)->worker, call);
         return cannot_wait(L);
     }
     struct fiber *fiber = vm_of(L)->fiber;
     if (fiber->answer)
-        call_free(fiber->answer);
+        call_free(fiber->worker, fiber->answer);
     fiber->answer = NULL;
     fiber->serial++;
     lend_slot(fiber, call);
@@ -274,23 +274,23 @@ static void ask_for_slot(struct run *run, bool late)
 }
 
 /* Where it did not give the slot, the answer to the other call does. */
-static void slot_answered(struct call *call)
+static void slot_answered(struct worker *w, struct call *call)
 {
     const struct fiber *fiber = call->owner;
     if (fiber->run && fiber->born == call->serial && call->gave_slot)
         have_slot(fiber->run);
-    call_free(call);
+    call_free(w, call);
 }
 
-void worker_take_answer(struct call *call)
+void worker_take_answer(struct worker *w, struct call *call)
 {
     struct fiber *fiber = call->owner;
     if (call->message.kind == ENGINE_CALL_RETURN || call->message.kind == ENGINE_CALL_LEND) {
-        slot_answered(call);
+        slot_answered(w, call);
         return;
     }
     if (!fiber->run || fiber->serial != call->serial) {
-        call_free(call);
+        call_free(w, call);
         return;
     }
     fiber->answer = call;

@@ -66,7 +66,7 @@ static void finish(struct bench *b)
 
 static void put(struct bench *b)
 {
-    struct job *job = job_new("\x81\xa4user\xcd\x12\x34", 9);
+    struct job *job = job_new(NULL, "\x81\xa4user\xcd\x12\x34", 9);
     job->id = ++b->id;
     job->gate = b->gate;
     job->task = b->task;

@@ -41,7 +41,7 @@ static void store_takes_one(void **state)
     struct store *s = x.n->engine->store;
     const struct store_ops *ops = x.n->engine->ops;
     const int64_t now_ms = executor_now_ms();
-    struct job *job = job_new(NULL, 0);
+    struct job *job = job_new(NULL, NULL, 0);
     const uint64_t id = job->id = id_next(&x.n->ids, now_ms);
     job->task = names_intern(x.n->names, "t.one");
     job->gate = gates_intern(x.n->gates, "default");
@@ -74,14 +74,10 @@ static void store_takes_one(void **state)
 /* As a worker that was given up would post it if it could. */
 static void post_outcome(struct executor *x, struct job *job, uint32_t token)
 {
-    struct outcome *outcome = mem_zero(1, sizeof *outcome);
-    outcome->message.kind = ENGINE_OUTCOME;
-    outcome->job = job;
+    struct outcome *outcome = outcome_new(NULL, job, OUTCOME_COMPLETED);
     outcome->token = token;
-    outcome->kind = OUTCOME_COMPLETED;
     outcome->result = mem_copy("\xa5stale", 6);
     outcome->result_len = 6;
-    list_init(&outcome->children);
     mailbox_post(engine_mailbox(x->n->engine), &outcome->message);
 }
 

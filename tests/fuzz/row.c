@@ -67,7 +67,7 @@ static void check_same(const struct job *job, int state)
     assert(again->id == job->id && again->priority == job->priority && again->state == job->state);
     assert(again->args_len == job->args_len && again->token == job->token);
     assert(!memcmp(again->args, job->args, job->args_len));
-    job_free(again);
+    job_free(NULL, again);
     buf_close(&first);
     buf_close(&second);
 }
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct job *job = row_decode(lend_store(), row_of(body, size + SUM_BYTES, state), true);
     if (job)
         check_same(job, state);
-    job_free(job);
+    job_free(NULL, job);
     body[size] ^= 1;
     assert(!row_decode(lend_store(), row_of(body, size + SUM_BYTES, state), true));
     free(body);

@@ -73,7 +73,7 @@ struct store *backend_reopen(struct backend *b, int64_t now_ms)
 struct job *backend_job(const struct backend *b, uint64_t id, unsigned queue, int priority,
                         int64_t due_ms)
 {
-    struct job *job = job_new("\x80", 1);
+    struct job *job = job_new(NULL, "\x80", 1);
     job->id = id;
     job->gate = b->queues[queue];
     job->task = b->tasks[id % TASKS];

@@ -78,7 +78,7 @@ static void a_timeout_given_at_submit_beats_the_task_s(void **state)
 {
     (void)state;
     const struct task_info task = {.timeout_ms = 5000}, endless = {.timeout_ms = 0};
-    struct job *job = job_new(NULL, 0);
+    struct job *job = job_new(NULL, NULL, 0);
     assert_int_equal(catalogue_timeout(&task, job), 5000);
     assert_int_equal(catalogue_timeout(&endless, job), 0);
     job->timeout_ms = 0;
@@ -87,7 +87,7 @@ static void a_timeout_given_at_submit_beats_the_task_s(void **state)
     assert_int_equal(catalogue_timeout(&endless, job), 7);
     job->timeout_ms = INT64_MAX; /* it must fit in nanoseconds */
     assert_in_range(catalogue_timeout(&task, job), 1, INT64_MAX / 1000000);
-    job_free(job);
+    job_free(NULL, job);
 }
 
 static void suggests_a_task(void **state)

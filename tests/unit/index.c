@@ -21,7 +21,7 @@ static uint64_t next_id;
 
 static struct job *make(unsigned queue, int priority, int64_t available_ms, int64_t due_ms)
 {
-    struct job *job = job_new(NULL, 0);
+    struct job *job = job_new(NULL, NULL, 0);
     gates[queue].index = queue;
     job->gate = &gates[queue];
     job->id = ++next_id;
@@ -51,7 +51,7 @@ static void pop_is(struct index *index, unsigned pool, int64_t now_ms, struct jo
 {
     assert_ptr_equal(index_peek(index, pool, now_ms), want);
     assert_ptr_equal(index_pop(index, pool, now_ms), want);
-    job_free(want);
+    job_free(NULL, want);
 }
 
 static void empty_has_nothing(void **state)
@@ -176,11 +176,11 @@ static void equals_go_round(void **state)
     put(index, 1, 1, T0);             /* a higher one takes its queue out of turn */
     struct job *first = index_pop(index, 0, T0);
     assert_int_equal(first->priority, 1);
-    job_free(first);
+    job_free(NULL, first);
     for (int i = 0; i < 9; i++) {
         struct job *job = index_pop(index, 0, T0);
         order[i] = job->gate->index;
-        job_free(job);
+        job_free(NULL, job);
     }
     for (int i = 0; i < 9; i++)
         assert_int_equal(order[i], want[i % 3]);
@@ -221,7 +221,7 @@ static void two_groups_go_round_together(void **state)
         for (int k = 0; k < 4; k++) {
             struct job *job = index_pop(index, 0, T0);
             seen |= 1u << job->gate->index;
-            job_free(job);
+            job_free(NULL, job);
         }
         assert_int_equal(seen, 15);
     }
@@ -311,9 +311,9 @@ static void removal(void **state)
     index_put(index, later, T0 + 10); /* still scheduled */
     assert_null(index_peek(index, 0, T0 + 10));
     index_free(index);
-    job_free(a);
-    job_free(c);
-    job_free(later);
+    job_free(NULL, a);
+    job_free(NULL, c);
+    job_free(NULL, later);
 }
 
 /* The oracle. */
@@ -446,7 +446,7 @@ static void step_put(struct model *m, int spread)
     const int kind = random_below(4);
     const int64_t since = m->now_ms - (kind == 1 ? random_below(50) : 0);
     const int64_t due = kind == 0 ? m->now_ms + random_below(300) : kind == 2 ? since : 0;
-    job_free(m->jobs[i]);
+    job_free(NULL, m->jobs[i]);
     m->jobs[i] =
         make((unsigned)random_below(QUEUES), random_below(2 * spread) - spread, since, due);
     m->due_ms[i] = due > m->now_ms ? due : 0;
@@ -564,7 +564,7 @@ static void run_model(unsigned seed, bool ageing, int spread, int puts)
     assert_true(m.hits > 1000);
     index_free(m.index);
     for (int i = 0; i < JOBS; i++)
-        job_free(m.jobs[i]);
+        job_free(NULL, m.jobs[i]);
 }
 
 static void agrees_with_the_oracle(void **state)
@@ -598,7 +598,7 @@ static void goes(void *user, struct job *job)
     assert_true(job->id > t->last); /* in the order of the line */
     t->last = job->id;
     t->gone++;
-    job_free(job);
+    job_free(NULL, job);
 }
 
 static void thinned_from_behind(void **state)
@@ -625,14 +625,14 @@ static void thinned_from_behind(void **state)
         for (uint64_t id = 1; id <= 30; id++) {
             struct job *job = index_pop(index, 0, T0);
             assert_int_equal(job->id, id);
-            job_free(job);
+            job_free(NULL, job);
         }
         assert_null(index_pop(index, 0, T0));
         assert_int_equal(index_promote(index, T0 + 1000), 20);
         for (uint64_t id = 101; id <= 120; id++) {
             struct job *job = index_pop(index, 0, T0 + 1000);
             assert_int_equal(job->id, id);
-            job_free(job);
+            job_free(NULL, job);
         }
         index_free(index);
     }
@@ -641,7 +641,7 @@ static void thinned_from_behind(void **state)
 static bool keeps_elsewhere(void *user, struct job *job)
 {
     ++*(int *)user;
-    job_free(job);
+    job_free(NULL, job);
     return false;
 }
 

@@ -14,27 +14,27 @@
 static void holds_its_arguments(void **state)
 {
     (void)state;
-    struct job *job = job_new("\x93\1\2\3", 4);
+    struct job *job = job_new(NULL, "\x93\1\2\3", 4);
     assert_int_equal(job->args_len, 4);
     assert_memory_equal(job->args, "\x93\1\2\3", 4);
     assert_int_equal(job->id, 0);
     assert_int_equal(job->timeout_ms, -1);
     assert_null(job->error);
-    job_free(job);
+    job_free(NULL, job);
 }
 
 static void leaves_arguments_to_be_filled_in(void **state)
 {
     (void)state;
-    struct job *job = job_new(NULL, 1000);
+    struct job *job = job_new(NULL, NULL, 1000);
     assert_int_equal(job->args_len, 1000);
     memset(job->args, 'x', 1000);
-    job_free(job);
-    job = job_new(NULL, 0);
+    job_free(NULL, job);
+    job = job_new(NULL, NULL, 0);
     assert_int_equal(job->args_len, 0);
     assert_int_equal(job_extra_bytes(job), 0);
-    job_free(job);
-    job_free(NULL);
+    job_free(NULL, job);
+    job_free(NULL, NULL);
 }
 
 static void is_small(void **state)
@@ -46,7 +46,7 @@ static void is_small(void **state)
 static void frees_what_it_owns(void **state)
 {
     (void)state;
-    struct job *job = job_new("a", 1);
+    struct job *job = job_new(NULL, "a", 1);
     job->retry = mem_copy(&RETRY_UNSET, sizeof(struct retry));
     job->error = job_error_new("error", 1, "m", 1, NULL, 0);
     job->result = mem_text("r");
@@ -54,7 +54,7 @@ static void frees_what_it_owns(void **state)
     job->log = mem_text("log");
     job->log_len = 3;
     assert_int_equal(job_extra_bytes(job), 1 + 1 + 3 + sizeof(struct job_error) + 2);
-    job_free(job); /* the sanitizer sees a leak */
+    job_free(NULL, job); /* the sanitizer sees a leak */
 }
 
 static void error_copies_its_texts(void **state)

@@ -15,7 +15,7 @@ static struct job *jobs[N];
 static void make_jobs(uint64_t (*id_of)(uint64_t))
 {
     for (uint64_t i = 0; i < N; i++) {
-        jobs[i] = job_new(NULL, 0);
+        jobs[i] = job_new(NULL, NULL, 0);
         jobs[i]->id = id_of(i);
     }
 }
@@ -37,10 +37,11 @@ static uint64_t one_each_ms(uint64_t i) /* of as many sources */
 
 static unsigned seen;
 
-static void see_and_free(struct job *job)
+static void see_and_free(void *user, struct job *job)
 {
+    (void)user;
     seen++;
-    job_free(job);
+    job_free(NULL, job);
 }
 
 static size_t longest_chain(const struct job_table *table)
@@ -74,12 +75,12 @@ static void finds_what_was_added(void **state)
         assert_true(longest_chain(&table) <= 12);
         for (int i = 0; i < N; i += 2) {
             job_table_remove(&table, jobs[i]);
-            job_free(jobs[i]);
+            job_free(NULL, jobs[i]);
             assert_null(job_table_find(&table, patterns[p]((uint64_t)i)));
         }
         assert_int_equal(table.count, N / 2);
         seen = 0;
-        job_table_each(&table, see_and_free);
+        job_table_each(&table, NULL, see_and_free);
         assert_int_equal(seen, N / 2);
         job_table_close(&table);
     }
@@ -110,7 +111,7 @@ static void scans_in_order_of_id(void **state)
     assert_ptr_equal(out[0], jobs[0]);
     assert_int_equal(job_table_scan(&table, &(struct job_scan){.newest_first = true}, out, 1), 1);
     assert_ptr_equal(out[0], jobs[N - 1]);
-    job_table_each(&table, see_and_free);
+    job_table_each(&table, NULL, see_and_free);
     job_table_close(&table);
 }
 

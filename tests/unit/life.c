@@ -64,7 +64,7 @@ static void transitions(void **state)
         {"handed back at its third", 3, OUTCOME_HANDED_BACK, 9, NULL, {NEAP_AVAILABLE, 0, 2}},
         {"handed back before any", 0, OUTCOME_HANDED_BACK, 0, NULL, {NEAP_AVAILABLE, 0, 0}},
     };
-    struct job *job = job_new(NULL, 0);
+    struct job *job = job_new(NULL, NULL, 0);
     for (size_t i = 0; i < LENGTH(rows); i++) {
         job->attempt = rows[i].attempt;
         const struct life got =
@@ -74,7 +74,7 @@ static void transitions(void **state)
             fail_msg("%s: state %d due %+lld attempt %u", rows[i].name, got.state,
                      (long long)(got.due_ms - NOW), got.attempt);
     }
-    job_free(job);
+    job_free(NULL, job);
 }
 
 static void backoff(void **state)
