@@ -104,8 +104,8 @@ void index_line_remove(struct index_line *line, struct job *job)
         list_remove(&job->place);
         if (list_empty(fifo))
             levels_drop(&line->levels, level);
-        else if (next != fifo)
-            job_fetch(job_of_place(next)); /* it is likely to be taken next */
+        else if (next->next != fifo) /* the next one was fetched when the one before went */
+            job_fetch(job_of_place(next->next));
     } else {
         assert(job->where == JOB_SORTED);
         heap_remove(&line->sorted, &job->due);
