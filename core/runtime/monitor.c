@@ -13,7 +13,7 @@
 #define TICKS_A_SLICE 4
 #define TICK_MAX_NS INT64_C(10000000)
 #define TICK_MIN_NS INT64_C(25000)
-#define IDLE_TICKS 4 /* before it sleeps: jobs that come now and then do not rouse it each time */
+#define IDLE_LOOKS 4 /* before it sleeps: jobs that come now and then do not rouse it each time */
 
 /* Owner: its thread; the others touch `pulses`, `asleep` and `stopping` under the lock. */
 struct monitor {
@@ -22,6 +22,7 @@ struct monitor {
     pthread_cond_t roused;
     struct list pulses;
     int64_t tick_ns;
+    int64_t next_ns; /* when it looks next */
     int64_t grace_ns;
     atomic_bool asleep; /* read without the lock by who stops being idle */
     bool stopping;
@@ -39,11 +40,12 @@ static bool has_to_end(const struct pulse *p, int64_t now_ns)
            (job && job == atomic_load_explicit(&p->cancel, memory_order_relaxed));
 }
 
-static void look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
+/* When it is to be looked at again. */
+static int64_t look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
 {
     const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
     if (!pulse_is_in(state))
-        return;
+        return INT64_MAX;
     if (state != p->seen) {
         p->seen = state;
         p->overdue_ns = 0;
@@ -56,11 +58,29 @@ static void look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
         p->told = true;
         m->stuck(m->user, p, state);
     }
-    const int64_t entered_ns = atomic_load_explicit(&p->entered_ns, memory_order_relaxed);
-    if (overdue ||
-        now_ns - entered_ns >= atomic_load_explicit(&p->patience_ns, memory_order_relaxed) ||
-        atomic_load_explicit(&p->urgent, memory_order_relaxed))
+    const int64_t slice_ends_ns = atomic_load_explicit(&p->entered_ns, memory_order_relaxed) +
+                                  atomic_load_explicit(&p->patience_ns, memory_order_relaxed);
+    if (overdue || now_ns >= slice_ends_ns ||
+        atomic_load_explicit(&p->urgent, memory_order_relaxed)) {
         interrupt_send(p, state);
+        return now_ns; /* and again at the next tick, if it did not help */
+    }
+    const int64_t deadline_ns = atomic_load_explicit(&p->deadline_ns, memory_order_relaxed);
+    return slice_ends_ns < deadline_ns ? slice_ends_ns : deadline_ns;
+}
+
+/* A section that begins after this look ends its slice no sooner than a slice from now, so that
+ * long it may sleep if nothing it saw ends before. */
+static void look_at_all(struct monitor *m)
+{
+    const int64_t now_ns = clock_mono_ns(), slice_ns = TICKS_A_SLICE * m->tick_ns;
+    const int64_t first_ns = now_ns + m->tick_ns;
+    m->next_ns = now_ns + (slice_ns < TICK_MAX_NS ? slice_ns : TICK_MAX_NS);
+    for (struct list *at = m->pulses.next; at != &m->pulses; at = at->next) {
+        const int64_t next_ns = look_at(m, LIST_ENTRY(at, struct pulse, link), now_ns);
+        if (next_ns < m->next_ns)
+            m->next_ns = next_ns > first_ns ? next_ns : first_ns;
+    }
 }
 
 static bool all_idle(const struct monitor *m)
@@ -81,26 +101,24 @@ static void sleep_while_idle(struct monitor *m)
     atomic_store(&m->asleep, false);
 }
 
-static void sleep_a_tick(struct monitor *m)
+static void sleep_till_next(struct monitor *m)
 {
-    const int64_t until_ns = clock_mono_ns() + m->tick_ns;
-    const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    const struct timespec until = {m->next_ns / 1000000000, m->next_ns % 1000000000};
     pthread_cond_timedwait(&m->roused, &m->lock, &until);
 }
 
 static void *monitor_main(void *arg)
 {
     struct monitor *m = arg;
-    int idle_ticks = 0;
+    int idle_looks = 0;
     pthread_mutex_lock(&m->lock);
     while (!m->stopping) {
-        idle_ticks = all_idle(m) ? idle_ticks + 1 : 0;
-        if (idle_ticks > IDLE_TICKS)
+        idle_looks = all_idle(m) ? idle_looks + 1 : 0;
+        if (idle_looks > IDLE_LOOKS)
             sleep_while_idle(m);
-        sleep_a_tick(m);
-        const int64_t now_ns = clock_mono_ns();
-        for (struct list *at = m->pulses.next; at != &m->pulses; at = at->next)
-            look_at(m, LIST_ENTRY(at, struct pulse, link), now_ns);
+        look_at_all(m);
+        if (!m->stopping)
+            sleep_till_next(m);
     }
     pthread_mutex_unlock(&m->lock);
     return NULL;
