@@ -96,7 +96,7 @@ end
 local HELD = {
   "^core", "^system", "^io", "^os", "^debug", "^package", "^sandbox", "^COPIED", "^LIBRARIES",
   "^REFUSED", "^schema", "^nodes", "^check", "^KINDS", "^KEYS", "^from_text", "^array_mark",
-  "kept.array.(metatable)", -- locked
+  "kept.array.(metatable)", "null.(metatable)", -- locked
   "kept.pattern%1",         -- of lpeg: its own
 }
 
@@ -108,8 +108,14 @@ end
 
 local complaints = {}
 
+-- Light userdata are values; all have one metatable.
+local light = debug.getmetatable(a.kept.null)
+
 local function mutable(value)
-  if type(value) == "userdata" then return debug.getmetatable(value) ~= nil end
+  if type(value) == "userdata" then
+    local metatable = debug.getmetatable(value)
+    return metatable ~= nil and metatable ~= light
+  end
   return type(value) ~= "function"
 end
 
