@@ -15,6 +15,7 @@ FETCH_INLINE void fetch_line(const void *at)
 
 FETCH_INLINE void fetch_bytes(const void *at, size_t bytes)
 {
+#pragma GCC unroll 16
     for (size_t i = 0; i < bytes; i += FETCH_LINE_BYTES)
         fetch_line((const char *)at + i);
 }

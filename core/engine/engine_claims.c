@@ -110,12 +110,18 @@ int64_t member_room(const struct member *m)
     return m->pool->slots - m->held + (aside < ASIDE_MAX ? aside : ASIDE_MAX);
 }
 
+static void wants_no_place(struct engine *e, struct claim *claim)
+{
+    heap_remove(&claim->queue->wanting, &claim->more->turn);
+    e->n_wanting--;
+}
+
 static void leave_slot_and_place(struct engine *e, struct claim *claim)
 {
     const bool slot = claim->stage == CLAIM_ON;
     const bool place = slot || claim->stage == CLAIM_WANTS_SLOT;
     if (claim->stage == CLAIM_WANTS_PLACE)
-        heap_remove(&claim->queue->wanting, &claim->more->turn);
+        wants_no_place(e, claim);
     else if (claim->stage == CLAIM_WANTS_SLOT)
         heap_remove(&claim->member->returning, &claim->more->turn);
     if (slot)
@@ -248,7 +254,7 @@ static void want_slot(struct claim *claim)
 static void give_places(struct engine *e, struct queue *q)
 {
     for (struct claim *claim; queue_has_place(q) && (claim = first_of(&q->wanting));) {
-        heap_pop(&q->wanting);
+        wants_no_place(e, claim);
         q->running++;
         want_slot(claim);
         give_slots(e, claim->member);
@@ -274,6 +280,7 @@ void claim_return(struct engine *e, struct claim *claim)
     if (takes_place(claim)) {
         claim->stage = CLAIM_WANTS_PLACE;
         heap_push(&q->wanting, turn);
+        e->n_wanting++;
         give_places(e, q);
         if (claim->stage != CLAIM_WANTS_PLACE)
             return;
@@ -291,7 +298,7 @@ void claim_return_late(struct engine *e, struct claim *claim)
 {
     assert(claim->stage != CLAIM_ON);
     if (claim->stage == CLAIM_WANTS_PLACE)
-        heap_remove(&claim->queue->wanting, &claim->more->turn);
+        wants_no_place(e, claim);
     if (claim->stage == CLAIM_WANTS_SLOT)
         heap_remove(&claim->member->returning, &claim->more->turn);
     if (takes_place(claim) && claim->stage != CLAIM_WANTS_SLOT)
@@ -302,7 +309,7 @@ void claim_return_late(struct engine *e, struct claim *claim)
 
 void claims_return(struct engine *e)
 {
-    for (size_t i = 0; i < e->n_queues; i++)
+    for (size_t i = 0; e->n_wanting && i < e->n_queues; i++)
         if (e->queues[i]->wanting.len)
             give_places(e, e->queues[i]);
     for (struct member *m = NULL; (m = member_next(e, m));) {

@@ -130,6 +130,7 @@ struct engine {
     struct queue **queues;    /* stable addresses: claims point at them */
     size_t n_queues, n_rated; /* those with a rate */
     size_t n_rooms;           /* calls that wait for room */
+    size_t n_wanting;         /* claims that want their place back */
     struct pool *pools;
     size_t n_pools;
     struct claim *spare_claims; /* freed ones, by link.next, */
