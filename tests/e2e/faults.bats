@@ -39,7 +39,7 @@ load ../fault/fault
 }
 
 # bats test_tags=slow
-@test "a backlog of 100,000: in order, as fast at its end" {
+@test "a backlog of 100,000: in order, memory bounded" {
     [ -z "$sanitized" ] || skip "says nothing under sanitizers"
     fault backlog --jobs 100000 --run 5000
 }

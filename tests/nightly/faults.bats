@@ -6,7 +6,7 @@ load ../fault/fault
 }
 
 @test "a backlog of 5,000,000" {
-    fault backlog --jobs 5000000 --run 50000
+    fault backlog --jobs 5000000 --run 50000 --steady
 }
 
 @test "10,000,000 jobs through a daemon that keeps 1,000" {
