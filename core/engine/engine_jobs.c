@@ -161,9 +161,9 @@ static void again(struct engine *e, struct job *job, const struct life *life,
     event_note(e, job, job->state);
 }
 
-static void keep_log(struct job *job, struct outcome *outcome)
+static void keep_log(struct job *job, const struct outcome_more *outcome)
 {
-    if (!outcome->log_len)
+    if (!outcome || !outcome->log_len)
         return;
     job->log_end = (job->log_end > job->log_len ? job->log_end : job->log_len) + outcome->printed;
     struct buf log = {job->log, job->log_len, job->log_len};
@@ -211,7 +211,9 @@ static struct retry policy_of(const struct engine *e, const struct job *job)
 
 static void accept_children(struct engine *e, struct outcome *o)
 {
-    for (struct list *at; (at = list_shift(&o->children));)
+    if (!o->more)
+        return;
+    for (struct list *at; (at = list_shift(&o->more->children));)
         job_accept(e, LIST_ENTRY(at, struct job, message.link));
 }
 
@@ -248,7 +250,8 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
     if (o->kind == OUTCOME_COMPLETED)
         return (struct life){.state = NEAP_COMPLETED, .attempt = job->attempt};
     const struct retry policy = policy_of(e, job);
-    struct life life = job_next(job, o->kind, o->after_ms, &policy, e->now_ms, engine_random(e));
+    const int64_t after_ms = o->more ? o->more->after_ms : 0;
+    struct life life = job_next(job, o->kind, after_ms, &policy, e->now_ms, engine_random(e));
     if (job->claim->cancelled && !state_is_end(life.state))
         life = (struct life){.state = NEAP_CANCELLED, .attempt = job->attempt};
     return life;
@@ -268,7 +271,7 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
         job->error = o->error;
         o->error = NULL;
     }
-    keep_log(job, o);
+    keep_log(job, o->more);
     keep_figures(job, o);
     if (o->kind == OUTCOME_COMPLETED)
         accept_children(e, o);
@@ -291,7 +294,8 @@ static void hold_if_waiting(struct engine *e, struct job *job)
 
 static void free_outcome(struct engine *e, struct outcome *outcome)
 {
-    for (struct list *at; (at = list_shift(&outcome->children));) {
+    while (outcome->more && !list_empty(&outcome->more->children)) {
+        struct list *at = list_shift(&outcome->more->children);
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
         job_free(&e->cache, child);

@@ -6,25 +6,39 @@
 
 #include "base/pool.h"
 
+_Static_assert(sizeof(struct outcome) <= 2 * POOL_STEP, "an outcome is two cache lines");
+
 struct outcome *outcome_new(struct pool_cache *cache, struct job *job, int kind)
 {
     uint8_t block;
     struct outcome *outcome = pool_take(cache, sizeof *outcome, &block);
-    memset(outcome, 0, sizeof *outcome);
-    outcome->message.kind = ENGINE_OUTCOME;
-    outcome->block = block;
-    outcome->job = job;
-    outcome->token = job->token;
-    outcome->kind = kind;
-    list_init(&outcome->children);
+    *outcome = (struct outcome){
+        .message = {.kind = ENGINE_OUTCOME},
+        .job = job,
+        .token = job->token,
+        .kind = (uint8_t)kind,
+        .block = block,
+    };
     return outcome;
+}
+
+struct outcome_more *outcome_more(struct outcome *outcome)
+{
+    if (!outcome->more) {
+        outcome->more = mem_zero(1, sizeof *outcome->more);
+        list_init(&outcome->more->children);
+    }
+    return outcome->more;
 }
 
 void outcome_free(struct pool_cache *cache, struct outcome *outcome)
 {
-    assert(list_empty(&outcome->children));
+    if (outcome->more) {
+        assert(list_empty(&outcome->more->children));
+        free(outcome->more->log);
+        free(outcome->more);
+    }
     free(outcome->result);
     free(outcome->error);
-    free(outcome->log);
     pool_give(cache, outcome, outcome->block);
 }

@@ -104,33 +104,39 @@ struct shown {
     struct buf text; /* are the last */
 };
 
-/* The end of an attempt, from a worker. */
-struct outcome {
-    struct message message;
-    uint8_t block; /* of its memory: what the pool wants back */
-    struct job *job;
-    uint32_t token; /* of the claim that it is the outcome of */
-    int kind;       /* enum outcome_kind */
-    int64_t after_ms;
-    void *result; /* MessagePack; NULL: nil; passes to the engine */
-    uint32_t result_len;
-    unsigned generation;
-    struct job_error *error; /* passes to the engine */
-    int64_t started_ms;      /* Unix */
-    int64_t run_us, wait_us; /* from start to end; available but not started */
-    int64_t cpu_us;          /* that it computed */
-    uint64_t bytes;          /* that it allocated in Lua, whether or not they were freed */
-    struct list children;    /* of ctx:submit, to be submitted where it completed */
-    char *log;               /* passes to the engine; NULL: nothing */
+/* What the end of few attempts has. */
+struct outcome_more {
+    int64_t after_ms;     /* of a retry or a snooze */
+    struct list children; /* of ctx:submit, to be submitted where it completed */
+    char *log;            /* passes to the engine; NULL: nothing */
     uint32_t log_len;
     uint64_t printed; /* bytes: what is in the log and what fell out of it */
-    bool no_task;     /* handed back because the task was gone */
+};
+
+/* The end of an attempt, from a worker: two cache lines, as they cross from core to core. */
+struct outcome {
+    struct message message;
+    struct job *job;
     void *worker;
+    uint32_t token; /* of the claim that it is the outcome of */
+    unsigned generation;
+    uint8_t kind;  /* enum outcome_kind */
+    bool no_task;  /* handed back because the task was gone */
+    uint8_t block; /* of its memory: what the pool wants back */
+    uint32_t result_len;
+    void *result;              /* MessagePack; NULL: nil; passes to the engine */
+    struct job_error *error;   /* passes to the engine */
+    struct outcome_more *more; /* or NULL */
+    int64_t started_ms;        /* Unix */
+    int64_t run_us, wait_us;   /* from start to end; available but not started */
+    int64_t cpu_us;            /* that it computed */
+    uint64_t bytes;            /* that it allocated in Lua, whether or not they were freed */
 };
 
 /* Of the claim that `job` has now; all else zero. Each by its thread's own cache. */
 struct outcome *outcome_new(struct pool_cache *cache, struct job *job, int kind);
-/* With what has not passed to others; `children` must be empty. */
+struct outcome_more *outcome_more(struct outcome *outcome); /* made if it is not there yet */
+/* With what has not passed to others; `more->children` must be empty. */
 void outcome_free(struct pool_cache *cache, struct outcome *outcome);
 
 #endif

@@ -43,14 +43,15 @@ static void add_more(struct worker *w, struct run *run, struct outcome *outcome)
     if (more->line.len)
         run_print(run, NULL, 0); /* a last line without newline */
     worker_unfollow(w, run);
-    outcome->after_ms = more->after_ms;
-    outcome->printed = more->printed;
+    struct outcome_more *out = outcome_more(outcome);
+    out->after_ms = more->after_ms;
+    out->printed = more->printed;
     if (more->log.len) {
-        outcome->log_len = (uint32_t)more->log.len;
-        outcome->log = buf_take(&more->log);
+        out->log_len = (uint32_t)more->log.len;
+        out->log = buf_take(&more->log);
     }
     if (run->kind == OUTCOME_COMPLETED)
-        list_splice(&outcome->children, &more->children);
+        list_splice(&out->children, &more->children);
 }
 
 static struct outcome *outcome_of(struct worker *w, struct run *run)

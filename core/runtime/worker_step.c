@@ -54,10 +54,15 @@ static struct fiber *first_free(struct heap *heap)
     return NULL;
 }
 
-/* True: the job's plugin is taken, so it waits for that. */
-static bool set_job_aside(struct worker *w, struct job *job, const struct task_info *info)
+/* NULL: not loaded, or no such task. */
+static struct entry *entry_of(const struct worker *w, const struct task_info *info)
 {
-    const struct entry *entry = info ? entries_find(&w->entries, info) : NULL;
+    return info ? entries_find(&w->entries, info) : NULL;
+}
+
+/* True: the job's plugin is taken, so it waits for that. */
+static bool set_job_aside(struct worker *w, struct job *job, const struct entry *entry)
+{
     if (!entry || !entry->loaded->holder)
         return false;
     atomic_fetch_add_explicit(&w->pulse.n_blocked, 1, memory_order_relaxed);
@@ -212,7 +217,8 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
 }
 
 /* The job runs from here, as `run`, which is ready for it. */
-static void begin(struct worker *w, struct run *run, struct job *job, const struct task_info *info)
+static void begin(struct worker *w, struct run *run, struct job *job, const struct task_info *info,
+                  struct entry *entry)
 {
     const int64_t now_ms = started_ms(w, job);
     if (w->env->running)
@@ -224,9 +230,9 @@ static void begin(struct worker *w, struct run *run, struct job *job, const stru
     if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
         mailbox_nudge(w->env->engine);
     run_init(w, run, job, info, now_ms);
-    run->entry = entries_find(&w->entries, info);
-    if (run->entry)
-        entry_use(run->entry);
+    run->entry = entry;
+    if (entry)
+        entry_use(entry);
 }
 
 /* Generations only go up: the newest may be on its way here. */
@@ -251,7 +257,7 @@ static void start(struct worker *w, struct job *job)
         worker_turn_away(w, job, OUTCOME_HANDED_BACK, false);
         return;
     }
-    begin(w, run, job, info);
+    begin(w, run, job, info, entry_of(w, info));
     lua_pushcfunction(run->main.co, job_main);
     resume(w, &run->main);
 }
@@ -264,7 +270,8 @@ static bool run_job(struct worker *w, int priority)
     struct job *job = line_take(&w->line, priority);
     if (!job) /* the engine has just taken it back */
         return false;
-    if (set_job_aside(w, job, catalogue_task(w->catalogue, job->task)))
+    const struct task_info *info = catalogue_task(w->catalogue, job->task);
+    if (set_job_aside(w, job, entry_of(w, info)))
         return true;
     w->woken_in_a_row = 0;
     start(w, job);
@@ -284,14 +291,14 @@ static bool can_go_on(const struct worker *w, const struct run *run)
 struct run *worker_next(struct run *run)
 {
     struct worker *w = run->main.worker;
-    struct entry *entry = run->entry;
+    struct entry *const last = run->entry;
     if (!can_go_on(w, run))
         return NULL;
     section_leave(w);
     if (w->lost)
         return NULL;
     run_conclude(w, run);
-    entry_release(&w->entries, &w->vm, entry, w->catalogue);
+    entry_release(&w->entries, &w->vm, last, w->catalogue);
     struct job *job = line_take(&w->line, INT_MIN);
     if (!job)
         return NULL;
@@ -300,12 +307,13 @@ struct run *worker_next(struct run *run)
         return NULL;
     }
     const struct task_info *info = catalogue_task(w->catalogue, job->task);
-    if (set_job_aside(w, job, info) || turned_away(w, job, info))
+    struct entry *entry = entry_of(w, info);
+    if (set_job_aside(w, job, entry) || turned_away(w, job, info))
         return NULL;
     w->woken_in_a_row = 0;
     w->steps_left--;
     run_ready(w, run);
-    begin(w, run, job, info);
+    begin(w, run, job, info, entry);
     enter(w, &run->main);
     return run;
 }
