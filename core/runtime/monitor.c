@@ -24,7 +24,7 @@ struct monitor {
     int64_t tick_ns;
     int64_t next_ns; /* when it looks next */
     int64_t grace_ns;
-    atomic_bool asleep; /* read without the lock by who stops being idle */
+    atomic_bool asleep; /* cleared without the lock by who rouses it */
     bool stopping;
     void *user;
     void (*stuck)(void *user, struct pulse *pulse, uint64_t state);
@@ -92,11 +92,12 @@ static bool all_idle(const struct monitor *m)
 }
 
 /* Either this sees that a worker is not idle any more, or that worker sees that the monitor sleeps:
- * both write before they read, sequentially consistent. */
+ * both write before they read, sequentially consistent. Who rouses it before a worker is up has
+ * it look a few times. */
 static void sleep_while_idle(struct monitor *m)
 {
     atomic_store(&m->asleep, true);
-    while (all_idle(m) && !m->stopping)
+    while (atomic_load(&m->asleep) && all_idle(m) && !m->stopping)
         pthread_cond_wait(&m->roused, &m->lock);
     atomic_store(&m->asleep, false);
 }
@@ -114,8 +115,10 @@ static void *monitor_main(void *arg)
     pthread_mutex_lock(&m->lock);
     while (!m->stopping) {
         idle_looks = all_idle(m) ? idle_looks + 1 : 0;
-        if (idle_looks > IDLE_LOOKS)
+        if (idle_looks > IDLE_LOOKS) {
             sleep_while_idle(m);
+            idle_looks = 0;
+        }
         look_at_all(m);
         if (!m->stopping)
             sleep_till_next(m);
@@ -126,11 +129,11 @@ static void *monitor_main(void *arg)
 
 void monitor_rouse(struct monitor *m)
 {
-    if (!atomic_load(&m->asleep))
+    if (!atomic_load(&m->asleep) || !atomic_exchange(&m->asleep, false))
         return;
-    pthread_mutex_lock(&m->lock);
-    pthread_cond_signal(&m->roused);
+    pthread_mutex_lock(&m->lock); /* it waits by now, or has not looked yet */
     pthread_mutex_unlock(&m->lock);
+    pthread_cond_signal(&m->roused); /* not under the lock: it would wake only to wait for that */
 }
 
 static void set_tick(struct monitor *m)

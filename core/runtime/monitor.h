@@ -21,7 +21,8 @@ void monitor_watch(struct monitor *monitor, struct pulse *pulse);
 /* After this no signal goes to its thread, which may be joined then. */
 void monitor_unwatch(struct monitor *monitor, struct pulse *pulse);
 
-/* A worker that stops being idle. Cheap unless the monitor sleeps. */
+/* Of a worker that stops being idle, or is about to: who wakes it spares it the trouble. Cheap
+ * unless the monitor sleeps. */
 void monitor_rouse(struct monitor *monitor);
 
 #endif

@@ -345,8 +345,10 @@ int worker_wake(struct worker *w, struct neap_error *err)
         return start(w, err);
     /* Sequentially consistent, as is line_put before it: either this sees hungry or the worker sees
      * the line. */
-    if (atomic_load(&w->pulse.idle))
+    if (atomic_load(&w->pulse.idle)) {
         mailbox_nudge(&w->mailbox);
+        monitor_rouse(w->env->monitor); /* after that, so the worker need not before the job */
+    }
     return NEAP_OK;
 }
 
