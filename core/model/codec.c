@@ -377,13 +377,13 @@ static int put_value(struct encoder *e, int index, const struct level *up)
 
 int codec_encode(lua_State *L, int index, const char *name, struct buf *out, struct neap_error *err)
 {
+    if (lua_isinteger(L, index)) { /* often it is all that there is */
+        msgpack_integer(out, lua_tointeger(L, index));
+        return NEAP_OK;
+    }
     const int type = lua_type(L, index);
     if (type <= LUA_TNIL)
         return NEAP_OK;
-    if (type == LUA_TNUMBER) {
-        put_number(L, index, out);
-        return NEAP_OK;
-    }
     struct encoder e = {L, out, out->len + NEAP_VALUE_MAX, name, err};
     size_t before = out->len;
     int top = lua_gettop(L);
