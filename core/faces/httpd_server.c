@@ -84,6 +84,18 @@ void httpd_free(struct httpd *h)
     free(h);
 }
 
+/* Without connections, until something comes. */
+static int wait_ms(struct httpd_listener *l)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (l->h->lib.get_timeout(l->daemon, &ms))
+        return ms < LOOK_MS ? (int)ms : LOOK_MS;
+    pthread_mutex_lock(&l->h->lock);
+    const bool idle = list_empty(&l->h->conns);
+    pthread_mutex_unlock(&l->h->lock);
+    return idle ? -1 : LOOK_MS;
+}
+
 /* The daemon's loop. Not libmicrohttpd's own: that sleeps again before it looks at what came, where
  * it is exactly 128 events at once (0.9.75), and not for a moment but until something else happens.
  */
@@ -94,10 +106,7 @@ static void *run_daemon(void *listener)
     const int fd = lib->get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = l->wake_fd, .events = POLLIN}};
     while (!atomic_load(&l->ending)) {
-        MHD_UNSIGNED_LONG_LONG ms = LOOK_MS;
-        if (!lib->get_timeout(l->daemon, &ms) || ms > LOOK_MS)
-            ms = LOOK_MS;
-        poll(fds, 2, (int)ms);
+        poll(fds, 2, wait_ms(l));
         if (fds[1].revents)
             eventfd_read(l->wake_fd, &(eventfd_t){0});
         atomic_store(&l->woken, false); /* before it looks: what is resumed from here on wakes it */
