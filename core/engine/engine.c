@@ -219,7 +219,7 @@ FETCH_INLINE void fetch_next(const struct list *messages)
     if (next->kind == ENGINE_SUBMIT)
         job_fetch((const struct job *)next);
     else if (next->kind == ENGINE_OUTCOME)
-        job_fetch(((const struct outcome *)next)->job);
+        fetch_line(&((const struct outcome *)next)->job->started); /* the line it writes */
 }
 
 static void turn(struct engine *e)
