@@ -59,11 +59,6 @@ void dispatch_recall_all(struct engine *e)
 /* --- claiming
  * ------------------------------------------------------------------------------------- */
 
-static int rank_of(struct engine *e, const struct job *job)
-{
-    return queue_rank(e, queue_of(e, job->gate), job);
-}
-
 struct choice {
     struct member *member; /* NULL: all are full */
     size_t line, next;     /* jobs in its line, and in the next shortest */
@@ -120,10 +115,16 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
     return false;
 }
 
-static void put_in_line(struct engine *e, struct member *m, struct job *job)
+/* Its rank in a line from now on, and its queue. */
+static struct queue *set_rank(struct engine *e, struct job *job)
 {
     struct queue *q = queue_of(e, job->gate);
     job->rank = (int8_t)queue_rank(e, q, job);
+    return q;
+}
+
+static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job)
+{
     if (line_of(m) == 0) {
         m->line_min = NEAP_PRIORITY_MAX;
         m->line_pools = UINT64_C(1) << m->pool->index;
@@ -151,8 +152,10 @@ static bool may_run(struct engine *e, struct job *job)
 
 static void hand_out_on_dead(struct engine *e, struct pool *pool)
 {
-    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true).member);)
-        put_in_line(e, m, LIST_ENTRY(list_shift(&pool->on_dead), struct job, place));
+    for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true).member);) {
+        struct job *job = LIST_ENTRY(list_shift(&pool->on_dead), struct job, place);
+        put_in_line(e, m, set_rank(e, job), job);
+    }
 }
 
 /* One step of handing out, of one job unless the pool is `alone`; false: there is nothing more to
@@ -164,7 +167,7 @@ static bool hand_out(struct engine *e, struct pool *pool, bool computes, bool al
         return false;
     if (!to.member) {
         const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
-        return best && make_way(e, pool, rank_of(e, best));
+        return best && make_way(e, pool, queue_rank(e, queue_of(e, best->gate), best));
     }
     for (size_t left = alone ? run_of(&to) : 1; left; left--) {
         struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
@@ -172,11 +175,12 @@ static bool hand_out(struct engine *e, struct pool *pool, bool computes, bool al
             return false;
         if (!may_run(e, job))
             continue;
-        if (to.member->line_min < rank_of(e, job) && line_of(to.member)) {
+        struct queue *q = set_rank(e, job);
+        if (to.member->line_min < job->rank && line_of(to.member)) {
             flush(e, to.member); /* it must not queue behind lesser ones */
             dispatch_recall(e, to.member);
         }
-        put_in_line(e, to.member, job);
+        put_in_line(e, to.member, q, job);
     }
     return true;
 }

@@ -104,11 +104,6 @@ void catalogue_unref(struct catalogue *c)
     free(c);
 }
 
-const struct task_info *catalogue_task(const struct catalogue *c, const struct task_name *name)
-{
-    return name->index < c->n_tasks ? c->tasks[name->index] : NULL;
-}
-
 int64_t catalogue_timeout(const struct task_info *task, const struct job *job)
 {
     const int64_t ms = job->timeout_ms >= 0 ? job->timeout_ms : task->timeout_ms;

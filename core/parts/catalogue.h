@@ -67,10 +67,12 @@ struct catalogue *catalogue_new(uint64_t serial, struct config *config, struct p
 void catalogue_set_broken(struct catalogue *catalogue, const struct broken_plugin *plugins);
 struct catalogue *catalogue_ref(struct catalogue *catalogue);
 void catalogue_unref(struct catalogue *catalogue); /* NULL is fine */
-const struct task_info *catalogue_task(const struct catalogue *catalogue,
-                                       const struct task_name *name); /* NULL: none */
-/* How long an attempt of the job that starts now may take; 0: as long as it wants. At most a
- * hundred years, so that it fits in nanoseconds. */
+static inline const struct task_info *             /* NULL: none */
+catalogue_task(const struct catalogue *c, const struct task_name *name)
+{
+    return name->index < c->n_tasks ? c->tasks[name->index] : NULL;
+}
+/* How long an attempt that starts now may take; 0: as long as it wants. At most a hundred years. */
 int64_t catalogue_timeout(const struct task_info *task, const struct job *job);
 /* "no such task: mail.sned (did you mean mail.send?)" */
 int catalogue_no_task(const struct catalogue *catalogue, const char *name, struct neap_error *err);
