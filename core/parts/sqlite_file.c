@@ -280,11 +280,14 @@ int sqlite_file_open(struct sqlite_file *f, const char *path, struct neap_error 
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* until it is ours */
     rc = take_over(f, err);
-    if (!rc)
-        rc = prepare_all(f, err);
     if (rc)
         goto out;
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    rc = prepare_all(f, err); /* after that: it would have each statement made again */
+    if (rc) {
+        sqlite_file_leave(f);
+        goto out;
+    }
     sqlite3_wal_hook(f->db, on_commit, f);
     f->wal = sqlite3_filename_wal(sqlite3_db_filename(f->db, "main"));
     fit_to_disk(f);
