@@ -77,7 +77,7 @@ static void consider(struct choice *choice, struct member *m, size_t line)
  * that computes takes them only where no other has a slot: else they were taken back at once. */
 static struct choice pick(const struct pool *pool, bool computes)
 {
-    struct choice moving = {NULL, LINE_SLOTS, LINE_SLOTS}, last = moving;
+    struct choice moving = {NULL, pool->line_most, pool->line_most}, last = moving;
     bool moves = !computes;
     for (const struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
@@ -96,7 +96,8 @@ static struct choice pick(const struct pool *pool, bool computes)
 static size_t run_of(const struct choice *to)
 {
     const size_t run = to->next - to->line + (to->line < RUN ? 1 : RUN);
-    const size_t places = LINE_SLOTS - to->line, room = (size_t)room_of(to->member);
+    const size_t places = to->member->pool->line_most - to->line,
+                 room = (size_t)room_of(to->member);
     const size_t most = places < room ? places : room;
     return run < most ? run : most;
 }

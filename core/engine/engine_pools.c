@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is in line is what workers have to do during a commit, and all that the next one can end;
+ * where there is none, a short line is taken back for less. */
+#define LINE_MOST 128
+
 void pools_init(struct engine *e)
 {
     e->n_pools = e->config->n_pools;
@@ -14,6 +18,7 @@ void pools_init(struct engine *e)
     for (size_t i = 0; i < e->n_pools; i++) {
         e->pools[i].index = (unsigned)i;
         e->pools[i].name = mem_text(e->config->pools[i].name);
+        e->pools[i].line_most = e->ops->durable ? LINE_SLOTS : LINE_MOST;
         list_init(&e->pools[i].members);
         list_init(&e->pools[i].on_dead);
     }

@@ -62,6 +62,7 @@ struct pool {
     unsigned index; /* its bit; for good, wherever a later config has it */
     char *name;
     int64_t slots;
+    size_t line_most; /* jobs in a line */
     struct list members;
     size_t n_members;    /* not retiring */
     unsigned births;     /* of members, ever */
