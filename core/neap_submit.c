@@ -111,7 +111,7 @@ static int make_unique(struct job *job, const struct neap_unique *u, struct neap
     if (rc == NEAP_OK)
         rc = unique_key(job->task->text, job->args, job->args_len, &by, unique.key, err);
     if (rc == NEAP_OK)
-        job->unique = mem_copy(&unique, sizeof unique);
+        job_terms_own(job)->unique = mem_copy(&unique, sizeof unique);
     return rc;
 }
 
@@ -122,24 +122,26 @@ static struct job *make_job(neap *n, const struct neap_request *r, const struct 
     struct job *job = job_new(NULL, args->data, args->len);
     job->message.kind = ENGINE_SUBMIT;
     job->id = id_next(&n->ids, now_ms);
-    job->tag = r->tag;
+    if (r->tag)
+        job_terms_own(job)->tag = r->tag;
     job->task = info->name;
     job->gate = gate;
     job->priority = (int8_t)(r->priority_set ? r->priority : info->priority);
     job->flags = r->flags & NEAP_DELIVER ? JOB_DELIVER : 0;
     job->submitted_ms = now_ms;
     job->due.key = r->delay_ms ? now_ms + r->delay_ms : r->at_ms;
-    job->expires_ms = r->expires_ms;
+    if (r->expires_ms)
+        job_terms_own(job)->expires_ms = r->expires_ms;
     if (r->timeout_ms)
-        job->timeout_ms = r->timeout_ms < 0 ? 0 : r->timeout_ms;
+        job_terms_own(job)->timeout_ms = r->timeout_ms < 0 ? 0 : r->timeout_ms;
     if (r->retry) {
         const struct retry retry = {r->retry->max, r->retry->backoff, r->retry->base_ms,
                                     r->retry->cap_ms, r->retry->jitter};
-        job->retry = mem_copy(&retry, sizeof retry);
+        job_terms_own(job)->retry = mem_copy(&retry, sizeof retry);
     }
     if (r->n_after)
-        job->after = job_after_new(r->after, r->n_after,
-                                   r->after_failed == NEAP_AFTER_RUN ? AFTER_RUN : AFTER_CANCEL);
+        job_terms_own(job)->after = job_after_new(
+            r->after, r->n_after, r->after_failed == NEAP_AFTER_RUN ? AFTER_RUN : AFTER_CANCEL);
     return job;
 }
 
@@ -324,7 +326,7 @@ static void wake(void *user, const struct neap_submitted *answer)
 static bool send_quickly(neap *n, struct job *job, uint64_t *id)
 {
     assert(job);
-    if (engine_is_durable(n->engine) || job->unique || job->after ||
+    if (engine_is_durable(n->engine) || job_terms(job)->unique || job_terms(job)->after ||
         !take_room(job->gate, atomic_load(&job->gate->policy) == GATE_BLOCK))
         return false;
     if (id)

@@ -82,7 +82,7 @@ void engine_log(struct engine *e, int level, const struct job *job, const char *
 void engine_log_failure(struct engine *e, int level, const struct job *job, unsigned generation,
                         const char *what)
 {
-    const char *traceback = job->error ? job->error->traceback : NULL;
+    const char *traceback = job_left(job)->error ? job_left(job)->error->traceback : NULL;
     struct buf fields = {0};
     if (!logs(e, level))
         return;
@@ -91,7 +91,8 @@ void engine_log_failure(struct engine *e, int level, const struct job *job, unsi
         json_put_string(&fields, traceback, strlen(traceback));
         buf_byte(&fields, '}');
     }
-    char *text = mem_format("%s: %s", what, job->error ? job->error->message : "failed");
+    char *text =
+        mem_format("%s: %s", what, job_left(job)->error ? job_left(job)->error->message : "failed");
     log_text(e, level, job, generation, traceback ? buf_string(&fields) : NULL, text);
     free(text);
     buf_close(&fields);

@@ -30,7 +30,7 @@ static void put_alert(struct buf *out, const struct job *job)
     char id[NEAP_ID_CHARS + 1];
     const bool with_args = job->args_len && job->args_len <= NEAP_VALUE_MAX - ALERT_ROOM;
     neap_id_text(job->id, id);
-    msgpack_map(out, (size_t)4 + with_args + (job->error != NULL));
+    msgpack_map(out, (size_t)4 + with_args + (job_left(job)->error != NULL));
     put_text(out, "job", id);
     put_text(out, "task", job->task->text);
     put_text(out, "queue", job->gate->name);
@@ -40,8 +40,8 @@ static void put_alert(struct buf *out, const struct job *job)
         msgpack_text(out, "args", 4);
         buf_put(out, job->args, job->args_len);
     }
-    if (job->error)
-        put_error(out, job->error);
+    if (job_left(job)->error)
+        put_error(out, job_left(job)->error);
 }
 
 void job_alert(struct engine *e, const struct job *job)

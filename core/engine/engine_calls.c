@@ -57,11 +57,11 @@ void call_park(struct engine *e, struct call *call)
 static void fill_result(struct call *call, const struct job *job, int state)
 {
     call->state = state;
-    call->has_result = job->result != NULL;
-    if (job->result)
-        buf_put(&call->reply, job->result, job->result_len);
-    if (job->error && state != NEAP_COMPLETED)
-        call->error = job_error_copy(job->error);
+    call->has_result = job_left(job)->result != NULL;
+    if (job_left(job)->result)
+        buf_put(&call->reply, job_left(job)->result, job_left(job)->result_len);
+    if (job_left(job)->error && state != NEAP_COMPLETED)
+        call->error = job_error_copy(job_left(job)->error);
 }
 
 static void call_wait(struct engine *e, struct call *call)
@@ -206,8 +206,8 @@ static void call_get(struct engine *e, struct call *call)
 static void call_log(struct engine *e, struct call *call)
 {
     const struct job *job = e->ops->get(e->store, call->id);
-    if (job && job->log)
-        buf_put(&call->reply, job->log, job->log_len);
+    if (job && job_left(job)->log)
+        buf_put(&call->reply, job_left(job)->log, job_left(job)->log_len);
     call_answer(e, call, job ? NEAP_OK : NEAP_ENOENT);
 }
 

@@ -158,8 +158,9 @@ static void count_crash(void *user, uint64_t id)
         return;
     }
     const int len = snprintf(text, sizeof text, format, (unsigned)job->crashes);
-    free(job->error);
-    job->error = job_error_new("crash", (int)job->attempt + 1, text, (size_t)len, NULL, 0);
+    free(job_left(job)->error);
+    job_left_own(job)->error =
+        job_error_new("crash", (int)job->attempt + 1, text, (size_t)len, NULL, 0);
     engine_log_failure(e, NEAP_ERROR, job, 0, "dead");
     job_end_waiting(e, job, NEAP_DEAD);
 }

@@ -140,7 +140,7 @@ static void put_in_line(struct engine *e, struct member *m, struct queue *q, str
 /* False: the job cannot run now and has been dealt with. */
 static bool may_run(struct engine *e, struct job *job)
 {
-    const bool expired = job->expires_ms && job->expires_ms <= e->now_ms;
+    const bool expired = job_terms(job)->expires_ms && job_terms(job)->expires_ms <= e->now_ms;
     if (!expired && catalogue_task(e->catalogue, job->task))
         return true;
     e->ops->give_back(e->store, job, e->now_ms);

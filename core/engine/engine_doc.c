@@ -37,7 +37,7 @@ static void put_times(const struct job *job, int state, struct buf *out)
     doc_time(out, "started_at", state == NEAP_RUNNING ? job->running_since_ms : job->started_ms);
     if (state_is_end(state))
         doc_time(out, "finished_at", job->finished_ms);
-    doc_time(out, "expires_at", job->expires_ms);
+    doc_time(out, "expires_at", job_terms(job)->expires_ms);
 }
 
 /* Of the last attempt that ended. */
@@ -65,7 +65,7 @@ static void put_past(const struct job *job, struct buf *out)
 {
     struct job_attempt past;
     size_t where = 0;
-    if (!job->past_len)
+    if (!job_left(job)->past_len)
         return;
     doc_array(out, "attempts");
     while (job_past_next(job, &where, &past)) {
@@ -100,11 +100,11 @@ void doc_job(struct engine *e, const struct job *job, int state, bool wide, stru
                                           : NULL);
     put_progress(job->claim, out);
     put_cost(job, state, out);
-    put_error(job->error, wide, out);
+    put_error(job_left(job)->error, wide, out);
     if (wide) {
-        put_after(job->after, out);
+        put_after(job_terms(job)->after, out);
         doc_value(out, "args", job->args, job->args_len);
-        doc_value(out, "result", job->result, job->result_len);
+        doc_value(out, "result", job_left(job)->result, job_left(job)->result_len);
         put_past(job, out);
     }
     doc_close(out);
@@ -119,8 +119,8 @@ struct filter_job doc_filter_job(const struct job *job)
         .priority = job->priority,
         .task = job->task->text,
         .queue = job->gate->name,
-        .code = job->error ? job->error->code : NULL,
-        .message = job->error ? job->error->message : NULL,
+        .code = job_left(job)->error ? job_left(job)->error->code : NULL,
+        .message = job_left(job)->error ? job_left(job)->error->message : NULL,
         .submitted_ms = job->submitted_ms,
     };
 }

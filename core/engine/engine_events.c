@@ -28,10 +28,10 @@ static void put_event(const struct engine *e, const struct job *job, int state, 
     doc_id(out, "parent", job->parent);
     if (state == NEAP_RETRYABLE || state == NEAP_SCHEDULED)
         doc_time(out, "due_at", job->due.key);
-    if (job->error && state != NEAP_COMPLETED && state != NEAP_RUNNING) {
+    if (job_left(job)->error && state != NEAP_COMPLETED && state != NEAP_RUNNING) {
         doc_open(out, "error");
-        doc_text(out, "code", job->error->code);
-        doc_text(out, "message", job->error->message);
+        doc_text(out, "code", job_left(job)->error->code);
+        doc_text(out, "message", job_left(job)->error->message);
         doc_close(out);
     }
     doc_close(out);

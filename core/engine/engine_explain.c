@@ -50,7 +50,7 @@ static void time_text(int64_t ms, char *out, size_t size)
 
 static void explain_pending(struct reasons *r)
 {
-    const struct job_after *after = r->job->after;
+    const struct job_after *after = job_terms(r->job)->after;
     unsigned named = 0;
     reason(r, "pending", "it waits for %u other %s to end", after ? after->waiting : 0,
            after && after->waiting == 1 ? "job" : "jobs");
@@ -77,7 +77,7 @@ static void explain_due(struct reasons *r)
     time_text(job->due.key, due, sizeof due);
     if (job->state == NEAP_RETRYABLE)
         reason(r, "retry", "attempt %u failed (%.200s), the next is due at %s", job->attempt,
-               job->error ? job->error->message : "", due);
+               job_left(job)->error ? job_left(job)->error->message : "", due);
     else
         reason(r, "due", "it is due at %s", due);
     doc_time(r->out, "due_at", job->due.key);

@@ -29,7 +29,7 @@ const char *info_held(struct engine *e, const struct job *job)
 /* Both texts in one allocation. */
 static void fill_texts(const struct job *job, struct neap_job *out)
 {
-    const char *message = job->error ? job->error->message : NULL;
+    const char *message = job_left(job)->error ? job_left(job)->error->message : NULL;
     const struct claim_more *more = job->claim ? job->claim->more : NULL;
     const char *progress = more ? more->progress_text : NULL;
     const size_t message_size = message ? strlen(message) + 1 : 0;

@@ -21,17 +21,18 @@ static struct delivery *delivery_of(struct job *job, int state, const struct out
                                     bool keep)
 {
     struct delivery *d = mem_zero(1, sizeof *d);
-    d->result = keep && job->result ? mem_copy(job->result, job->result_len) : job->result;
-    d->error = keep && job->error ? job_error_copy(job->error) : job->error;
+    const struct job_left *left = job_left(job);
+    d->result = keep && left->result ? mem_copy(left->result, left->result_len) : left->result;
+    d->error = keep && left->error ? job_error_copy(left->error) : left->error;
     d->outcome = (struct neap_outcome){
         .id = job->id,
-        .tag = job->tag,
+        .tag = job_terms(job)->tag,
         .state = state,
         .attempt = job->attempt,
         .generation = outcome ? outcome->generation : 0,
         .task = job->task->text,
         .result = d->result,
-        .result_len = job->result_len,
+        .result_len = left->result_len,
         .submitted_ms = job->submitted_ms,
         .started_ms = outcome ? outcome->started_ms : 0,
         .finished_ms = job->finished_ms,
@@ -45,10 +46,10 @@ static struct delivery *delivery_of(struct job *job, int state, const struct out
         d->outcome.message = d->error->message;
         d->outcome.traceback = d->error->traceback;
     }
-    if (!keep) {
-        job->result = NULL;
-        job->result_len = 0;
-        job->error = NULL;
+    if (!keep && job->left) {
+        job->left->result = NULL;
+        job->left->result_len = 0;
+        job->left->error = NULL;
     }
     return d;
 }
@@ -106,11 +107,13 @@ void run_on_dead(struct engine *e, struct job *job)
     last->submitted_ms = job->submitted_ms;
     last->available_ms = e->now_ms;
     last->priority = job->priority;
-    last->timeout_ms = job->timeout_ms;
+    if (job->terms) {
+        job_terms_own(last)->timeout_ms = job->terms->timeout_ms;
+        last->terms->tag = job->terms->tag;
+    }
     last->flags = JOB_ON_DEAD | (job->flags & JOB_TICK);
-    last->tag = job->tag;
     last->attempt = job->attempt - 1; /* the claim counts it up: ctx.attempt is the last one's */
-    last->error = job_error_copy(job->error);
+    job_left_own(last)->error = job_error_copy(job_left(job)->error);
     const unsigned pool = (unsigned)__builtin_ctzll(q->pools);
     list_push(&e->pools[pool].on_dead, &last->place);
     e->on_dead_runs++;
@@ -122,15 +125,18 @@ static void end_job(struct engine *e, struct job *job, const struct rows *rows, 
 {
     const uint64_t id = job->id;
     if (state == NEAP_COMPLETED) {
-        job->result = outcome->result;
-        job->result_len = outcome->result_len;
-        outcome->result = NULL;
-        free(job->error);
-        job->error = NULL;
+        if (job->left)
+            job_left_drop(job);
+        if (outcome->result) {
+            job_left_own(job)->result = outcome->result;
+            job_left_own(job)->result_len = outcome->result_len;
+            outcome->result = NULL;
+        }
     }
     if (state == NEAP_DEAD) {
-        if (!job->error)
-            job->error = job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
+        if (!job_left(job)->error)
+            job_left_own(job)->error =
+                job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
         if (!(job->flags & JOB_DELIVER))
             engine_log_failure(e, NEAP_ERROR, job, outcome->generation, "dead");
         job_alert(e, job);
@@ -165,16 +171,18 @@ static void keep_log(struct job *job, const struct outcome_more *outcome)
 {
     if (!outcome || !outcome->log_len)
         return;
-    job->log_end = (job->log_end > job->log_len ? job->log_end : job->log_len) + outcome->printed;
-    struct buf log = {job->log, job->log_len, job->log_len};
+    struct job_left *left = job_left_own(job);
+    left->log_end =
+        (left->log_end > left->log_len ? left->log_end : left->log_len) + outcome->printed;
+    struct buf log = {left->log, left->log_len, left->log_len};
     if (outcome->printed > outcome->log_len)
         log.len = 0; /* what is between is gone */
     buf_put(&log, outcome->log, outcome->log_len);
     const size_t over = log.len > JOB_LOG_MAX ? log.len - JOB_LOG_MAX : 0;
     if (over)
         memmove(log.data, log.data + over, log.len - over);
-    job->log_len = (uint32_t)(log.len - over);
-    job->log = mem_grow(log.data, job->log_len, 1);
+    left->log_len = (uint32_t)(log.len - over);
+    left->log = mem_grow(log.data, left->log_len, 1);
 }
 
 static void keep_figures(struct job *job, const struct outcome *o)
@@ -206,7 +214,7 @@ static struct retry policy_of(const struct engine *e, const struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
     const struct retry *own = info ? &info->retry : &job->claim->retry;
-    return job->retry ? retry_merge(job->retry, own) : *own;
+    return job_terms(job)->retry ? retry_merge(job_terms(job)->retry, own) : *own;
 }
 
 static void accept_children(struct engine *e, struct outcome *o)
@@ -267,8 +275,8 @@ static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
     claim_free(e, job->claim);
     if (o->error) {
         job_past_add(job, o->error, o->started_ms, o->run_us / 1000);
-        free(job->error);
-        job->error = o->error;
+        free(job_left(job)->error);
+        job_left_own(job)->error = o->error;
         o->error = NULL;
     }
     keep_log(job, o->more);

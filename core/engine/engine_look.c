@@ -152,8 +152,8 @@ void ask_stacks(struct engine *e, struct ask *ask)
 
 /* --- logs ---------------------------------------------------------------------------------------
  *
- * A job's log is what its ended attempts printed (job->log, the last 64 KiB) and what the running
- * one has (more->live, as far as its worker has shown it). Offsets count all that was ever
+ * A job's log is what its ended attempts printed (job_left(job)->log, the last 64 KiB) and what the
+ * running one has (more->live, as far as its worker has shown it). Offsets count all that was ever
  * printed, so they last when the beginning is dropped. */
 
 struct log_part { /* text that ends at byte `end` */
@@ -165,7 +165,8 @@ struct log_part { /* text that ends at byte `end` */
 /* A durable store keeps no count: after a restart what it has is all. */
 static uint64_t ended_bytes(const struct job *job)
 {
-    return job->log_end > job->log_len ? job->log_end : job->log_len;
+    return job_left(job)->log_end > job_left(job)->log_len ? job_left(job)->log_end
+                                                           : job_left(job)->log_len;
 }
 
 static void put_part(const struct log_part *part, uint64_t from, uint64_t *first, struct buf *out)
@@ -194,7 +195,7 @@ static void put_log(struct ask *ask, const struct job *job)
 {
     const struct claim_more *more = more_of(job);
     const struct log_part parts[] = {
-        {job->log, job->log_len, ended_bytes(job)},
+        {job_left(job)->log, job_left(job)->log_len, ended_bytes(job)},
         {more ? more->live.data : NULL, more ? more->live.len : 0, known_end(job)},
     };
     struct buf *out = &ask->call.reply, text = {0};

@@ -26,9 +26,11 @@ static bool call_back(struct engine *e, struct job *job)
 static uint64_t rival(struct engine *e, const struct job *job)
 {
     int64_t at_ms;
-    const uint64_t id = job->unique ? e->ops->find_unique(e->store, job->unique->key, &at_ms) : 0;
+    const uint64_t id = job_terms(job)->unique
+                            ? e->ops->find_unique(e->store, job_terms(job)->unique->key, &at_ms)
+                            : 0;
     const struct job *other = id && id != job->id ? e->ops->get(e->store, id) : NULL;
-    return other && job->unique->states >> info_state(other) & 1 ? id : 0;
+    return other && job_terms(job)->unique->states >> info_state(other) & 1 ? id : 0;
 }
 
 int order_may_retry(struct engine *e, const struct job *job, struct neap_error *err)
@@ -44,7 +46,7 @@ int order_may_retry(struct engine *e, const struct job *job, struct neap_error *
                          "it is still read: by the job that submitted it, or as a log");
     if (job->owes_on_dead)
         return error_set(err, NEAP_ECONFLICT, "its on_dead has not ended yet");
-    if (job->expires_ms && job->expires_ms <= e->now_ms)
+    if (job_terms(job)->expires_ms && job_terms(job)->expires_ms <= e->now_ms)
         return error_set(err, NEAP_ECONFLICT, "it has expired");
     const uint64_t other = rival(e, job);
     if (!other)

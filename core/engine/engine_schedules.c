@@ -120,7 +120,7 @@ static bool submit(struct engine *e, struct schedule *s, const struct task_info 
     job->submitted_ms = e->now_ms;
     if (tick_ms) {
         job->flags = JOB_TICK;
-        job->tag = (uint64_t)tick_ms;
+        job_terms_own(job)->tag = (uint64_t)tick_ms;
     }
     s->last_job = job->id;
     s->changed = true;

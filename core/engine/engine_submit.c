@@ -36,7 +36,7 @@ static bool same_request(const struct job *a, const struct job *b)
 /* The job that is in the way; its record may be gone, and then it has completed. 0: none is. */
 static uint64_t in_the_way(struct engine *e, const struct job *job, const struct job **other)
 {
-    const struct job_unique *unique = job->unique;
+    const struct job_unique *unique = job_terms(job)->unique;
     int64_t at_ms = 0;
     const uint64_t id = e->ops->find_unique(e->store, unique->key, &at_ms);
     if (!id || (unique->within_ms && at_ms + unique->within_ms <= e->now_ms))
@@ -51,7 +51,7 @@ static uint64_t in_the_way(struct engine *e, const struct job *job, const struct
 static struct accepted duplicate(struct engine *e, struct job *job, uint64_t id,
                                  const struct job *other)
 {
-    if (job->unique->exact && other && !same_request(job, other))
+    if (job_terms(job)->unique->exact && other && !same_request(job, other))
         return refuse(e, job, NEAP_ECONFLICT, "the key was used for another request");
     if (gate_leave(job->gate))
         mailbox_nudge(&e->mailbox);
@@ -65,7 +65,7 @@ static struct accepted duplicate(struct engine *e, struct job *job, uint64_t id,
 /* How many of the parents have not ended; false: one is unknown. */
 static bool look_at_parents(struct engine *e, struct job *job, bool *failed)
 {
-    struct job_after *after = job->after;
+    struct job_after *after = job_terms(job)->after;
     after->waiting = 0;
     for (uint32_t i = 0; i < after->count; i++) {
         const struct job *parent = e->ops->get(e->store, after->ids[i]);
@@ -84,14 +84,14 @@ static void cancel_child(struct engine *e, struct job *child, uint64_t parent)
     char id[NEAP_ID_CHARS + 1], text[64];
     neap_id_text(parent, id);
     const int len = snprintf(text, sizeof text, "job %s, which it waited for, failed", id);
-    free(child->error);
-    child->error = job_error_new("error", 0, text, (size_t)len, NULL, 0);
+    free(job_left(child)->error);
+    job_left_own(child)->error = job_error_new("error", 0, text, (size_t)len, NULL, 0);
     job_end_waiting(e, child, NEAP_CANCELLED);
 }
 
 static void one_ended(struct engine *e, struct job *child, uint64_t parent, int state)
 {
-    struct job_after *after = child->after;
+    struct job_after *after = job_terms(child)->after;
     if (state != NEAP_COMPLETED && after->on_failure == AFTER_CANCEL) {
         cancel_child(e, child, parent);
         return;
@@ -108,7 +108,7 @@ static void one_ended(struct engine *e, struct job *child, uint64_t parent, int 
 static void tell_child(struct engine *e, uint64_t id, const struct ended *parent)
 {
     struct job *child = e->ops->get(e->store, id);
-    if (child && child->state == NEAP_PENDING && child->after->waiting > 0)
+    if (child && child->state == NEAP_PENDING && job_terms(child)->after->waiting > 0)
         one_ended(e, child, parent->id, parent->state);
 }
 
@@ -183,10 +183,10 @@ static struct accepted accept_job(struct engine *e, struct job *job)
 {
     const struct job *other = NULL;
     bool failed = false;
-    const uint64_t id = job->id, taken = job->unique ? in_the_way(e, job, &other) : 0;
+    const uint64_t id = job->id, taken = job_terms(job)->unique ? in_the_way(e, job, &other) : 0;
     if (taken)
         return duplicate(e, job, taken, other);
-    if (job->after && !look_at_parents(e, job, &failed))
+    if (job_terms(job)->after && !look_at_parents(e, job, &failed))
         return refuse(e, job, NEAP_ENOENT, "after: no such job");
     struct claim *parent = job->parent ? claim_of(e, job->parent) : NULL;
     job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
@@ -195,8 +195,8 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     event_note(e, job, job->state);
     if (parent)
         claim_add_child(e, parent, job);
-    if (failed && job->after->on_failure == AFTER_CANCEL)
-        cancel_child(e, job, job->after->ids[0]);
+    if (failed && job_terms(job)->after->on_failure == AFTER_CANCEL)
+        cancel_child(e, job, job_terms(job)->after->ids[0]);
     return (struct accepted){.id = id};
 }
 

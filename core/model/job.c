@@ -11,24 +11,71 @@
 #define ERROR_TEXT_MAX                                                                             \
     ((size_t)64 * 1024) /* of the message, and of the traceback: the rest is cut */
 
+const struct job_terms job_no_terms = {.timeout_ms = -1};
+const struct job_left job_left_nothing = {0};
+
 struct job *job_new(struct pool_cache *cache, const void *args, size_t args_len)
 {
     uint8_t block;
     assert(args_len <= UINT32_MAX);
-    struct job *job = pool_take(cache, sizeof *job + args_len, &block);
-    memset(job, 0, sizeof *job + (args ? 0 : args_len));
+    struct job *job = pool_take(cache, offsetof(struct job, args) + args_len, &block);
+    memset(job, 0, offsetof(struct job, args) + (args ? 0 : args_len));
     job->block = block;
     atomic_init(&job->refs, 1);
     job->args_len = (uint32_t)args_len;
-    job->timeout_ms = -1;
     if (args && args_len)
         memcpy(job->args, args, args_len);
     return job;
 }
 
+struct job_terms *job_terms_own(struct job *job)
+{
+    if (!job->terms)
+        job->terms = mem_copy(&job_no_terms, sizeof job_no_terms);
+    return job->terms;
+}
+
+struct job_left *job_left_own(struct job *job)
+{
+    if (!job->left)
+        job->left = mem_zero(1, sizeof *job->left);
+    return job->left;
+}
+
+static void free_terms(struct job_terms *terms)
+{
+    if (!terms)
+        return;
+    free(terms->retry);
+    free(terms->unique);
+    free(terms->after);
+    free(terms);
+}
+
+static void free_left(struct job_left *left)
+{
+    if (!left)
+        return;
+    free(left->past);
+    free(left->error);
+    free(left->result);
+    free(left->log);
+    free(left);
+}
+
 void job_ref(struct job *job)
 {
     atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
+}
+
+void job_left_drop(struct job *job)
+{
+    struct job_left *left = job->left;
+    free(left->result);
+    free(left->error);
+    left->result = NULL;
+    left->error = NULL;
+    left->result_len = 0;
 }
 
 /* A sole owner need not tell anybody. */
@@ -37,13 +84,8 @@ void job_free(struct pool_cache *cache, struct job *job)
     if (!job || (atomic_load_explicit(&job->refs, memory_order_acquire) > 1 &&
                  atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) > 1))
         return;
-    free(job->retry);
-    free(job->unique);
-    free(job->after);
-    free(job->past);
-    free(job->error);
-    free(job->result);
-    free(job->log);
+    free_terms(job->terms);
+    free_left(job->left);
     pool_give(cache, job, job->block);
 }
 
@@ -83,8 +125,9 @@ struct job_error *job_error_copy(const struct job_error *error)
 
 size_t job_extra_bytes(const struct job *job)
 {
-    const size_t error = job->error ? sizeof *job->error + job->error->text_bytes : 0;
-    return (size_t)job->args_len + job->result_len + job->log_len + job->past_len + error;
+    const struct job_left *left = job_left(job);
+    const size_t error = left->error ? sizeof *left->error + left->error->text_bytes : 0;
+    return (size_t)job->args_len + left->result_len + left->log_len + left->past_len + error;
 }
 
 struct job_after *job_after_new(const uint64_t *ids, size_t count, int on_failure)
@@ -98,11 +141,8 @@ struct job_after *job_after_new(const uint64_t *ids, size_t count, int on_failur
 
 void job_reset(struct job *job)
 {
-    free(job->result);
-    free(job->error);
-    job->result = NULL;
-    job->error = NULL;
-    job->result_len = 0;
+    if (job->left)
+        job_left_drop(job);
     job->attempt = 0;
     job->crashes = 0;
     job->owes_on_dead = false;

@@ -79,66 +79,94 @@ enum job_where {
     JOB_AWAY,    /* in line, but its place is known to a durable store's file alone */
 };
 
+/* Of its submission what most have not: one allocation, made when it is first set. */
+struct job_terms {
+    int64_t expires_ms; /* 0: never */
+    int64_t timeout_ms; /* submit's own; 0: none, -1: the task's */
+    uint64_t tag;
+    struct retry *retry;       /* submit's own policy, or NULL; owned */
+    struct job_unique *unique; /* NULL: not unique; owned */
+    struct job_after *after;   /* NULL: waits for nobody; owned */
+};
+
+/* What its attempts left behind, of those that left something: one allocation as well. */
+struct job_left {
+    struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
+    void *result;            /* MessagePack once completed; owned; NULL: nil */
+    char *log;               /* the last 64 KiB that the attempts printed; owned, or NULL */
+    void *past;              /* attempts that failed (job_past.h): MessagePack; owned, or NULL */
+    uint32_t result_len, log_len, past_len;
+    uint64_t log_end; /* bytes that they ever printed, of which `log` is the last; 0: log_len */
+};
+
 struct job {
     struct message message; /* while it travels to the engine */
-    atomic_uint refs;       /* owners: one, and a worker that was given up with it */
     /* Fixed at submit. */
-    uint64_t id, parent, tag;
+    uint64_t id, parent;
     const struct task_name *task;
-    struct gate *gate;                /* its queue */
-    int64_t submitted_ms, expires_ms; /* expires 0: never */
-    struct retry *retry;              /* submit's own policy, or NULL; owned */
-    struct job_unique *unique;        /* NULL: not unique; owned */
-    struct job_after *after;          /* NULL: waits for nobody; owned */
-    int64_t timeout_ms;               /* submit's own; 0: none, -1: the task's */
-    uint32_t args_len;                /* 0: no arguments */
+    struct gate *gate;       /* its queue */
+    struct job_terms *terms; /* job_terms; owned */
+    int64_t submitted_ms;
+    uint32_t args_len; /* 0: no arguments */
     /* Set by the engine before a claim. */
-    uint32_t attempt;        /* 1 for the first */
-    int64_t available_ms;    /* since when it could run; 0: the store sets it at put */
-    uint32_t token;          /* how often it was claimed: tells this claim from a stale one */
-    struct job_error *error; /* of the last failed attempt; owned; on_dead reads it */
-    int8_t rank;             /* priority as aged by then: its order in a worker's line */
+    uint32_t attempt;     /* 1 for the first */
+    int64_t available_ms; /* since when it could run; 0: the store sets it at put */
+    uint32_t token;       /* how often it was claimed: tells this claim from a stale one */
+    int8_t rank;          /* priority as aged by then: its order in a worker's line */
     /* Fixed at submit, again. */
     int8_t priority;
     uint8_t flags;
-    uint32_t running_slot; /* in the crash table, while it runs; its worker's */
     /* Shared: the worker says "started", the engine reads it for the job's state. */
     atomic_bool started;
     int64_t running_since_ms; /* written by the worker before that */
+    uint32_t running_slot;    /* in the crash table, while it runs; its worker's */
+    atomic_uint refs;         /* owners: one, and a worker that was given up with it */
     /* The engine's alone from here. */
-    bool claimed;      /* in a line or running */
-    uint8_t state : 4; /* enum neap_state; the store's to change once put */
-    uint8_t where : 4; /* enum job_where; the index's and the store's */
-    uint8_t block;     /* of its memory: what the pool wants back */
-    uint16_t pins;     /* the store's: who wants it readable after its end */
+    uint8_t state : 4;     /* enum neap_state; the store's to change once put */
+    uint8_t where : 4;     /* enum job_where; the index's and the store's */
+    bool claimed : 1;      /* in a line or running */
+    bool owes_on_dead : 1; /* it is dead, and on_dead has not run to its end */
+    bool dirty : 1;        /* a durable store's: noted for its next commit */
+    bool gone : 1;         /* the same: forgotten; stays until that commit */
+    uint8_t block;         /* of its memory: what the pool wants back */
+    uint8_t crashes;       /* of the process, while it ran */
+    uint16_t pins;         /* the store's: who wants it readable after its end */
+    /* A durable store's: the state that its row in the file has, plus 1; 0: it has none. */
+    uint8_t row;
     struct list place; /* see enum job_where */
     /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).
      * In line as available the key is the index's, and 0 after. */
     struct heap_node due;
     struct job *next_by_id; /* hash chain of the store */
     struct claim *claim;    /* while claimed: the engine's note of it (engine/) */
-    void *result;           /* MessagePack once completed; owned; NULL: nil */
-    char *log;              /* the last 64 KiB that the attempts printed; owned, or NULL */
-    uint32_t result_len, log_len;
-    uint64_t log_end; /* bytes that they ever printed, of which `log` is the last; 0: log_len */
+    struct job_left *left;  /* job_left; owned */
     int64_t finished_ms;
-    uint8_t crashes;   /* of the process, while it ran */
-    bool owes_on_dead; /* it is dead, and on_dead has not run to its end */
-    /* A durable store's. */
-    bool dirty;         /* noted for its next commit */
-    bool gone;          /* forgotten; stays until that commit */
-    uint8_t row;        /* the state that its row in the file has, plus 1; 0: it has none */
-    uint32_t row_token; /* `token` as in that row */
     /* Of the last attempt that ended. */
     int64_t started_ms; /* 0: none */
-    uint32_t run_ms, cpu_ms, generation;
     uint64_t bytes;
-    void *past; /* attempts that failed (job_past.h): MessagePack; owned, or NULL */
-    uint32_t past_len;
+    uint32_t run_ms, cpu_ms, generation;
+    uint32_t row_token; /* a durable store's: `token` as in that row */
     unsigned char args[];
 };
 
-/* All zero but for the arguments and timeout_ms, which is -1. `args` may be NULL: the bytes are
+/* To read, whether or not it has any; to write. */
+extern const struct job_terms job_no_terms;
+extern const struct job_left job_left_nothing;
+struct job_terms *job_terms_own(struct job *job);
+struct job_left *job_left_own(struct job *job);
+void job_left_drop(struct job *job); /* result and error, of one that has `left` */
+
+static inline const struct job_terms *job_terms(const struct job *job)
+{
+    return job->terms ? job->terms : &job_no_terms;
+}
+
+static inline const struct job_left *job_left(const struct job *job)
+{
+    return job->left ? job->left : &job_left_nothing;
+}
+
+/* All zero but for the arguments; timeout_ms is -1. `args` may be NULL: the bytes are
  * then zero, to be filled in later. `cache` is that of the calling thread; NULL, which who has none
  * may give: from malloc, and only what is from there may be freed so. */
 struct job *job_new(struct pool_cache *cache, const void *args, size_t args_len);

@@ -34,7 +34,7 @@ static size_t count(const struct job *job, size_t *second)
 {
     struct job_attempt attempt;
     size_t n = 0, where = 0;
-    *second = job->past_len;
+    *second = job_left(job)->past_len;
     for (; job_past_next(job, &where, &attempt); n++)
         if (n == 0)
             *second = where;
@@ -46,17 +46,17 @@ void job_past_add(struct job *job, const struct job_error *error, int64_t at_ms,
     struct buf out = {0};
     size_t second;
     const size_t from = count(job, &second) >= JOB_PAST_MAX ? second : 0;
-    if (job->past_len > from)
-        buf_put(&out, (const char *)job->past + from, job->past_len - from);
+    if (job_left(job)->past_len > from)
+        buf_put(&out, (const char *)job_left(job)->past + from, job_left(job)->past_len - from);
     msgpack_map(&out, 5);
     put_integer(&out, "attempt", error->attempt);
     put_integer(&out, "at", at_ms);
     put_integer(&out, "run_ms", run_ms);
     put_text(&out, "code", error->code, strlen(error->code));
     put_text(&out, "message", error->message, cut(error->message));
-    free(job->past);
-    job->past_len = (uint32_t)out.len;
-    job->past = buf_take(&out);
+    free(job_left(job)->past);
+    job_left_own(job)->past_len = (uint32_t)out.len;
+    job_left_own(job)->past = buf_take(&out);
 }
 
 static bool take(const struct msgpack_item *key, const struct msgpack_item *value,
@@ -93,10 +93,10 @@ static bool take(const struct msgpack_item *key, const struct msgpack_item *valu
 bool job_past_next(const struct job *job, size_t *where, struct job_attempt *out)
 {
     struct msgpack_item map, key, value;
-    if (*where >= job->past_len)
+    if (*where >= job_left(job)->past_len)
         return false;
-    struct msgpack_reader r =
-        msgpack_reader((const char *)job->past + *where, job->past_len - *where);
+    struct msgpack_reader r = msgpack_reader((const char *)job_left(job)->past + *where,
+                                             job_left(job)->past_len - *where);
     *out = (struct job_attempt){.code = "", .message = ""};
     if (msgpack_read(&r, &map) || map.type != MSGPACK_MAP)
         return false;
@@ -104,6 +104,6 @@ bool job_past_next(const struct job *job, size_t *where, struct job_attempt *out
         if (msgpack_read(&r, &key) || key.type != MSGPACK_TEXT || msgpack_read(&r, &value) ||
             !take(&key, &value, out))
             return false;
-    *where = (size_t)(r.at - (const uint8_t *)job->past);
+    *where = (size_t)(r.at - (const uint8_t *)job_left(job)->past);
     return true;
 }

@@ -1,6 +1,6 @@
-/* The attempts of a job that failed: job->past holds MessagePack maps, one behind the other, the
- * oldest first: {attempt, at (Unix ms), run_ms, code, message}. The last JOB_PAST_MAX are kept, of
- * the message the first JOB_PAST_TEXT bytes. Owner: who owns the job. */
+/* The attempts of a job that failed: `past` of a job holds MessagePack maps, one behind the other,
+ * the oldest first: {attempt, at (Unix ms), run_ms, code, message}. The last JOB_PAST_MAX are kept,
+ * of the message the first JOB_PAST_TEXT bytes. Owner: who owns the job. */
 #ifndef MODEL_JOB_PAST_H
 #define MODEL_JOB_PAST_H
 
@@ -11,7 +11,7 @@
 
 struct job_attempt {
     int64_t attempt, at_ms, run_ms;
-    const char *code, *message; /* inside job->past, no NUL after them */
+    const char *code, *message; /* inside `past` of a job, no NUL after them */
     size_t code_len, message_len;
 };
 

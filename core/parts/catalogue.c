@@ -106,7 +106,8 @@ void catalogue_unref(struct catalogue *c)
 
 int64_t catalogue_timeout(const struct task_info *task, const struct job *job)
 {
-    const int64_t ms = job->timeout_ms >= 0 ? job->timeout_ms : task->timeout_ms;
+    const int64_t ms =
+        job_terms(job)->timeout_ms >= 0 ? job_terms(job)->timeout_ms : task->timeout_ms;
     return ms < TIMEOUT_MAX_MS ? ms : TIMEOUT_MAX_MS;
 }
 

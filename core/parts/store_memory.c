@@ -40,7 +40,7 @@ static void watch_expiry(struct store *s, const struct job *job)
     if (s->expiries.len > EXPIRIES_SPARE + 2 * s->jobs.count)
         sweep_expiries(s);
     struct expiry *expiry = mem_zero(1, sizeof *expiry);
-    expiry->node.key = job->expires_ms;
+    expiry->node.key = job_terms(job)->expires_ms;
     expiry->node.tie = job->id;
     heap_push(&s->expiries, &expiry->node);
 }
@@ -50,7 +50,7 @@ static void line_up(struct store *s, struct job *job, int state, int64_t now_ms)
 {
     const bool later = job->due.key > now_ms;
     const int delayed = state == NEAP_RETRYABLE ? NEAP_RETRYABLE : NEAP_SCHEDULED;
-    if (job->expires_ms && job->expires_ms <= now_ms)
+    if (job_terms(job)->expires_ms && job_terms(job)->expires_ms <= now_ms)
         watch_expiry(s, job); /* it passed while the job ran */
     memory_set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
     index_put(s->index, job, now_ms);
@@ -107,8 +107,8 @@ static void close_memory(struct store *s)
 
 static void wait_for_parents(struct store *s, struct job *job)
 {
-    for (uint32_t i = 0; i < job->after->count; i++) {
-        const struct job *parent = job_table_find(&s->jobs, job->after->ids[i]);
+    for (uint32_t i = 0; i < job_terms(job)->after->count; i++) {
+        const struct job *parent = job_table_find(&s->jobs, job_terms(job)->after->ids[i]);
         if (parent && !memory_has_ended(parent))
             edges_add(&s->edges, parent->id, job->id);
     }
@@ -124,11 +124,11 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
         job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
     job_table_add(&s->jobs, job);
     s->counts[memory_counted_as(job)]++;
-    if (job->unique)
+    if (job_terms(job)->unique)
         uniques_put(&s->uniques, job);
-    if (job->expires_ms > now_ms) /* else line_up sees it */
+    if (job_terms(job)->expires_ms > now_ms) /* else line_up sees it */
         watch_expiry(s, job);
-    if (job->after && job->after->waiting)
+    if (job_terms(job)->after && job_terms(job)->after->waiting)
         wait_for_parents(s, job);
     else
         line_up(s, job, job->state, now_ms);
@@ -138,7 +138,7 @@ static void withdraw(struct store *s, struct job *job)
 {
     assert(!job->claimed && !memory_has_ended(job));
     leave_line(s, job);
-    if (job->unique)
+    if (job_terms(job)->unique)
         uniques_remove(&s->uniques, job);
     job_table_remove(&s->jobs, job);
     s->counts[memory_counted_as(job)]--;

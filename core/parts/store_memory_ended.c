@@ -14,7 +14,7 @@ static struct kept *kept_of(struct store *s, const struct job *job)
 
 static void forget(struct store *s, struct job *job)
 {
-    if (job->unique)
+    if (job_terms(job)->unique)
         uniques_orphan(&s->uniques, job, s->now_ms);
     job_table_remove(&s->jobs, job);
     s->counts[memory_counted_as(job)]--;

@@ -266,9 +266,9 @@ static bool is_live(struct store *s, uint64_t id)
 
 static void wait_for_parents(struct store *s, struct job *job)
 {
-    for (uint32_t i = 0; i < job->after->count; i++)
-        if (is_live(s, job->after->ids[i]))
-            edges_add(&s->fresh, job->after->ids[i], job->id);
+    for (uint32_t i = 0; i < job_terms(job)->after->count; i++)
+        if (is_live(s, job_terms(job)->after->ids[i]))
+            edges_add(&s->fresh, job_terms(job)->after->ids[i], job->id);
     store_set_state(s, job, NEAP_PENDING, false);
     store_visit(s, job, JOB_WAITS);
 }
@@ -282,11 +282,11 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
         job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
     job_table_add(&s->jobs, job);
     s->counts[store_counted_as(job)]++;
-    if (job->unique)
+    if (job_terms(job)->unique)
         uniques_put(&s->uniques, job);
-    if (job->expires_ms > now_ms) /* else window_enter sees it */
+    if (job_terms(job)->expires_ms > now_ms) /* else window_enter sees it */
         store_watch_expiry(s, job);
-    if (job->after && job->after->waiting)
+    if (job_terms(job)->after && job_terms(job)->after->waiting)
         wait_for_parents(s, job);
     else
         window_enter(s, job, job->state, now_ms);
@@ -297,10 +297,12 @@ static void withdraw(struct store *s, struct job *job)
 {
     assert(!job->claimed && !store_ended(job) && !job->row);
     window_leave(s, job);
-    if (job->unique)
+    if (job_terms(job)->unique)
         uniques_remove(&s->uniques, job);
-    free(job->unique); /* or its key would be an orphan */
-    job->unique = NULL;
+    if (job->terms) {
+        free(job->terms->unique); /* or its key would be an orphan */
+        job->terms->unique = NULL;
+    }
     store_forget(s, job);
 }
 

@@ -20,15 +20,15 @@ static void orphan(struct store *s, const struct job *job)
         s->orphans = mem_grow(s->orphans, s->cap_orphans, sizeof *s->orphans);
     }
     struct orphan *o = &s->orphans[s->n_orphans++];
-    memcpy(o->key, job->unique->key, JOB_KEY_BYTES);
+    memcpy(o->key, job_terms(job)->unique->key, JOB_KEY_BYTES);
     o->id = job->id;
-    o->until_ms = job->submitted_ms + job->unique->within_ms;
+    o->until_ms = job->submitted_ms + job_terms(job)->unique->within_ms;
 }
 
 /* It must be in no line and counted in its state. */
 void store_forget(struct store *s, struct job *job)
 {
-    if (job->unique)
+    if (job_terms(job)->unique)
         orphan(s, job);
     if (list_linked(&job->place))
         list_remove(&job->place);
@@ -106,9 +106,9 @@ static void forget_row(struct store *s, sqlite3_stmt *row, uint64_t id)
     job->state = (uint8_t)sqlite3_column_int64(row, 3) & 0xf;
     job->row = (uint8_t)(job->state + 1);
     if (key && sqlite3_column_bytes(row, 5) == JOB_KEY_BYTES) {
-        job->unique = mem_zero(1, sizeof *job->unique);
-        memcpy(job->unique->key, key, JOB_KEY_BYTES);
-        job->unique->within_ms = sqlite3_column_int64(row, 6);
+        job_terms_own(job)->unique = mem_zero(1, sizeof *job_terms(job)->unique);
+        memcpy(job_terms(job)->unique->key, key, JOB_KEY_BYTES);
+        job_terms(job)->unique->within_ms = sqlite3_column_int64(row, 6);
     }
     if (!job->gate || !store_ended(job)) {
         store_break(s, "a row is damaged");

@@ -81,7 +81,7 @@ static int bind_live(struct store *s, sqlite3_stmt *stmt, int at, const struct j
         sqlite3_bind_int64(stmt, held ? at + 1 : at, row_sort(job));
     bind_time(stmt, at + 2, due);
     bind_time(stmt, at + 3, job->state == NEAP_RETRYABLE ? due : 0);
-    bind_time(stmt, at + 4, job->expires_ms);
+    bind_time(stmt, at + 4, job_terms(job)->expires_ms);
     return at + 5;
 }
 
@@ -92,9 +92,9 @@ static int bind_ended(struct store *s, sqlite3_stmt *stmt, int at, const struct 
     bind_time(stmt, at + 1, job->owes_on_dead);
     sqlite3_bind_null(stmt, at + 2);
     sqlite3_bind_null(stmt, at + 3);
-    if (job->unique) {
-        sqlite3_bind_blob(stmt, at + 2, job->unique->key, JOB_KEY_BYTES, SQLITE_STATIC);
-        sqlite3_bind_int64(stmt, at + 3, job->submitted_ms + job->unique->within_ms);
+    if (job_terms(job)->unique) {
+        sqlite3_bind_blob(stmt, at + 2, job_terms(job)->unique->key, JOB_KEY_BYTES, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, at + 3, job->submitted_ms + job_terms(job)->unique->within_ms);
     }
     return at + 4;
 }

@@ -347,7 +347,7 @@ size_t store_owing(struct store *s, uint64_t after, uint64_t *out, size_t max)
 void store_watch_expiry(struct store *s, const struct job *job)
 {
     struct expiry *expiry = mem_zero(1, sizeof *expiry);
-    expiry->node.key = job->expires_ms;
+    expiry->node.key = job_terms(job)->expires_ms;
     expiry->node.tie = job->id;
     heap_push(&s->expiries, &expiry->node);
 }

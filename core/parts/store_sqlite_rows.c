@@ -96,10 +96,10 @@ static unsigned parts_of(const struct job *job)
 {
     const bool attempt = job->attempt || job->crashes || job->token || job->started_ms ||
                          job->finished_ms || job->owes_on_dead || job->bytes || job->generation;
-    return (job->retry ? HAS_RETRY : 0u) | (job->unique ? HAS_UNIQUE : 0u) |
-           (job->after ? HAS_AFTER : 0u) | (job->error ? HAS_ERROR : 0u) |
-           (job->result ? HAS_RESULT : 0u) | (job->log ? HAS_LOG : 0u) |
-           (job->past ? HAS_PAST : 0u) | (attempt ? HAS_ATTEMPT : 0u);
+    return (job_terms(job)->retry ? HAS_RETRY : 0u) | (job_terms(job)->unique ? HAS_UNIQUE : 0u) |
+           (job_terms(job)->after ? HAS_AFTER : 0u) | (job_left(job)->error ? HAS_ERROR : 0u) |
+           (job_left(job)->result ? HAS_RESULT : 0u) | (job_left(job)->log ? HAS_LOG : 0u) |
+           (job_left(job)->past ? HAS_PAST : 0u) | (attempt ? HAS_ATTEMPT : 0u);
 }
 
 static bool knows_due(const struct job *job)
@@ -120,37 +120,37 @@ void row_encode(struct buf *out, const struct job *job, uint32_t session)
     put_signed(out, job->submitted_ms);
     put_signed(out, (int64_t)((uint64_t)job->available_ms - (uint64_t)job->submitted_ms));
     put_signed(out, knows_due(job) ? job->due.key : 0);
-    put_signed(out, job->timeout_ms);
-    put_signed(out, job->expires_ms);
+    put_signed(out, job_terms(job)->timeout_ms);
+    put_signed(out, job_terms(job)->expires_ms);
     put_number(out, job->parent);
     if (job->flags & JOB_DELIVER) {
         put_number(out, session);
-        put_number(out, job->tag);
+        put_number(out, job_terms(job)->tag);
     }
     if (job->flags & JOB_TICK)
-        put_number(out, job->tag);
+        put_number(out, job_terms(job)->tag);
     if (parts & HAS_ATTEMPT)
         put_attempt(out, job);
     if (parts & HAS_RETRY)
-        put_retry(out, job->retry);
+        put_retry(out, job_terms(job)->retry);
     if (parts & HAS_UNIQUE) {
-        buf_put(out, job->unique->key, JOB_KEY_BYTES);
-        buf_byte(out, job->unique->states);
-        buf_byte(out, job->unique->exact);
-        put_signed(out, job->unique->within_ms);
+        buf_put(out, job_terms(job)->unique->key, JOB_KEY_BYTES);
+        buf_byte(out, job_terms(job)->unique->states);
+        buf_byte(out, job_terms(job)->unique->exact);
+        put_signed(out, job_terms(job)->unique->within_ms);
     }
     if (parts & HAS_AFTER)
-        put_after(out, job->after);
+        put_after(out, job_terms(job)->after);
     if (parts & HAS_ERROR)
-        put_error(out, job->error);
+        put_error(out, job_left(job)->error);
     if (parts & HAS_RESULT)
-        put_bytes(out, job->result, job->result_len);
+        put_bytes(out, job_left(job)->result, job_left(job)->result_len);
     if (parts & HAS_LOG) {
-        put_number(out, job->log_end);
-        put_bytes(out, job->log, job->log_len);
+        put_number(out, job_left(job)->log_end);
+        put_bytes(out, job_left(job)->log, job_left(job)->log_len);
     }
     if (parts & HAS_PAST)
-        put_bytes(out, job->past, job->past_len);
+        put_bytes(out, job_left(job)->past, job_left(job)->past_len);
     buf_put(out, job->args, job->args_len);
     const uint32_t sum = sum_of(out->data + start, out->len - start);
     buf_put(out, &sum, SUM_BYTES);
@@ -296,34 +296,37 @@ static void get_fields(struct reader *r, struct job *job, uint32_t session)
     job->submitted_ms = get_signed(r);
     job->available_ms = (int64_t)((uint64_t)job->submitted_ms + (uint64_t)get_signed(r));
     job->due.key = get_signed(r);
-    job->timeout_ms = get_signed(r);
-    job->expires_ms = get_signed(r);
+    const int64_t timeout_ms = get_signed(r), expires_ms = get_signed(r);
+    if (timeout_ms != -1 || expires_ms) {
+        job_terms_own(job)->timeout_ms = timeout_ms;
+        job_terms_own(job)->expires_ms = expires_ms;
+    }
     job->parent = get_number(r);
     if (job->flags & JOB_DELIVER) {
         if (get_number(r) != session) /* whoever waited for it is gone */
             job->flags &= (uint8_t)~JOB_DELIVER;
-        job->tag = get_number(r);
+        job_terms_own(job)->tag = get_number(r);
     }
     if (job->flags & JOB_TICK)
-        job->tag = get_number(r);
+        job_terms_own(job)->tag = get_number(r);
     if (parts & HAS_ATTEMPT)
         get_attempt(r, job);
     if (parts & HAS_RETRY)
-        job->retry = get_retry(r);
+        job_terms_own(job)->retry = get_retry(r);
     if (parts & HAS_UNIQUE)
-        job->unique = get_unique(r);
+        job_terms_own(job)->unique = get_unique(r);
     if (parts & HAS_AFTER)
-        job->after = get_after(r);
+        job_terms_own(job)->after = get_after(r);
     if (parts & HAS_ERROR)
-        job->error = get_error(r);
+        job_left_own(job)->error = get_error(r);
     if (parts & HAS_RESULT)
-        job->result = get_copy(r, &job->result_len);
+        job_left_own(job)->result = get_copy(r, &job_left_own(job)->result_len);
     if (parts & HAS_LOG) {
-        job->log_end = get_number(r);
-        job->log = get_copy(r, &job->log_len);
+        job_left_own(job)->log_end = get_number(r);
+        job_left_own(job)->log = get_copy(r, &job_left_own(job)->log_len);
     }
     if (parts & HAS_PAST)
-        job->past = get_copy(r, &job->past_len);
+        job_left_own(job)->past = get_copy(r, &job_left_own(job)->past_len);
 }
 
 static struct job *decode(struct store *s, const unsigned char *data, size_t len)

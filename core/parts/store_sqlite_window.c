@@ -77,7 +77,7 @@ void window_enter(struct store *s, struct job *job, int state, int64_t now_ms)
 {
     const bool later = job->due.key > now_ms;
     const int delayed = state == NEAP_RETRYABLE ? NEAP_RETRYABLE : NEAP_SCHEDULED;
-    if (job->expires_ms && job->expires_ms <= now_ms)
+    if (job_terms(job)->expires_ms && job_terms(job)->expires_ms <= now_ms)
         store_watch_expiry(s, job);
     store_set_state(s, job, later ? delayed : NEAP_AVAILABLE, false);
     if (!later && job->available_ms > s->reach_ms)

@@ -50,10 +50,10 @@ void uniques_put(struct uniques *u, const struct job *job)
 {
     if (u->count >= u->n_buckets)
         grow(u);
-    struct unique_row **at = place_of(u, job->unique->key);
+    struct unique_row **at = place_of(u, job_terms(job)->unique->key);
     if (!*at) {
         *at = mem_zero(1, sizeof **at);
-        memcpy((*at)->key, job->unique->key, JOB_KEY_BYTES);
+        memcpy((*at)->key, job_terms(job)->unique->key, JOB_KEY_BYTES);
         u->count++;
     } else if ((*at)->end.pos) {
         heap_remove(&u->ending, &(*at)->end);
@@ -85,7 +85,7 @@ static void drop(struct uniques *u, struct unique_row **at)
 
 static struct unique_row **row_of(struct uniques *u, const struct job *job)
 {
-    struct unique_row **at = u->count ? place_of(u, job->unique->key) : NULL;
+    struct unique_row **at = u->count ? place_of(u, job_terms(job)->unique->key) : NULL;
     return at && *at && (*at)->id == job->id ? at : NULL;
 }
 
@@ -101,7 +101,7 @@ void uniques_orphan(struct uniques *u, const struct job *job, int64_t now_ms)
     struct unique_row **at = row_of(u, job);
     if (!at)
         return;
-    const int64_t end_ms = job->submitted_ms + job->unique->within_ms;
+    const int64_t end_ms = job->submitted_ms + job_terms(job)->unique->within_ms;
     if (end_ms <= now_ms) {
         drop(u, at);
         return;

@@ -125,7 +125,8 @@ static int call_on_dead(lua_State *L, struct run *run)
     lua_settop(L, 1);
     push_args(L, run); /* as given: they may be what was wrong */
     lua_ctx_push(L, run);
-    lua_error_push(L, run->job->error->code, run->job->error->message, run->job->error);
+    lua_error_push(L, job_left(run->job)->error->code, job_left(run->job)->error->message,
+                   job_left(run->job)->error);
     lua_callk(L, 3, 0, 0, returned);
     return 0;
 }

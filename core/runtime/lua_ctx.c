@@ -69,13 +69,13 @@ static void push_deadline(lua_State *L, const struct run *run)
 static void push_after(lua_State *L, const struct job *job)
 {
     char id[NEAP_ID_CHARS + 1];
-    if (!job->after) {
+    if (!job_terms(job)->after) {
         lua_pushnil(L);
         return;
     }
-    lua_createtable(L, (int)job->after->count, 0);
-    for (uint32_t i = 0; i < job->after->count; i++) {
-        neap_id_text(job->after->ids[i], id);
+    lua_createtable(L, (int)job_terms(job)->after->count, 0);
+    for (uint32_t i = 0; i < job_terms(job)->after->count; i++) {
+        neap_id_text(job_terms(job)->after->ids[i], id);
         lua_pushstring(L, id);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
@@ -105,7 +105,7 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
     } else if (strcmp(key, "deadline") == 0) {
         push_deadline(L, run);
     } else if (strcmp(key, "scheduled_at") == 0 && job->flags & JOB_TICK) {
-        lua_pushnumber(L, (double)job->tag / 1e3);
+        lua_pushnumber(L, (double)job_terms(job)->tag / 1e3);
     } else {
         return false;
     }

@@ -232,14 +232,16 @@ static struct job *build_with(lua_State *L, struct vm *vm, const struct task_inf
     if (o.priority != INT_MIN)
         job->priority = (int8_t)o.priority;
     job->due.key = o.due_ms;
-    job->expires_ms = o.expires_ms;
-    job->timeout_ms = o.timeout_ms;
+    if (o.expires_ms || o.timeout_ms != -1) {
+        job_terms_own(job)->expires_ms = o.expires_ms;
+        job_terms_own(job)->timeout_ms = o.timeout_ms;
+    }
     if (o.has_retry)
-        job->retry = mem_copy(&o.retry, sizeof o.retry);
+        job_terms_own(job)->retry = mem_copy(&o.retry, sizeof o.retry);
     if (o.ties.has_unique)
-        job->unique = mem_copy(&o.ties.unique, sizeof o.ties.unique);
+        job_terms_own(job)->unique = mem_copy(&o.ties.unique, sizeof o.ties.unique);
     if (o.ties.n_after)
-        job->after = job_after_new(o.ties.after, o.ties.n_after, o.ties.on_failure);
+        job_terms_own(job)->after = job_after_new(o.ties.after, o.ties.n_after, o.ties.on_failure);
     return job;
 }
 
@@ -493,7 +495,8 @@ static int neap_submit_task(lua_State *L)
     struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
     if (gate_enter(job->gate)) {
         const uint64_t id = job->id;
-        if (job->unique || job->after) /* what becomes of it, only the engine knows */
+        if (job_terms(job)->unique ||
+            job_terms(job)->after) /* what becomes of it, only the engine knows */
             return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
         mailbox_post(worker_env(run->main.worker)->engine, &job->message);
         lua_job_push(L, id);

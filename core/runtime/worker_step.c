@@ -187,7 +187,8 @@ static int64_t started_ms(const struct worker *w, const struct job *job)
 /* A job that does not start: its task is gone, the worker stops, it expired or was cancelled. */
 static bool turned_away(struct worker *w, struct job *job, const struct task_info *info)
 {
-    const bool expired = job->expires_ms && job->expires_ms <= started_ms(w, job);
+    const bool expired =
+        job_terms(job)->expires_ms && job_terms(job)->expires_ms <= started_ms(w, job);
     const bool cancelled = expired || w->starting_cancelled;
     w->starting_cancelled = false;
     if (!cancelled && info && !w->stopping)

@@ -96,13 +96,13 @@ static void from_put_to_completed(void **state)
     assert_int_equal(job->state, NEAP_AVAILABLE);
     assert_int_equal(count(b, s, NEAP_RUNNING), 1);
     assert_null(b->ops->claim(s, 0, T0));
-    job->result = mem_copy("\x2a", 1);
-    job->result_len = 1;
+    job_left_own(job)->result = mem_copy("\x2a", 1);
+    job_left_own(job)->result_len = 1;
     finish(b, s, job, NEAP_COMPLETED, true, T0 + 5);
     job = b->ops->get(s, 7);
     assert_int_equal(job->state, NEAP_COMPLETED);
     assert_int_equal(job->finished_ms, T0 + 5);
-    assert_memory_equal(job->result, "\x2a", 1);
+    assert_memory_equal(job_left(job)->result, "\x2a", 1);
     assert_memory_equal(job->args, "\x80", 1);
     assert_false(job->claimed);
     assert_int_equal(count(b, s, NEAP_COMPLETED), 1);
@@ -356,8 +356,8 @@ static void bytes_are_limited(void **state)
     for (uint64_t id = 1; id <= 20; id++) {
         put(b, s, id, 0, T0);
         struct job *job = b->ops->claim(s, 0, T0);
-        job->result = mem_zero(99, 1); /* 100 with the argument */
-        job->result_len = 99;
+        job_left_own(job)->result = mem_zero(99, 1); /* 100 with the argument */
+        job_left_own(job)->result_len = 99;
         finish(b, s, job, id % 3 ? NEAP_COMPLETED : NEAP_DEAD, true, T0 + (int64_t)id);
     }
     assert_false(b->ops->prune(s, T0 + 20));

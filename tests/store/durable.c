@@ -54,7 +54,7 @@ static void put_both(struct twins *t)
     {
         struct job *job = backend_job(t->backends[i], id, queue, priority, due);
         job->submitted_ms = t->now_ms;
-        job->expires_ms = expires;
+        job_terms_own(job)->expires_ms = expires;
         t->backends[i]->ops->put(t->stores[i], job, t->now_ms);
     }
 }
@@ -76,7 +76,7 @@ static void same(const struct job *a, const struct job *b)
     assert_int_equal(a->available_ms, b->available_ms);
     assert_int_equal(a->attempt, b->attempt);
     assert_int_equal(a->submitted_ms, b->submitted_ms);
-    assert_int_equal(a->expires_ms, b->expires_ms);
+    assert_int_equal(job_terms(a)->expires_ms, job_terms(b)->expires_ms);
     assert_string_equal(a->gate->name, b->gate->name);
     assert_string_equal(a->task->text, b->task->text);
     assert_int_equal(a->args_len, b->args_len);
@@ -213,7 +213,7 @@ static void compare_expired(struct twins *t)
         for (size_t k = 0; k < n[i]; k++) {
             struct job *job = t->backends[i]->ops->get(t->stores[i], ids[i][k]);
             assert_non_null(job);
-            assert_true(job->expires_ms && job->expires_ms <= t->now_ms);
+            assert_true(job_terms(job)->expires_ms && job_terms(job)->expires_ms <= t->now_ms);
         }
     }
     for (int i = 0; i < 2; i++)
@@ -347,14 +347,14 @@ static struct job *full_job(void)
     struct job *job = backend_job(durable, 77, 2, -5, T0 + 50);
     static const struct retry retry = {3, NEAP_FIXED, 10, 20, 0.25};
     job->parent = 5;
-    job->timeout_ms = 1234;
-    job->expires_ms = T0 + 5000;
-    job->retry = mem_copy(&retry, sizeof retry);
-    job->unique = mem_zero(1, sizeof *job->unique);
-    memcpy(job->unique->key, "0123456789abcdef", JOB_KEY_BYTES);
-    job->unique->states = 7;
-    job->unique->exact = true;
-    job->unique->within_ms = 99;
+    job_terms_own(job)->timeout_ms = 1234;
+    job_terms_own(job)->expires_ms = T0 + 5000;
+    job_terms_own(job)->retry = mem_copy(&retry, sizeof retry);
+    job_terms_own(job)->unique = mem_zero(1, sizeof *job_terms(job)->unique);
+    memcpy(job_terms(job)->unique->key, "0123456789abcdef", JOB_KEY_BYTES);
+    job_terms(job)->unique->states = 7;
+    job_terms(job)->unique->exact = true;
+    job_terms(job)->unique->within_ms = 99;
     return job;
 }
 
@@ -362,16 +362,16 @@ static void check_full_job(const struct job *job)
 {
     assert_int_equal(job->parent, 5);
     assert_int_equal(job->priority, -5);
-    assert_int_equal(job->timeout_ms, 1234);
-    assert_int_equal(job->expires_ms, T0 + 5000);
-    assert_int_equal(job->retry->max, 3);
-    assert_int_equal(job->retry->backoff, NEAP_FIXED);
-    assert_int_equal(job->retry->cap_ms, 20);
-    assert_true(job->retry->jitter > 0.24 && job->retry->jitter < 0.26);
-    assert_memory_equal(job->unique->key, "0123456789abcdef", JOB_KEY_BYTES);
-    assert_int_equal(job->unique->states, 7);
-    assert_true(job->unique->exact);
-    assert_int_equal(job->unique->within_ms, 99);
+    assert_int_equal(job_terms(job)->timeout_ms, 1234);
+    assert_int_equal(job_terms(job)->expires_ms, T0 + 5000);
+    assert_int_equal(job_terms(job)->retry->max, 3);
+    assert_int_equal(job_terms(job)->retry->backoff, NEAP_FIXED);
+    assert_int_equal(job_terms(job)->retry->cap_ms, 20);
+    assert_true(job_terms(job)->retry->jitter > 0.24 && job_terms(job)->retry->jitter < 0.26);
+    assert_memory_equal(job_terms(job)->unique->key, "0123456789abcdef", JOB_KEY_BYTES);
+    assert_int_equal(job_terms(job)->unique->states, 7);
+    assert_true(job_terms(job)->unique->exact);
+    assert_int_equal(job_terms(job)->unique->within_ms, 99);
     assert_ptr_equal(job->gate, durable->queues[2]);
     assert_string_equal(job->task->text, "t2");
 }
@@ -397,11 +397,11 @@ static void every_field_comes_back(void **state)
     job->generation = 3;
     job->bytes = 1u << 20;
     job->owes_on_dead = true;
-    job->error = job_error_new("timeout", 2, "too late", 8, "a\nb", 3);
-    job->log = mem_copy("said", 4);
-    job->log_len = 4;
-    job->past = mem_copy("\x80", 1);
-    job->past_len = 1;
+    job_left_own(job)->error = job_error_new("timeout", 2, "too late", 8, "a\nb", 3);
+    job_left_own(job)->log = mem_copy("said", 4);
+    job_left_own(job)->log_len = 4;
+    job_left_own(job)->past = mem_copy("\x80", 1);
+    job_left_own(job)->past_len = 1;
     OPS->finish(s, job, job->token, NEAP_DEAD, true, T0 + 70);
     commit(durable, s);
     s = again(s, T0 + 100);
@@ -416,10 +416,10 @@ static void every_field_comes_back(void **state)
     assert_int_equal(job->cpu_ms, 6);
     assert_int_equal(job->generation, 3);
     assert_int_equal(job->bytes, 1u << 20);
-    assert_string_equal(job->error->code, "timeout");
-    assert_string_equal(job->error->message, "too late");
-    assert_string_equal(job->error->traceback, "a\nb");
-    assert_memory_equal(job->log, "said", 4);
+    assert_string_equal(job_left(job)->error->code, "timeout");
+    assert_string_equal(job_left(job)->error->message, "too late");
+    assert_string_equal(job_left(job)->error->traceback, "a\nb");
+    assert_memory_equal(job_left(job)->log, "said", 4);
     uint64_t id;
     assert_int_equal(OPS->owing(s, 0, &id, 1), 1);
     assert_int_equal(id, 77);
@@ -434,7 +434,7 @@ static void every_field_comes_back(void **state)
     job = OPS->claim(s, 0, T0 + 100);
     assert_int_equal(job->id, 77);
     assert_int_equal(job->attempt, 0);
-    assert_null(job->error);
+    assert_null(job_left(job)->error);
     OPS->close(s);
 }
 
@@ -448,8 +448,8 @@ static void pending_until_released(void **state)
     OPS->put(s, backend_job(durable, 2, 0, 0, T0 + 1000), T0);
     for (uint64_t id = 10; id < 15; id++) {
         struct job *job = backend_job(durable, id, 1, 0, 0);
-        job->after = job_after_new(parents, 2, AFTER_RUN);
-        job->after->waiting = 2;
+        job_terms_own(job)->after = job_after_new(parents, 2, AFTER_RUN);
+        job_terms(job)->after->waiting = 2;
         OPS->put(s, job, T0);
         if (id == 12)
             commit(durable, s); /* some of them are rows, some are not */
@@ -460,16 +460,16 @@ static void pending_until_released(void **state)
     for (int i = 0; i < 5; i++) {
         struct job *job = OPS->get(s, ids[i]);
         assert_int_equal(job->state, NEAP_PENDING);
-        job->after->waiting = 1;
+        job_terms(job)->after->waiting = 1;
         OPS->changed(s, job);
     }
     commit(durable, s);
     s = again(s, T0);
     assert_int_equal(OPS->take_children(s, 1, ids, 8), 0);
     struct job *job = OPS->get(s, 14);
-    assert_int_equal(job->after->count, 2);
-    assert_int_equal(job->after->ids[1], 2);
-    assert_int_equal(job->after->waiting, 1);
+    assert_int_equal(job_terms(job)->after->count, 2);
+    assert_int_equal(job_terms(job)->after->ids[1], 2);
+    assert_int_equal(job_terms(job)->after->waiting, 1);
     assert_int_equal(OPS->take_children(s, 2, ids, 8), 5);
     assert_int_equal(OPS->claim(s, 0, T0)->id, 1);
     assert_null(OPS->claim(s, 0, T0));
@@ -489,7 +489,7 @@ static void unique_keys_outlive_their_job(void **state)
     struct store *s = backend_open(durable, NULL);
     int64_t at_ms = 0;
     struct job *job = full_job();
-    job->unique->within_ms = 1000;
+    job_terms(job)->unique->within_ms = 1000;
     assert_int_equal(OPS->find_unique(s, key, &at_ms), 0);
     OPS->put(s, job, T0);
     assert_int_equal(OPS->find_unique(s, key, &at_ms), 77);
@@ -646,8 +646,8 @@ static void large_commits(void **state)
     for (uint64_t id = 1; id <= 200; id++) {
         struct job *job = backend_job(durable, id, 0, 0, 0);
         if (id % 7 == 0) {
-            job->result_len = 5000; /* too large to go with others */
-            job->result = mem_zero(1, 5000);
+            job_left_own(job)->result_len = 5000; /* too large to go with others */
+            job_left_own(job)->result = mem_zero(1, 5000);
         }
         OPS->put(s, job, T0);
     }
@@ -664,7 +664,7 @@ static void large_commits(void **state)
         if (job)
             assert_int_equal(job->state, kind < 2 ? NEAP_AVAILABLE : NEAP_CANCELLED);
         if (job)
-            assert_int_equal(job->result_len, id % 7 ? 0 : 5000);
+            assert_int_equal(job_left(job)->result_len, id % 7 ? 0 : 5000);
     }
     OPS->close(s);
 }

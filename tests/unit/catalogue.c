@@ -81,11 +81,11 @@ static void a_timeout_given_at_submit_beats_the_task_s(void **state)
     struct job *job = job_new(NULL, NULL, 0);
     assert_int_equal(catalogue_timeout(&task, job), 5000);
     assert_int_equal(catalogue_timeout(&endless, job), 0);
-    job->timeout_ms = 0;
+    job_terms_own(job)->timeout_ms = 0;
     assert_int_equal(catalogue_timeout(&task, job), 0);
-    job->timeout_ms = 7;
+    job_terms_own(job)->timeout_ms = 7;
     assert_int_equal(catalogue_timeout(&endless, job), 7);
-    job->timeout_ms = INT64_MAX; /* it must fit in nanoseconds */
+    job_terms_own(job)->timeout_ms = INT64_MAX; /* it must fit in nanoseconds */
     assert_in_range(catalogue_timeout(&task, job), 1, INT64_MAX / 1000000);
     job_free(NULL, job);
 }
