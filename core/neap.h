@@ -161,9 +161,10 @@ NEAP_API void neap_close(neap *n);
 
 #define NEAP_PRIORITY_UNSET 1000
 enum neap_request_flags {
-    NEAP_DELIVER = 1, /* hand the outcome to neap_next */
-    NEAP_NOWAIT = 2,  /* NEAP_EAGAIN at once where a queue's policy would block the caller */
-    NEAP_MSGPACK = 4, /* args are MessagePack (one whole value), else JSON */
+    NEAP_DELIVER = 1,  /* hand the outcome to neap_next */
+    NEAP_NOWAIT = 2,   /* NEAP_EAGAIN at once where a queue's policy would block the caller */
+    NEAP_MSGPACK = 4,  /* args are MessagePack (one whole value), else JSON */
+    NEAP_DOCUMENT = 8, /* neap_submit_start: the answer comes with the job's document */
 };
 
 struct neap_retry {
@@ -222,6 +223,9 @@ struct neap_submitted {
     uint64_t id;         /* 0: dropped */
     int duplicate;       /* `id` is of the job that was there already (neap_unique) */
     const char *message; /* why not; NULL with NEAP_OK */
+    const char *text;    /* NEAP_DOCUMENT: as NEAP_ASK_JOB answers, of when it was accepted; NULL:
+                            not asked for, or the job is forgotten already */
+    size_t len;
 };
 typedef void neap_submitted_fn(void *user, const struct neap_submitted *answer);
 

@@ -72,7 +72,7 @@ static int check_request(const struct neap_request *r, struct neap_error *err)
 {
     if (!r || !r->task)
         return error_set(err, NEAP_EINVAL, "a request names a task");
-    if (r->flags & ~(unsigned)(NEAP_DELIVER | NEAP_NOWAIT | NEAP_MSGPACK))
+    if (r->flags & ~(unsigned)(NEAP_DELIVER | NEAP_NOWAIT | NEAP_MSGPACK | NEAP_DOCUMENT))
         return error_set(err, NEAP_EINVAL, "unknown flags %#x", r->flags);
     if (r->priority_set && (r->priority < NEAP_PRIORITY_MIN || r->priority > NEAP_PRIORITY_MAX))
         return error_set(err, NEAP_EINVAL, "priority %d is out of range %d to %d", r->priority,
@@ -181,12 +181,13 @@ struct submission { /* the engine's until it is answered */
 static struct neap_submitted answer_of(const struct call *call, const char *queue)
 {
     struct neap_submitted answer = {.code = call->rc, .id = call->id};
-    if (call->rc == NEAP_OK)
-        answer.duplicate = call->duplicate;
-    else
+    if (call->rc != NEAP_OK)
         answer.id = 0;
     switch (call->rc) {
     case NEAP_OK:
+        answer.duplicate = call->duplicate;
+        answer.text = call->reply.len ? call->reply.data : NULL;
+        answer.len = call->reply.len;
         break;
     case NEAP_ECLOSED:
         answer.message = "the executor takes no more jobs";
@@ -217,7 +218,7 @@ static void submission_done(struct call *call)
     free(s);
 }
 
-static void post(neap *n, struct job *job, int kind, int64_t room_ms, void *user,
+static void post(neap *n, struct job *job, int kind, bool document, int64_t room_ms, void *user,
                  neap_submitted_fn *done)
 {
     struct submission *s = mem_zero(1, sizeof *s);
@@ -226,6 +227,7 @@ static void post(neap *n, struct job *job, int kind, int64_t room_ms, void *user
     s->call.message.kind = kind;
     s->call.id = job->id;
     s->call.job = job;
+    s->call.document = document;
     s->call.deadline_ms = room_ms < 0 ? INT64_MAX : host_deadline(room_ms);
     s->call.done = submission_done;
     mailbox_post(engine_mailbox(n->engine), &s->call.message);
@@ -248,20 +250,22 @@ static int refused(struct job *job, neap_submitted_fn *done, void *user, struct 
     return NEAP_OK;
 }
 
-static int send(neap *n, struct job *job, int64_t room_ms, void *user, neap_submitted_fn *done,
-                struct neap_error *err)
+static int send(neap *n, struct job *job, unsigned flags, int64_t room_ms, void *user,
+                neap_submitted_fn *done, struct neap_error *err)
 {
     assert(job);
     struct gate *gate = job->gate;
+    const bool document = flags & NEAP_DOCUMENT;
+    room_ms = flags & NEAP_NOWAIT ? 0 : room_ms;
     const bool blocks = atomic_load(&gate->policy) == GATE_BLOCK;
     if (take_room(gate, blocks && room_ms != 0)) {
-        post(n, job, ENGINE_CALL_SUBMIT, -1, user, done);
+        post(n, job, ENGINE_CALL_SUBMIT, document, -1, user, done);
         return NEAP_OK;
     }
     if (!blocks)
         return refused(job, done, user, err);
     if (room_ms != 0) {
-        post(n, job, ENGINE_CALL_ROOM, room_ms, user, done);
+        post(n, job, ENGINE_CALL_ROOM, document, room_ms, user, done);
         return NEAP_OK;
     }
     error_set(err, NEAP_EAGAIN, "queue %s is full", gate->name);
@@ -299,7 +303,7 @@ int neap_submit_start(neap *n, const struct neap_request *request, int64_t room_
     int rc = begin(n, request, &job, err);
     if (rc)
         return rc;
-    rc = send(n, job, request->flags & NEAP_NOWAIT ? 0 : room_ms, user, done, err);
+    rc = send(n, job, request->flags, room_ms, user, done, err);
     host_leave(n);
     return rc;
 }
@@ -344,7 +348,7 @@ int neap_submit(neap *n, const struct neap_request *request, uint64_t *id, struc
         return rc;
     if (!send_quickly(n, job, id)) {
         sem_init(&waiter.done, 0, 0);
-        rc = send(n, job, request->flags & NEAP_NOWAIT ? 0 : -1, &waiter, wake, err);
+        rc = send(n, job, request->flags & NEAP_NOWAIT, -1, &waiter, wake, err);
         while (rc == NEAP_OK && sem_wait(&waiter.done) && errno == EINTR)
             ;
         sem_destroy(&waiter.done);

@@ -36,6 +36,7 @@ static bool refuse_all(struct engine *e, uint64_t id)
         call->rc = NEAP_ENOSPC;
         call->id = 0;
         call->duplicate = false;
+        call->reply.len = 0;
         buf_put(&call->reply, why, sizeof why);
         any = true;
     }

@@ -2,6 +2,7 @@
 #include "engine/engine_state.h"
 
 #include "base/mem.h"
+#include "engine/engine_doc.h"
 #include "engine/engine_info.h"
 
 #include <stdio.h>
@@ -217,6 +218,13 @@ static void note_placed(struct engine *e, uint64_t id)
     e->placed[e->n_placed++] = id;
 }
 
+static void put_document(struct engine *e, struct call *call)
+{
+    const struct job *job = e->ops->get(e->store, call->id);
+    if (job) /* else it has ended and was forgotten */
+        doc_job(e, job, info_state(job), true, &call->reply);
+}
+
 void submit_call(struct engine *e, struct call *call)
 {
     struct accepted in;
@@ -231,5 +239,7 @@ void submit_call(struct engine *e, struct call *call)
         buf_put(&call->reply, in.why, strlen(in.why) + 1);
     else if (!call->asker && !in.duplicate)
         note_placed(e, in.id);
+    if (call->document && in.rc == NEAP_OK)
+        put_document(e, call);
     call_answer(e, call, in.rc);
 }

@@ -131,6 +131,12 @@ static void api_log(void *user, int level, const char *text, const char *fields)
     cli_log_line(&s->log, level, text, fields);
 }
 
+static bool api_logs(void *user, int level)
+{
+    struct session *s = user;
+    return level >= s->log.level;
+}
+
 /* As many whole lines as there is room for. */
 static int tell(struct buf *mistakes, int rc, struct neap_error *err)
 {
@@ -165,7 +171,7 @@ static int start_api(struct session *s, struct httpd **api)
 {
     struct neap_error err = {0};
     const struct httpd_options options = {
-        .n = s->n, .user = s, .reload = api_reload, .log = api_log};
+        .n = s->n, .user = s, .reload = api_reload, .log = api_log, .logs = api_logs};
     const int rc = httpd_open(api, &options, &err);
     if (rc == NEAP_OK)
         return CLI_OK;

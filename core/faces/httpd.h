@@ -6,6 +6,7 @@
 #ifndef FACES_HTTPD_H
 #define FACES_HTTPD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,13 +27,15 @@ struct httpd_options { /* texts are copied */
     void *user; /* handed to these two, which any thread may call */
     int (*reload)(void *user, struct neap_error *err); /* as neap_reload */
     void (*log)(void *user, int level, const char *text, const char *fields);
+    bool (*logs)(void *user, int level); /* would `log` say something? */
 };
 
 /* NEAP_EINVAL: an address without a token that others can reach, a path that is too long;
  * NEAP_ECONFLICT: somebody listens there; NEAP_EIO. On an error there is nothing to free. */
 int httpd_start(struct httpd **out, const struct httpd_options *options, struct neap_error *err);
 /* The same with what the configuration says of sockets, tokens and limits; of `given` only n, user,
- * reload and log count. NULL in `*out`: it is to listen nowhere. NEAP_ECONFIG: no token to be had.
+ * reload, log and logs count. NULL in `*out`: it is to listen nowhere. NEAP_ECONFIG: no token to be
+ * had.
  */
 int httpd_open(struct httpd **out, const struct httpd_options *given, struct neap_error *err);
 /* What it listens on, to tell people: "unix:/run/neap.sock, 127.0.0.1:8080". */

@@ -50,7 +50,8 @@ void httpd_submit_put(struct buf *out, uint64_t id, bool duplicate)
 
 static void on_submitted(void *user, const struct neap_submitted *answer)
 {
-    const struct neap_reply reply = {.code = answer->code, .message = answer->message};
+    const struct neap_reply reply = {
+        .code = answer->code, .text = answer->text, .len = answer->len, .message = answer->message};
     httpd_replied(user, &reply, answer->id, answer->duplicate);
 }
 
@@ -93,14 +94,10 @@ static enum MHD_Result answer_submitted(struct httpd_request *r)
     }
     r->id = r->reply.id;
     r->duplicate = r->reply.duplicate;
-    if (r->id == 0 || r->minimal) {
-        r->reply.text.len = 0;
+    if (r->id == 0 || r->minimal || r->wait_ms == 0)
         return answer_document(r);
-    }
-    const struct neap_ask ask = {.size = sizeof ask,
-                                 .what = r->wait_ms ? NEAP_ASK_WAIT : NEAP_ASK_JOB,
-                                 .id = r->id,
-                                 .timeout_ms = r->wait_ms};
+    const struct neap_ask ask = {
+        .size = sizeof ask, .what = NEAP_ASK_WAIT, .id = r->id, .timeout_ms = r->wait_ms};
     return httpd_ask(r, &ask, answer_document, 0);
 }
 
@@ -118,6 +115,8 @@ enum MHD_Result httpd_run_submit(struct httpd_request *r)
         httpd_submission_close(&s);
         return httpd_refuse(r, &p);
     }
+    if (!r->minimal && r->wait_ms == 0)
+        s.request.flags |= NEAP_DOCUMENT;
     httpd_ask_begin(r);
     const int rc = httpd_submit(r->h->n, &s, r->key, r, on_submitted, &err);
     httpd_submission_close(&s);

@@ -427,7 +427,7 @@ void httpd_on_completed(void *listener, struct MHD_Connection *connection, void 
         r->conn->since_ns = clock_mono_ns();
     }
     pthread_mutex_unlock(&h->lock);
-    if (h->log)
+    if (h->log && h->logs(h->user, NEAP_DEBUG))
         log_access(r);
     if (r->pipe.closed && !r->pipe.answered)
         httpd_errand(r, r->pipe.closed);

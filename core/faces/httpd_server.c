@@ -54,6 +54,7 @@ static struct httpd *make(const struct httpd_options *o)
     h->user = o->user;
     h->reload = o->reload;
     h->log = o->log;
+    h->logs = o->logs;
     mailbox_init(&h->errands, NULL, NULL);
     pthread_mutex_init(&h->lock, NULL);
     pthread_condattr_init(&attr);

@@ -62,6 +62,7 @@ struct httpd {
     void *user;
     int (*reload)(void *user, struct neap_error *err);
     void (*log)(void *user, int level, const char *text, const char *fields);
+    bool (*logs)(void *user, int level);
     struct httpd_listener listeners[LISTENERS];
     struct mailbox errands;
     struct message quit;

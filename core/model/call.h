@@ -52,6 +52,7 @@ struct call {
     bool lends;  /* WAIT, ROOM: the asker does nothing else meanwhile, so it lends slot and place */
     bool late;   /* RETURN: at once, beyond the limits: what it waits for ran out of time */
     bool sleeps; /* who lends goes on by itself, too */
+    bool document;       /* ROOM, SUBMIT: `reply` is to be the job's document */
     int64_t deadline_ms; /* Unix ms; INT64_MAX: none */
     void *user;
     /* the answer */

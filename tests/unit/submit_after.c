@@ -214,6 +214,50 @@ static void without_waiting(void **state)
                      NEAP_ENOENT);
 }
 
+struct told {
+    char text[512];
+    atomic_int done;
+};
+
+static void note_text(void *user, const struct neap_submitted *answer)
+{
+    struct told *told = user;
+    assert_int_equal(answer->code, NEAP_OK);
+    if (answer->text)
+        snprintf(told->text, sizeof told->text, "%.*s", (int)answer->len, answer->text);
+    atomic_store(&told->done, 1);
+}
+
+static void submit_and_note(struct executor *x, unsigned flags, struct told *told)
+{
+    const struct neap_unique unique = {.key = "one"};
+    *told = (struct told){0};
+    assert_int_equal(neap_submit_start(x->n,
+                                       &(struct neap_request){.task = "held",
+                                                              .args = "{\"n\":1}",
+                                                              .unique = &unique,
+                                                              .flags = flags},
+                                       -1, told, note_text, NULL),
+                     NEAP_OK);
+    for (int left = 4000; !atomic_load(&told->done); executor_pause(&left))
+        ;
+}
+
+/* Of a job that was there already, too. */
+static void the_answer_brings_the_document(void **state)
+{
+    struct executor *x = *state;
+    struct told first, again, plain;
+    submit_and_note(x, NEAP_DOCUMENT, &first);
+    submit_and_note(x, NEAP_DOCUMENT, &again);
+    submit_and_note(x, 0, &plain);
+    assert_non_null(strstr(first.text, "\"task\":\"held\",\"queue\":\"shut\""));
+    assert_non_null(strstr(first.text, "\"state\":\"available\""));
+    assert_non_null(strstr(first.text, "\"args\":{\"n\":1}"));
+    assert_string_equal(first.text, again.text);
+    assert_string_equal(plain.text, "");
+}
+
 static void room_is_waited_for_so_long(void **state)
 {
     struct executor *x = *state;
@@ -246,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_and_chains, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_chain_is_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(without_waiting, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_answer_brings_the_document, setup, teardown),
         cmocka_unit_test_setup_teardown(room_is_waited_for_so_long, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
