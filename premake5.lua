@@ -106,6 +106,7 @@ newoption { trigger = "ci", description = "Warnings are errors" }
     buildoptions { "-O0" }
   on "release"                           -- fat: who links libneap.a need not know of it
     buildoptions { "-O2", "-flto=auto", "-ffat-lto-objects" }
+    linkoptions { "-fno-lto" }
   on "asan"
     buildoptions { "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
                    "-fno-sanitize-recover=all" }

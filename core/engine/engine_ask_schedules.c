@@ -58,7 +58,7 @@ static void answer_all(struct engine *e, struct ask *ask)
 static int run_now(struct engine *e, struct ask *ask, struct neap_error *err)
 {
     struct buf *out = &ask->call.reply;
-    uint64_t id;
+    uint64_t id = 0;
     const int rc = schedule_run_now(e, ask->name, &id, err);
     if (rc)
         return rc;
