@@ -13,11 +13,13 @@ FETCH_INLINE void fetch_line(const void *at)
     __builtin_prefetch(at, 1);
 }
 
+/* `at` may be in the middle of a line. */
 FETCH_INLINE void fetch_bytes(const void *at, size_t bytes)
 {
 #pragma GCC unroll 16
     for (size_t i = 0; i < bytes; i += FETCH_LINE_BYTES)
         fetch_line((const char *)at + i);
+    fetch_line((const char *)at + bytes - 1);
 }
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/pool.h"
 
-_Static_assert(sizeof(struct outcome) <= 2 * POOL_STEP, "an outcome is two cache lines");
+_Static_assert(sizeof(struct outcome) <= 8 * POOL_STEP, "an outcome is small");
 
 struct outcome *outcome_new(struct pool_cache *cache, struct job *job, int kind)
 {
