@@ -32,11 +32,14 @@ void buf_format(struct buf *b, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    buf_reserve(b, 32); /* mostly there is room, and it is done once */
+    const int len = vsnprintf(b->data + b->len, b->cap - b->len, format, args);
     va_end(args);
     if (len > 0) {
-        buf_reserve(b, (size_t)len + 1);
-        vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+        if ((size_t)len >= b->cap - b->len) {
+            buf_reserve(b, (size_t)len + 1);
+            vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+        }
         b->len += (size_t)len;
     }
     va_end(again);

@@ -293,14 +293,31 @@ bool text_time(const char *text, int64_t *ms)
     return true;
 }
 
+static void put_digits(struct buf *out, int value, int count, char after)
+{
+    char text[8];
+    text[count] = after;
+    for (int i = count; i-- > 0; value /= 10)
+        text[i] = (char)('0' + value % 10);
+    buf_put(out, text, (size_t)count + 1);
+}
+
 void text_put_time(struct buf *out, int64_t ms)
 {
     const int64_t day_ms = (int64_t)DATE_DAY_S * 1000;
     const int64_t days = date_floor(ms, day_ms);
     const int of_day = (int)((ms % day_ms + day_ms) % day_ms);
     const struct date date = date_from_days(days);
-    buf_format(out, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%03dZ", date.year, date.month, date.day,
-               of_day / 3600000, of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
+    if (date.year < 0 || date.year > 9999)
+        buf_format(out, "%04" PRId64 "-", date.year);
+    else
+        put_digits(out, (int)date.year, 4, '-');
+    put_digits(out, date.month, 2, '-');
+    put_digits(out, date.day, 2, 'T');
+    put_digits(out, of_day / 3600000, 2, ':');
+    put_digits(out, of_day / 60000 % 60, 2, ':');
+    put_digits(out, of_day / 1000 % 60, 2, '.');
+    put_digits(out, of_day % 1000, 3, 'Z');
 }
 
 bool text_name(const char *text, size_t len, size_t max)

@@ -55,7 +55,7 @@ void doc_text(struct buf *out, const char *key, const char *text)
 void doc_integer(struct buf *out, const char *key, int64_t value)
 {
     begin(out, key);
-    buf_format(out, "%lld", (long long)value);
+    json_put_integer(out, value);
 }
 
 void doc_float(struct buf *out, const char *key, double value)

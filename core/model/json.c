@@ -92,7 +92,7 @@ void json_put_float(struct buf *out, double value)
     put_digits(out, digits);
 }
 
-static void put_integer(struct buf *out, int64_t value)
+void json_put_integer(struct buf *out, int64_t value)
 {
     char digits[24], *end = digits + sizeof digits, *at = end;
     uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
@@ -143,7 +143,7 @@ static const char *print_key(struct printer *p)
     }
     buf_byte(p->out, '"');
     if (key.type == MSGPACK_INTEGER)
-        put_integer(p->out, key.integer);
+        json_put_integer(p->out, key.integer);
     else if (key.type == MSGPACK_FLOAT)
         json_put_float(p->out, key.number);
     else
@@ -268,7 +268,7 @@ static const char *print_value(struct printer *p, int depth)
         buf_text(p->out, item.integer ? "true" : "false");
         break;
     case MSGPACK_INTEGER:
-        put_integer(p->out, item.integer);
+        json_put_integer(p->out, item.integer);
         break;
     case MSGPACK_FLOAT:
         json_put_float(p->out, item.number);

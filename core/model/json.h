@@ -25,6 +25,7 @@ int json_from_msgpack(const void *data, size_t len, struct buf *out, struct neap
 void json_put_string(struct buf *out, const char *text, size_t len);
 
 /* Appends a number as described above; `null` for inf and nan. */
+void json_put_integer(struct buf *out, int64_t value);
 void json_put_float(struct buf *out, double value);
 
 #endif
