@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lane.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "engine/engine_ask.h"
@@ -210,12 +211,13 @@ static void join_gone(struct engine *e)
     }
 }
 
-/* What the message after this one is about: a worker has written it, so it is in no cache of ours.
- */
-FETCH_INLINE void fetch_next(const struct list *messages)
+/* What comes next in it: a worker has written that, so it is in no cache of ours. */
+FETCH_INLINE void fetch_ahead(const struct lane *lane)
 {
-    const struct message *next = LIST_ENTRY(messages->next, struct message, link);
-    if (list_empty(messages))
+    const struct message *next = lane_ahead(lane, 1), *later = lane_ahead(lane, 4);
+    if (later)
+        fetch_line(later);
+    if (!next)
         return;
     if (next->kind == ENGINE_SUBMIT)
         job_fetch((const struct job *)next);
@@ -223,18 +225,77 @@ FETCH_INLINE void fetch_next(const struct list *messages)
         fetch_line(&((const struct outcome *)next)->job->started); /* the line it writes */
 }
 
-static void turn(struct engine *e)
+/* Up to the first that is in the mailbox as well. */
+static void take_lane(struct engine *e, struct lane *lane)
 {
-    struct list messages;
-    list_init(&messages);
-    mailbox_drain(&e->mailbox, &messages);
+    for (struct message *m; (m = lane_first(lane));) {
+        if (m->kind != ENGINE_SUBMIT && m->kind != ENGINE_OUTCOME)
+            return;
+        fetch_ahead(lane);
+        lane_shift(lane);
+        take_message(e, m);
+    }
+}
+
+static struct lane *lane_after(const struct engine *e, struct member **m, bool *ghosts)
+{
+    struct list *at;
+    if (!*ghosts && (*m = member_next(e, *m)))
+        return worker_lane((*m)->worker);
+    at = *ghosts ? (*m)->link.next : e->ghosts.next;
+    *ghosts = true;
+    *m = LIST_ENTRY(at, struct member, link);
+    return at == &e->ghosts ? NULL : worker_lane((*m)->worker);
+}
+
+/* The lane where it comes next, or NULL: one of a host's. */
+static struct lane *lane_of(const struct engine *e, const struct message *message)
+{
+    struct member *m = NULL;
+    bool ghosts = false;
+    struct lane *lane;
+    while ((lane = lane_after(e, &m, &ghosts)) && lane_first(lane) != message)
+        ;
+    return lane;
+}
+
+static void look_at_clocks(struct engine *e)
+{
     e->now_ms = clock_unix_ms();
     e->latest_ms = e->now_ms > e->latest_ms ? e->now_ms : e->latest_ms;
     e->mono_ms = clock_mono_ms();
+}
+
+/* In the order of the mailbox, and of each lane; and everything that had been put in a lane before
+ * something was posted to the mailbox is handled before that, for the lanes are looked at later. */
+static void take_messages(struct engine *e)
+{
+    struct list messages;
+    struct member *m = NULL;
+    bool ghosts = false;
+    list_init(&messages);
+    mailbox_drain(&e->mailbox, &messages);
+    for (struct lane *lane; (lane = lane_after(e, &m, &ghosts));)
+        lane_look(lane);
+    look_at_clocks(e); /* no message is from later */
+    m = NULL;
+    ghosts = false;
+    for (struct lane *lane; (lane = lane_after(e, &m, &ghosts));)
+        take_lane(e, lane);
     for (struct list *at; (at = list_shift(&messages));) {
-        fetch_next(&messages);
-        take_message(e, LIST_ENTRY(at, struct message, link));
+        struct message *message = LIST_ENTRY(at, struct message, link);
+        struct lane *lane = lane_of(e, message);
+        if (lane)
+            lane_shift(lane);
+        take_message(e, message);
+        if (lane)
+            take_lane(e, lane);
     }
+}
+
+static void turn(struct engine *e)
+{
+    take_messages(e);
     if (e->stopping)
         drain_refuse_hosts(e, true);
     engine_run_schedules(e);

@@ -173,7 +173,7 @@ static int ctx_progress(lua_State *L)
     progress->id = run->job->id;
     progress->fraction = fraction;
     progress->text = mem_format("%.*s", PROGRESS_TEXT_MAX, text);
-    mailbox_post(worker_env(run->main.worker)->engine, &progress->message);
+    worker_tell(run->main.worker, &progress->message);
     return 0;
 }
 

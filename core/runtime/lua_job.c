@@ -498,7 +498,8 @@ static int neap_submit_task(lua_State *L)
         if (job_terms(job)->unique ||
             job_terms(job)->after) /* what becomes of it, only the engine knows */
             return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
-        mailbox_post(worker_env(run->main.worker)->engine, &job->message);
+        worker_leave(run->main.worker, &job->message);
+        mailbox_nudge(worker_env(run->main.worker)->engine);
         lua_job_push(L, id);
         return 1;
     }

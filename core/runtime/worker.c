@@ -89,6 +89,11 @@ bool worker_abandon(struct worker *worker, uint64_t section, uint64_t *job)
     return true;
 }
 
+struct lane *worker_lane(struct worker *worker)
+{
+    return &worker->lane;
+}
+
 const struct worker_env *worker_env(const struct worker *worker)
 {
     return worker->env;
@@ -193,6 +198,17 @@ void worker_take_messages(struct worker *w)
     mailbox_drain(&w->mailbox, &messages);
     for (struct list *at; (at = list_shift(&messages));)
         take_message(w, LIST_ENTRY(at, struct message, link));
+}
+
+void worker_leave(struct worker *w, struct message *message)
+{
+    lane_put(&w->lane, message);
+}
+
+void worker_tell(struct worker *w, struct message *message)
+{
+    lane_put(&w->lane, message);
+    mailbox_post(w->env->engine, message);
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -322,6 +338,7 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     atomic_init(&w->pulse.idle, true);
     line_init(&w->line);
     mailbox_init(&w->mailbox, worker_poke, w);
+    lane_init(&w->lane);
     return w;
 }
 
@@ -402,6 +419,7 @@ void worker_join(struct worker *worker)
     }
     catalogue_unref(worker->catalogue);
     mailbox_close(&worker->mailbox);
+    lane_close(&worker->lane);
     pool_cache_close(&worker->cache);
     free(worker);
 }

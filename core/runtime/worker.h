@@ -18,6 +18,7 @@
 #include "runtime/tried.h"
 
 struct config_pool;
+struct lane;
 struct monitor;
 struct worker;
 
@@ -73,6 +74,7 @@ void worker_join(struct worker *worker); /* after ENGINE_WORKER_GONE: waits for 
 void worker_detach(struct worker *worker); /* abandoned, and nobody will join it */
 
 struct line *worker_line(struct worker *worker);
+struct lane *worker_lane(struct worker *worker); /* see worker_leave */
 /* After line_put: starts it, or wakes it if it sleeps. An error leaves the line as it is, and
  * nobody there to take it. */
 int worker_wake(struct worker *worker, struct neap_error *err);

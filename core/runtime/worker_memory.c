@@ -97,7 +97,7 @@ static void report_full(struct worker *w)
     struct worker_note *note = mem_zero(1, sizeof *note);
     note->message.kind = ENGINE_WORKER_FULL;
     note->worker = w;
-    mailbox_post(w->env->engine, &note->message);
+    worker_tell(w, &note->message);
     w->reported_full = true;
 }
 

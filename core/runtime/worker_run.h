@@ -17,6 +17,13 @@ struct run *worker_next(struct run *run);
 
 bool worker_is_lost(const struct worker *worker); /* given up: what it does counts for nothing */
 const struct worker_env *worker_env(const struct worker *worker);
+
+/* To the engine, by the worker's lane, so that it is handled in the order of this worker's posts.
+ * ENGINE_SUBMIT and ENGINE_OUTCOME only, which wait for nobody else's; without a nudge. */
+void worker_leave(struct worker *worker, struct message *message);
+/* What else keeps to that order: by the mailbox as well, where it has its place among everybody's.
+ */
+void worker_tell(struct worker *worker, struct message *message);
 struct catalogue *worker_catalogue(const struct worker *worker); /* borrowed */
 struct vm *worker_vm(struct worker *worker);
 struct pool_cache *worker_cache(struct worker *worker);

@@ -93,7 +93,7 @@ void worker_show_stacks(struct worker *w, lua_State *L, uint64_t id, uint64_t se
         else
             shown->runs[shown->n_runs++] = show_run(w, run, L);
     }
-    mailbox_post(w->env->engine, &shown->message);
+    worker_tell(w, &shown->message);
 }
 
 void worker_show_from_hook(struct worker *w, lua_State *L)
@@ -121,7 +121,7 @@ static void post_printed(struct worker *w, struct run *run)
     more->followed = false;
     more->follow_ns = w->now_ns;
     w->n_followed--;
-    mailbox_post(w->env->engine, &shown->message);
+    worker_tell(w, &shown->message);
 }
 
 static void look_at(struct worker *w, struct run *run)

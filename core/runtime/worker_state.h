@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/heap.h"
+#include "base/lane.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "runtime/op.h"
@@ -19,8 +20,8 @@
 
 struct kept;
 
-/* Owner: its own thread. The engine touches `line`, `mailbox`, `wake` and `pulse`,
- * which are made for that. */
+/* Owner: its own thread. The engine touches `line`, `lane`, `mailbox`, `wake` and
+ * `pulse`, which are made for that. */
 struct worker {
     const struct worker_env *env;
     size_t memory_bytes; /* soft limit of its state; 0: none */
@@ -33,6 +34,7 @@ struct worker {
     int wake_fd;
     uv_timer_t timer;
     struct mailbox mailbox;
+    struct lane lane; /* to the engine: see worker_leave */
     struct line line;
     struct pulse pulse;      /* its `idle`: set before it looks at the line a last time */
     bool lost;               /* abandoned: it touches no job any more */

@@ -195,7 +195,7 @@ void call_free(struct worker *w, struct call *call)
 static void post_call(struct fiber *fiber, struct call *call)
 {
     call->serial = fiber->serial;
-    mailbox_post(fiber->worker->env->engine, &call->message);
+    worker_tell(fiber->worker, &call->message);
 }
 
 /* A job that waits for jobs (or for room in a queue) and does nothing meanwhile but rest lends its
@@ -225,7 +225,7 @@ static void post_for(struct run *run, int kind, bool late)
     call->late = late;
     call->sleeps = run->n_sleeping > 0;
     call->serial = run->main.born;
-    mailbox_post(run->main.worker->env->engine, &call->message);
+    worker_tell(run->main.worker, &call->message);
 }
 
 /* As lend_slot, for the calls that wait already. */
