@@ -21,6 +21,7 @@
 #define SPARE 64        /* connections that may end while others begin */
 #define ANSWERS_NS INT64_C(500000000)
 #define LOOK_MS 1000
+#define IDLE_LOOKS 2
 #define IDLE_S 60 /* nobody reads what is to be sent */
 
 static char **split_hosts(const char *text)
@@ -85,16 +86,20 @@ void httpd_free(struct httpd *h)
     free(h);
 }
 
-/* Without connections, until something comes. */
-static int wait_ms(struct httpd_listener *l)
+/* Without connections, until something comes; but it looks a few times after the last one: where
+ * there were as many as there may be, libmicrohttpd listens again only when it runs after that. */
+static int wait_ms(struct httpd_listener *l, int *idle_looks)
 {
     MHD_UNSIGNED_LONG_LONG ms;
+    pthread_mutex_lock(&l->h->lock);
+    if (!list_empty(&l->h->conns))
+        *idle_looks = 0;
+    else if (*idle_looks <= IDLE_LOOKS)
+        (*idle_looks)++;
+    pthread_mutex_unlock(&l->h->lock);
     if (l->h->lib.get_timeout(l->daemon, &ms))
         return ms < LOOK_MS ? (int)ms : LOOK_MS;
-    pthread_mutex_lock(&l->h->lock);
-    const bool idle = list_empty(&l->h->conns);
-    pthread_mutex_unlock(&l->h->lock);
-    return idle ? -1 : LOOK_MS;
+    return *idle_looks > IDLE_LOOKS ? -1 : LOOK_MS;
 }
 
 /* The daemon's loop. Not libmicrohttpd's own: that sleeps again before it looks at what came, where
@@ -106,8 +111,9 @@ static void *run_daemon(void *listener)
     const struct httpd_lib *lib = &l->h->lib;
     const int fd = lib->get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = l->wake_fd, .events = POLLIN}};
+    int idle_looks = 0;
     while (!atomic_load(&l->ending)) {
-        poll(fds, 2, wait_ms(l));
+        poll(fds, 2, wait_ms(l, &idle_looks));
         if (fds[1].revents)
             eventfd_read(l->wake_fd, &(eventfd_t){0});
         atomic_store(&l->woken, false); /* before it looks: what is resumed from here on wakes it */
