@@ -147,9 +147,10 @@ local function libraries(what)           -- all but Lua
   if what:find("libs") then links { "m", "dl" } end
 end
 
--- A program with everything inside, so that it starts at once: each shared library costs 0.02 to 0.2
--- ms. All of liblua5.4.a, exported: C modules call it. The others are its own and not to be seen: a
--- C module that needs one gets the system's. But libuv, which luv and the worker have in common.
+-- A program with everything inside, so that it starts at once: each shared library costs 0.02 to
+-- 0.2 ms. All of liblua5.4.a, exported: C modules call it. The others are its own and not to be
+-- seen: a C module that needs one gets the system's. But libuv, which luv and the worker have in
+-- common.
 local INSIDE = { "libinih.a", "libjansson.a", "libsqlite3.a" }
 
 local function program(name, list, extra)

@@ -1,6 +1,6 @@
 /* Job ids: 64 bits, 42 of Unix milliseconds above 22 of sequence: they order by time of creation.
- * The sequence counts on from one millisecond to the next. Never 0. Outside C they are 13 characters of Crockford base32 (neap_id_text, neap_id_parse in
- * neap.h). */
+ * The sequence counts on from one millisecond to the next. Never 0. Outside C they are 13
+ * characters of Crockford base32 (neap_id_text, neap_id_parse in neap.h). */
 #ifndef MODEL_ID_H
 #define MODEL_ID_H
 
