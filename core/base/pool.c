@@ -23,12 +23,14 @@
 #ifdef POOL_POISONS
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
+#define ROOT_ADD(at, bytes) __lsan_register_root_region(at, bytes)
+#define ROOT_REMOVE(at, bytes) __lsan_unregister_root_region(at, bytes)
 #else
 #define POOL_POISONS 0
 #define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
-#define __lsan_register_root_region(at, bytes) ((void)(at), (void)(bytes))
-#define __lsan_unregister_root_region(at, bytes) ((void)(at), (void)(bytes))
+#define ROOT_ADD(at, bytes) ((void)(at), (void)(bytes))
+#define ROOT_REMOVE(at, bytes) ((void)(at), (void)(bytes))
 #endif
 
 #define SLAB_BYTES ((size_t)256 * 1024) /* and so aligned: a block finds its slab */
@@ -92,7 +94,7 @@ static struct slab *slab_new(struct pool *pool, unsigned size)
     for (unsigned i = 0; i < slab->n_blocks; i++)
         slab->free[i / WORD_BITS] |= UINT64_C(1) << i % WORD_BITS;
     ASAN_POISON_MEMORY_REGION((char *)slab + FIRST_BLOCK, SLAB_BYTES - FIRST_BLOCK);
-    __lsan_register_root_region(slab, SLAB_BYTES); /* blocks own memory of malloc */
+    ROOT_ADD(slab, SLAB_BYTES); /* blocks own memory of malloc */
     list_push(&pool->shelves[size].slabs, &slab->link);
     pool->n_slabs++;
     return slab;
@@ -102,7 +104,7 @@ static void slab_free(struct pool *pool, struct slab *slab)
 {
     list_remove(&slab->link);
     pool->n_slabs--;
-    __lsan_unregister_root_region(slab, SLAB_BYTES);
+    ROOT_REMOVE(slab, SLAB_BYTES);
     ASAN_UNPOISON_MEMORY_REGION(slab, SLAB_BYTES);
     munmap(slab, SLAB_BYTES);
 }
@@ -311,6 +313,13 @@ struct pool *pool_new(void)
     return pool;
 }
 
+/* A block is out that nobody will give back. */
+static void on_leak(void)
+{
+    if (POOL_POISONS)
+        abort();
+}
+
 static void shelf_close(struct pool *pool, unsigned size)
 {
     struct shelf *shelf = &pool->shelves[size];
@@ -320,10 +329,12 @@ static void shelf_close(struct pool *pool, unsigned size)
         free(pop(&shelf->empty));
     for (struct list *at; (at = list_first(&shelf->slabs));) {
         struct slab *slab = LIST_ENTRY(at, struct slab, link);
-        assert(!POOL_POISONS || slab->n_free == slab->n_blocks); /* a leak */
+        if (slab->n_free < slab->n_blocks)
+            on_leak();
         slab_free(pool, slab);
     }
-    assert(!POOL_POISONS || list_empty(&shelf->taken));
+    if (!list_empty(&shelf->taken))
+        on_leak();
     for (struct list *at; (at = list_first(&shelf->taken));)
         slab_free(pool, LIST_ENTRY(at, struct slab, link));
 }

@@ -7,6 +7,7 @@
 #include "runtime/lua_core.h"
 #include "runtime/worker_run.h"
 
+#include <assert.h>
 #include <string.h>
 
 void job_main_failed(struct run *run, const char *code, const char *message, const char *traceback)
@@ -166,6 +167,7 @@ static void load_task(lua_State *L, struct run *run)
             keep_error(L, run, LUA_ERRRUN);
         lua_settop(L, 0);
         luaL_error(L, "the task did not load");
+        return; /* it does not */
     }
     run->entry = entry;
     entry_use(entry);
@@ -178,6 +180,7 @@ static int job_body(lua_State *L)
     struct run *run = vm->run;
     if (!run->entry)
         load_task(L, run);
+    assert(run->entry);
     if (run->entry->ready)
         return call_run(L, LUA_OK, 0);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->main_ref);

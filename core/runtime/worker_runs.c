@@ -115,20 +115,21 @@ void run_recycle(struct worker *w, struct run *run)
     keep_free(w, run);
 }
 
-static void fiber_free(struct fiber *fiber)
+static void drop_answer(struct fiber *fiber)
 {
     if (fiber->answer)
         call_free(fiber->worker, fiber->answer);
-    if (fiber != &fiber->run->main)
-        free(fiber);
 }
 
 /* Of a worker that was given up in the middle of it. */
 static void run_abandon(struct run *run)
 {
-    for (struct list *at; (at = list_shift(&run->main.link));)
-        fiber_free(LIST_ENTRY(at, struct fiber, link));
-    fiber_free(&run->main);
+    for (struct list *at; (at = list_shift(&run->main.link));) {
+        struct fiber *fiber = LIST_ENTRY(at, struct fiber, link);
+        drop_answer(fiber);
+        free(fiber);
+    }
+    drop_answer(&run->main);
     if (run->more)
         run_drop_more(run);
     job_free(&run->main.worker->cache, run->job);

@@ -22,7 +22,7 @@ struct block {
 
 static void check(const struct block *b)
 {
-    for (size_t i = 0; i < b->size; i++)
+    for (size_t i = 0; b->data && i < b->size; i++)
         if (b->data[i] != b->mark)
             fail_msg("byte %zu of a block of %zu is another's", i, b->size);
 }
@@ -38,7 +38,7 @@ static void resize(struct slabs *s, struct block *b, size_t size)
     check(b);
     b->size = size;
     b->mark++;
-    if (size)
+    if (b->data)
         memset(b->data, b->mark, size);
 }
 
