@@ -2,6 +2,8 @@
 local peers = require "peers"
 local shell = require "shell"
 
+local BUSY_MAX = 10 -- percent
+
 local machine = {}
 
 local function cpu()
@@ -29,19 +31,36 @@ local function versions(bench, part)
   return table.concat(out, ", ")
 end
 
+-- All the CPU time since the boot, and how much of it was spent.
+local function spent()
+  local all, idle, n = 0, 0, 0
+  for ticks in (shell.read("/proc/stat") or ""):match("^cpu ([^\n]*)"):gmatch("%d+") do
+    n, all = n + 1, all + tonumber(ticks)
+    if n == 4 or n == 5 then idle = idle + tonumber(ticks) end -- idle, iowait
+  end
+  return all, all - idle
+end
+
+-- How busy others are, in a second; the load average still has what was measured before.
+local function busy_percent()
+  local all, busy = spent()
+  shell.must("sleep 1")
+  local later, busier = spent()
+  return 100 * (busier - busy) // math.max(1, later - all)
+end
+
 -- What stands under the title of a section.
 function machine.note(bench, part)
   local name, cores = cpu()
-  local load = (shell.read("/proc/loadavg") or "?"):match("^%S+")
+  local busy = part.steady and 0 or busy_percent()
   local lines = {
     ("%s, %d CPUs, %s, Linux %s; %s."):format(name, cores, system(), shell.must("uname -r"),
       os.date("!%Y-%m-%d")),
     versions(bench, part) .. ".",
   }
-  local busy = not part.steady and (tonumber(load) or 0) > 0.5
-  if not part.once and (bench.runs < 5 or bench.scale ~= 1 or busy) then
-    local mark = "**Not a measurement:** runs: %d, jobs: times %g, load before it began: %s."
-    table.insert(lines, 1, mark:format(bench.runs, bench.scale, load))
+  if not part.once and (bench.runs < 5 or bench.scale ~= 1 or busy > BUSY_MAX) then
+    local mark = "**Not a measurement:** runs: %d, jobs: times %g, CPU taken by others: %d %%."
+    table.insert(lines, 1, mark:format(bench.runs, bench.scale, busy))
   end
   return table.concat(lines, "\n")
 end
