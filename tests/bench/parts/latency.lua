@@ -36,11 +36,15 @@ local function start(bench, report)
   local rows = bench:compare("us", contenders {
     { name = "neap", command = host(bench, "start", bench.here .. "/plugins", n,
         "[pool default] workers=" .. bench.workers) },
+    { name = "three bare threads", command = { bench.bin .. "/latency", "threads", n } },
     { name = "Go channel", missing = why,
       command = { go or "executor", "pool", "latency", n, bench.workers } },
   })
   report:text("From `neap_submit` in a C host, or the send on a channel, to the first line of "
-    .. "the task: one every ms, %d workers or goroutines with nothing else to do.", bench.workers)
+    .. "the task: one every ms, %d workers or goroutines with nothing else to do. A "
+    .. "hand-off between goroutines can stay on one thread; neap's goes from the host's thread to "
+    .. "the engine's to a worker's. Three bare threads that wake each other by semaphores in that "
+    .. "order are what the machine allows of it.", bench.workers)
   report:measured(bench, rows)
   report:ratio(rows, "neap, p50", "Go channel, p50", "at most", 3)
   report:ratio(rows, "neap, p99", "Go channel, p99", "at most", 5)
