@@ -269,7 +269,7 @@ end
 for _, f in ipairs(sources("tests/bench/*.c")) do
   program("bench-" .. path.getbasename(f), { f })
     output("bench", path.getbasename(f))
-    links { "sqlite3" }
+    links { "sqlite3", "microhttpd" }
 end
 
 -- Lua C modules for the tests.

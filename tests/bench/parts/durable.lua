@@ -56,6 +56,25 @@ local function neap(bench, name, keep, how, n)
   return row
 end
 
+-- libmicrohttpd alone, with the same clients.
+local function answers(bench, how, n)
+  local words = how(n)
+  local row = { name = "libmicrohttpd alone, one job a request",
+    command = { "tests/bench/clients", "PORT", table.unpack(words) } }
+  function row.run()
+    local port = brokers.port()
+    return server.with(bench, {
+      words = { bench.bin .. "/answers", port },
+      log = bench:directory() .. "/log",
+      ready = ("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d'"):format(port),
+    }, function()
+      local text = shell.must(shell.join { bench.bin .. "/clients", port, table.unpack(words) })
+      return words[4] / tonumber(text:match("%S+ (%S+)"))
+    end)
+  end
+  return row
+end
+
 local function limit(bench, name, how, n)
   local command = { bench.bin .. "/rows", "FILE", n, how }
   return { name = name, command = command, run = function()
@@ -99,6 +118,7 @@ function part.run(bench, report)
     neap(bench, "neap, 64 clients, one job a request", "0", single, some),
     limit(bench, "SQLite", "drop", many),
     limit(bench, "SQLite, kept", "keep", many),
+    answers(bench, single, some),
     durable.beans(bench, few),
     durable.sidekiq(bench, "everysec", few),
     durable.sidekiq(bench, "always", few),
@@ -110,8 +130,9 @@ function part.run(bench, report)
   report:text("No-op jobs from the first submission until all have completed. neap serves with its "
     .. "SQLite store, every commit synced, %d workers; completed jobs are deleted, or kept. SQLite "
     .. "is the limit: the store's own statements in transactions of 1,000 jobs, in one thread "
-    .. "that does nothing else. BullMQ, Sidekiq and graphile-worker submit 1,000 at a time to two "
-    .. "processes; with `everysec` Redis may lose a second.", bench.workers)
+    .. "that does nothing else; for one job a request it is libmicrohttpd, which answers the same "
+    .. "clients with nothing behind it. BullMQ, Sidekiq and graphile-worker submit 1,000 at a "
+    .. "time to two processes; with `everysec` Redis may lose a second.", bench.workers)
   report:measured(bench, rows)
   for i = 3, 4 do
     if rows[i].latency then report:text("%s: %s.", rows[i].name, rows[i].latency) end
