@@ -40,16 +40,35 @@ void shelf_push(struct shelf *shelf, struct job *job, size_t bytes)
     shelf->bytes += bytes;
 }
 
+void shelf_trim(struct shelf *shelf)
+{
+    if (shelf->cap > SHELF_MIN && shelf->next - shelf->first < shelf->cap / 4)
+        resize(shelf, shelf->cap / 2);
+}
+
+static void take_out(struct shelf *shelf, struct shelf_entry *entry)
+{
+    shelf->count--;
+    shelf->bytes -= entry->bytes;
+    entry->job = NULL;
+    while (shelf->first < shelf->next && !entry_of(shelf, shelf->first)->job)
+        shelf->first++;
+}
+
 void shelf_remove(struct shelf *shelf, struct job *job)
 {
     struct shelf_entry *entry = entry_of(shelf, (uint64_t)job->due.key);
     assert(entry->job == job);
-    shelf->count--;
-    shelf->bytes -= entry->bytes;
-    entry->job = NULL;
+    take_out(shelf, entry);
     job->due.key = 0;
-    while (shelf->first < shelf->next && !entry_of(shelf, shelf->first)->job)
-        shelf->first++;
-    if (shelf->cap > SHELF_MIN && shelf->next - shelf->first < shelf->cap / 4)
-        resize(shelf, shelf->cap / 2);
+    shelf_trim(shelf);
+}
+
+struct job *shelf_shift(struct shelf *shelf)
+{
+    struct shelf_entry *entry = entry_of(shelf, shelf->first);
+    struct job *job = entry->job;
+    assert(shelf->count);
+    take_out(shelf, entry);
+    return job;
 }

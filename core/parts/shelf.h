@@ -24,6 +24,8 @@ struct shelf { /* zeroed: empty */
 void shelf_close(struct shelf *shelf);
 void shelf_push(struct shelf *shelf, struct job *job, size_t bytes); /* as the newest */
 void shelf_remove(struct shelf *shelf, struct job *job);
+struct job *shelf_shift(struct shelf *shelf); /* takes the oldest, which must be; to be freed */
+void shelf_trim(struct shelf *shelf); /* after some of them: gives memory back that is too much */
 
 /* The one that is `behind` places behind the oldest; NULL: none, or it was taken out. */
 static inline struct job *shelf_at(const struct shelf *shelf, size_t behind)

@@ -164,8 +164,9 @@ struct store_ops {
     struct index *(*index)(struct store *s);
     /* In place of index_queue: the store may have jobs of the queue elsewhere. */
     void (*set_ageing)(struct store *s, unsigned queue, int64_t ageing_ms);
-    /* Forgets what is over the limits, at most STORE_PRUNE_STEP jobs a call; true: more are. Finish
-     * and end forget at the pace at which they keep; age alone needs this, now and then. */
+    /* Forgets what is over the limits, at most STORE_PRUNE_STEP jobs a call; true: more are. To be
+     * called at the end of a turn, and for the age alone now and then: finish and end forget at the
+     * pace at which they keep, but leave up to STORE_OVER_MAX of what they kept to this. */
     bool (*prune)(struct store *s, int64_t now_ms);
     void (*report)(struct store *s, struct store_report *out);
 
@@ -177,6 +178,7 @@ struct store_ops {
     void (*backup_stop)(struct store *s);
 };
 #define STORE_PRUNE_STEP 256
+#define STORE_OVER_MAX 64
 
 extern const struct store_ops store_memory, store_sqlite;
 

@@ -28,6 +28,7 @@ struct store {
     size_t counts[NEAP_STATES];  /* claimed jobs as running */
     struct kept completed, dead; /* cancelled ones are among the completed */
     size_t max_bytes;            /* of both */
+    unsigned kept_since;         /* ended and kept since some were forgotten */
     struct list held;
     struct edges edges;
     struct uniques uniques;

@@ -27,28 +27,6 @@ void memory_unkeep(struct store *s, struct job *job)
     job->where = JOB_NOWHERE;
 }
 
-static struct job *over_limit(const struct kept *kept, int64_t now_ms)
-{
-    struct job *job = shelf_at(&kept->shelf, 0);
-    if (!job)
-        return NULL;
-    const bool many = kept->max && (int64_t)kept->shelf.count > (kept->max > 0 ? kept->max : 0);
-    return many || (kept->max_ms && now_ms - job->finished_ms >= kept->max_ms) ? job : NULL;
-}
-
-/* The job that the limits say must go first, or NULL. */
-static struct job *next_to_go(struct store *s)
-{
-    struct job *job = over_limit(&s->completed, s->now_ms);
-    if (!job)
-        job = over_limit(&s->dead, s->now_ms);
-    const size_t bytes = s->completed.shelf.bytes + s->dead.shelf.bytes;
-    if (job || !s->max_bytes || bytes <= s->max_bytes)
-        return job;
-    struct job *a = shelf_at(&s->completed.shelf, 0), *b = shelf_at(&s->dead.shelf, 0);
-    return !a || (b && b->finished_ms < a->finished_ms) ? b : a;
-}
-
 /* They ended long ago, so they are in no cache. */
 FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
 {
@@ -63,25 +41,72 @@ FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
         job_table_fetch_chain(&s->jobs, job->id);
 }
 
-static size_t forget_some(struct store *s, size_t most, const struct job *spared)
+static void forget_oldest(struct store *s, struct kept *kept, size_t count)
 {
-    size_t n = 0;
-    for (; n < most; n++) {
-        struct job *job = next_to_go(s);
-        if (!job || job == spared)
-            break;
-        fetch_next(s, &kept_of(s, job)->shelf);
-        memory_unkeep(s, job);
-        forget(s, job);
+    for (; count; count--) {
+        fetch_next(s, &kept->shelf);
+        forget(s, shelf_shift(&kept->shelf));
     }
+    shelf_trim(&kept->shelf);
+}
+
+static size_t over_count(const struct kept *kept)
+{
+    const size_t max = kept->max > 0 ? (size_t)kept->max : 0;
+    return kept->max && kept->shelf.count > max ? kept->shelf.count - max : 0;
+}
+
+static bool too_old(const struct kept *kept, int64_t now_ms)
+{
+    const struct job *job = kept->max_ms ? shelf_at(&kept->shelf, 0) : NULL;
+    return job && now_ms - job->finished_ms >= kept->max_ms;
+}
+
+/* By their number and their age, at most `most`; returns how many. */
+static size_t forget_kind(struct store *s, struct kept *kept, size_t most)
+{
+    const size_t over = over_count(kept);
+    size_t n = over < most ? over : most;
+    forget_oldest(s, kept, n);
+    for (; n < most && too_old(kept, s->now_ms); n++)
+        forget_oldest(s, kept, 1);
     return n;
 }
 
+/* Where all together are too large, the one that ended first, of either kind; or NULL. */
+static struct kept *too_large(struct store *s)
+{
+    const struct job *a = shelf_at(&s->completed.shelf, 0), *b = shelf_at(&s->dead.shelf, 0);
+    if (!s->max_bytes || s->completed.shelf.bytes + s->dead.shelf.bytes <= s->max_bytes)
+        return NULL;
+    return !a || (b && b->finished_ms < a->finished_ms) ? &s->dead : &s->completed;
+}
+
+static bool is_over(struct store *s)
+{
+    return over_count(&s->completed) || over_count(&s->dead) || too_large(s) ||
+           too_old(&s->completed, s->now_ms) || too_old(&s->dead, s->now_ms);
+}
+
+/* The jobs that the limits say must go first. */
+static size_t forget_some(struct store *s, size_t most)
+{
+    size_t n = forget_kind(s, &s->completed, most);
+    n += forget_kind(s, &s->dead, most - n);
+    for (struct kept *kept; n < most && (kept = too_large(s)); n++)
+        forget_oldest(s, kept, 1);
+    return n;
+}
+
+/* They are forgotten faster than they come, some at a time; never the one that has just ended. */
 static void keep_ended(struct store *s, struct job *job)
 {
+    if (++s->kept_since == STORE_OVER_MAX / 2) {
+        s->kept_since = 0;
+        forget_some(s, STORE_OVER_MAX);
+    }
     shelf_push(&kept_of(s, job)->shelf, job, job_extra_bytes(job)); /* it may shrink later */
     job->where = JOB_KEPT;
-    forget_some(s, 2, job); /* faster than they come, a little at a time */
 }
 
 void memory_end(struct store *s, struct job *job, int state, bool keep, int64_t now_ms)
@@ -138,5 +163,6 @@ bool memory_prune(struct store *s, int64_t now_ms)
 {
     memory_see_time(s, now_ms);
     uniques_expire(&s->uniques, s->now_ms);
-    return forget_some(s, STORE_PRUNE_STEP, NULL) == STORE_PRUNE_STEP && next_to_go(s);
+    const size_t n = forget_some(s, STORE_PRUNE_STEP);
+    return n == STORE_PRUNE_STEP && is_over(s);
 }

@@ -54,8 +54,12 @@ static void takes_as_much_room_as_it_needs(void **state)
         shelf_push(&shelf, &jobs[i], 1);
     const size_t most = shelf.cap;
     assert_true(most >= JOBS);
-    for (size_t i = 0; i < JOBS - 1; i++)
-        shelf_remove(&shelf, shelf_at(&shelf, 0));
+    for (size_t i = 0; i < JOBS - 1; i++) {
+        struct job *oldest = shelf_at(&shelf, 0);
+        assert_ptr_equal(shelf_shift(&shelf), oldest);
+    }
+    assert_int_equal(shelf.cap, most);
+    shelf_trim(&shelf);
     assert_int_equal(shelf.count, 1);
     assert_true(shelf.cap < most);
     shelf_close(&shelf);
