@@ -207,15 +207,15 @@ static void put_pools(struct engine *e, const struct queue *q, struct buf *out)
 
 static void put_counts(const struct queue *q, size_t running, struct buf *out)
 {
-    const struct neap_counters *c = &q->counters;
+    const struct counters *c = &q->counters;
     doc_integer(out, "running", (int64_t)running);
-    doc_integer(out, "waiting", (int64_t)(q->live - running));
+    doc_integer(out, "waiting", (int64_t)(c->live - running));
     doc_integer(out, "blocked_submitters", atomic_load(&q->gate->blocked));
     doc_integer(out, "submitted", (int64_t)c->submitted);
-    doc_integer(out, "completed", (int64_t)c->completed);
+    doc_integer(out, "completed", (int64_t)c->became[NEAP_COMPLETED]);
     doc_integer(out, "failed", (int64_t)c->failed);
-    doc_integer(out, "dead", (int64_t)c->dead);
-    doc_integer(out, "cancelled", (int64_t)c->cancelled);
+    doc_integer(out, "dead", (int64_t)c->became[NEAP_DEAD]);
+    doc_integer(out, "cancelled", (int64_t)c->became[NEAP_CANCELLED]);
     doc_integer(out, "rejected", (int64_t)atomic_load(&q->gate->rejected));
     doc_integer(out, "dropped", (int64_t)atomic_load(&q->gate->dropped));
 }
@@ -247,7 +247,7 @@ static void put_queue(struct engine *e, const struct queue *q, size_t running, s
 
 static bool is_shown(const struct queue *q)
 {
-    return atomic_load(&q->gate->open) || q->live || is_overridden(&q->over);
+    return atomic_load(&q->gate->open) || q->counters.live || is_overridden(&q->over);
 }
 
 static void answer_all(struct engine *e, struct ask *ask)

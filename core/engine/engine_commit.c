@@ -54,8 +54,8 @@ static void withdraw(struct engine *e, uint64_t id)
     q->counters.submitted--;
     task->counters.submitted--;
     e->live--;
-    q->live--;
-    task->live--;
+    q->counters.live--;
+    task->counters.live--;
     gate_leave(job->gate);
     e->ops->withdraw(e->store, job);
     events_withdraw(e, id);
@@ -126,8 +126,8 @@ static void restore_count(void *user, struct gate *gate, const struct task_name 
     q->counters.submitted += count;
     task->counters.submitted += count;
     e->live += count;
-    q->live += count;
-    task->live += count;
+    q->counters.live += count;
+    task->counters.live += count;
 }
 
 /* New ids are above all that are known, whatever the clock says now. */

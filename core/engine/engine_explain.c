@@ -163,7 +163,7 @@ static void explain_order(struct reasons *r, const struct queue *q)
 {
     const struct engine *e = r->e;
     const size_t lined = index_available(e->ops->index(e->store), q->gate->index);
-    const size_t live = (size_t)(q->live - (uint64_t)q->running);
+    const size_t live = (size_t)(q->counters.live - (uint64_t)q->running);
     const size_t available = e->ops->durable && live > lined ? live : lined;
     const size_t ahead = available > 1 ? available - 1 : 0;
     if (!ahead)

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "model/job_past.h"
 #include "model/life.h"
-#include "model/metrics.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -80,8 +79,8 @@ static bool tell(struct engine *e, struct job *job, const struct rows *rows, int
 {
     assert(e->live > 0);
     e->live--;
-    rows->queue->live--;
-    rows->task->live--;
+    rows->queue->counters.live--;
+    rows->task->counters.live--;
     job->finished_ms = e->now_ms;
     event_note(e, job, state);
     calls_ended(e, job, state);
@@ -204,8 +203,8 @@ static void count(const struct rows *rows, const struct outcome *o, int state)
 
 static void count_out(const struct rows *rows, int state)
 {
-    counters_dropped_out(&rows->queue->counters, state);
-    counters_dropped_out(&rows->task->counters, state);
+    rows->queue->counters.became[state]++;
+    rows->task->counters.became[state]++;
 }
 
 /* That of the newest version of the task; where it is gone, of the one that the attempt began with.

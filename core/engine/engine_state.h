@@ -8,6 +8,7 @@
 #include "engine/engine_events.h"
 #include "engine/schedule.h"
 #include "engine/waiters.h"
+#include "model/metrics.h"
 #include "model/name.h"
 #include "parts/gate.h"
 #include "parts/index.h"
@@ -34,8 +35,7 @@ struct queue { /* by gate->index */
     bool too_early;   /* shut for the rate, when that was looked at last */
     uint64_t pools;   /* bit n: pool n serves it */
     struct list room; /* calls that wait for room */
-    uint64_t live;    /* its jobs that have not ended */
-    struct neap_counters counters;
+    struct counters counters;
 };
 
 struct member { /* a worker of a pool */
@@ -113,8 +113,7 @@ struct ended {
 
 struct task_row {
     const struct task_name *name;
-    uint64_t live;
-    struct neap_counters counters;
+    struct counters counters;
 };
 
 struct engine {

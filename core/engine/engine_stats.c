@@ -32,11 +32,12 @@ static struct neap_counters totals(const struct engine *e)
     struct neap_counters c = {0};
     for (size_t i = 0; i < e->n_queues; i++) {
         const struct queue *q = e->queues[i];
-        counters_add(&c, &q->counters);
+        struct neap_counters of_queue;
+        counters_read(&q->counters, &of_queue);
+        counters_add(&c, &of_queue);
         c.rejected += atomic_load(&q->gate->rejected); /* counted on other threads */
         c.dropped += atomic_load(&q->gate->dropped);
     }
-    c.waiting = e->live;
     return c;
 }
 
@@ -81,8 +82,7 @@ static uint64_t preemptions(const struct engine *e)
 static void fill_queue(struct neap_stats_row *row, const struct queue *q)
 {
     row->name = q->gate->name;
-    row->counters = q->counters;
-    row->counters.waiting = q->live;
+    counters_read(&q->counters, &row->counters);
     row->counters.rejected = atomic_load(&q->gate->rejected);
     row->counters.dropped = atomic_load(&q->gate->dropped);
 }
@@ -113,8 +113,7 @@ void stats_fill(struct engine *e, struct neap_stats *out)
         row_of_task[i] = out->n_tasks;
         struct neap_stats_row *row = &out->tasks[out->n_tasks++];
         row->name = task->name->text;
-        row->counters = task->counters;
-        row->counters.waiting = task->live;
+        counters_read(&task->counters, &row->counters);
     }
     count_running(e, out, row_of_task);
     free(row_of_task);

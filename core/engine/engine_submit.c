@@ -166,8 +166,8 @@ void job_count_in(struct engine *e, const struct job *job)
     q->counters.submitted++;
     task->counters.submitted++;
     e->live++;
-    q->live++;
-    task->live++;
+    q->counters.live++;
+    task->counters.live++;
 }
 
 /* What the job of that id holds, or NULL. Children come in runs: it is looked for once for many. */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <string.h>
 
 unsigned metrics_bucket(int64_t us)
 {
@@ -9,21 +10,9 @@ unsigned metrics_bucket(int64_t us)
     return bits < NEAP_BUCKETS ? bits : NEAP_BUCKETS - 1;
 }
 
-static void count_state(struct neap_counters *c, int state)
+static uint64_t whole(int64_t us)
 {
-    if (state == NEAP_COMPLETED)
-        c->completed++;
-    else if (state == NEAP_RETRYABLE)
-        c->retried++;
-    else if (state == NEAP_DEAD)
-        c->dead++;
-    else if (state == NEAP_CANCELLED)
-        c->cancelled++;
-}
-
-static double seconds(int64_t us)
-{
-    return us > 0 ? (double)us / 1e6 : 0;
+    return us > 0 ? (uint64_t)us : 0;
 }
 
 /* What is added to the counters of an attempt. */
@@ -31,43 +20,55 @@ struct addends {
     int state;
     bool failed;
     unsigned run_bucket, wait_bucket;
-    double run_s, wait_s, cpu_s;
-    uint64_t bytes;
+    uint64_t run_us, wait_us, cpu_us, bytes;
 };
 
-static inline void add(struct neap_counters *c, const struct addends *x)
+static inline void add(struct counters *c, const struct addends *x)
 {
+    c->became[x->state]++;
     c->failed += x->failed;
-    count_state(c, x->state);
+    c->run_sum_us += x->run_us;
+    c->wait_sum_us += x->wait_us;
+    c->cpu_sum_us += x->cpu_us;
+    c->bytes_sum += x->bytes;
     c->run_us[x->run_bucket]++;
     c->wait_us[x->wait_bucket]++;
-    c->run_sum_s += x->run_s;
-    c->wait_sum_s += x->wait_s;
-    c->cpu_sum_s += x->cpu_s;
-    c->bytes_sum += x->bytes;
 }
 
-void counters_ended(struct neap_counters *a, struct neap_counters *b, enum outcome_kind kind,
-                    int state, const struct attempt_cost *cost)
+void counters_ended(struct counters *a, struct counters *b, enum outcome_kind kind, int state,
+                    const struct attempt_cost *cost)
 {
     const struct addends x = {
         .state = state,
         .failed = kind == OUTCOME_FAILED || kind == OUTCOME_RETRY || kind == OUTCOME_DEAD,
         .run_bucket = metrics_bucket(cost->run_us),
         .wait_bucket = metrics_bucket(cost->wait_us),
-        .run_s = seconds(cost->run_us),
-        .wait_s = seconds(cost->wait_us),
-        .cpu_s = seconds(cost->cpu_us),
+        .run_us = whole(cost->run_us),
+        .wait_us = whole(cost->wait_us),
+        .cpu_us = whole(cost->cpu_us),
         .bytes = cost->bytes,
     };
     add(a, &x);
     add(b, &x);
 }
 
-void counters_dropped_out(struct neap_counters *c, int state)
+void counters_read(const struct counters *c, struct neap_counters *out)
 {
-    assert(state == NEAP_CANCELLED || state == NEAP_DEAD);
-    count_state(c, state);
+    *out = (struct neap_counters){
+        .submitted = c->submitted,
+        .completed = c->became[NEAP_COMPLETED],
+        .failed = c->failed,
+        .retried = c->became[NEAP_RETRYABLE],
+        .dead = c->became[NEAP_DEAD],
+        .cancelled = c->became[NEAP_CANCELLED],
+        .waiting = c->live,
+        .run_sum_s = (double)c->run_sum_us / 1e6,
+        .wait_sum_s = (double)c->wait_sum_us / 1e6,
+        .cpu_sum_s = (double)c->cpu_sum_us / 1e6,
+        .bytes_sum = c->bytes_sum,
+    };
+    memcpy(out->run_us, c->run_us, sizeof out->run_us);
+    memcpy(out->wait_us, c->wait_us, sizeof out->wait_us);
 }
 
 void counters_add(struct neap_counters *into, const struct neap_counters *from)

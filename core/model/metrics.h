@@ -1,4 +1,4 @@
-/* Arithmetic on struct neap_counters (neap.h), pure. Whoever owns the counters calls it. */
+/* Counters of jobs, pure. Whoever owns them calls it. */
 #ifndef MODEL_METRICS_H
 #define MODEL_METRICS_H
 
@@ -11,19 +11,26 @@
  * Negative values count as 0. */
 unsigned metrics_bucket(int64_t us);
 
+/* Of a queue or a task, in whole numbers: they are added to at each end of an attempt. */
+struct counters {
+    uint64_t submitted, live;     /* live: that have not ended */
+    uint64_t became[NEAP_STATES]; /* so often that state was what followed an attempt, or none */
+    uint64_t failed;              /* attempts that ended badly: retried or dead */
+    uint64_t run_sum_us, wait_sum_us, cpu_sum_us, bytes_sum;
+    uint64_t run_us[NEAP_BUCKETS], wait_us[NEAP_BUCKETS];
+};
+
 struct attempt_cost { /* as in struct outcome */
     int64_t run_us, wait_us, cpu_us;
     uint64_t bytes;
 };
 
-/* An attempt that had started ended: how, which state followed, what it took; counted in both.
- * Does not touch `running` and `waiting`. failed: attempts that ended badly (retried or dead);
- * retried: those that will run again. */
-void counters_ended(struct neap_counters *a, struct neap_counters *b, enum outcome_kind kind,
-                    int state, const struct attempt_cost *cost);
+/* An attempt that had started ended: how, which state followed, what it took; counted in both. */
+void counters_ended(struct counters *a, struct counters *b, enum outcome_kind kind, int state,
+                    const struct attempt_cost *cost);
 
-/* A job ended without an attempt (cancelled in line, expired): only its final state counts. */
-void counters_dropped_out(struct neap_counters *c, int state);
+/* As those are who ask; `running`, `rejected` and `dropped` are 0, `waiting` is all that live. */
+void counters_read(const struct counters *c, struct neap_counters *out);
 
 /* Adds every field of `from`, gauges too. */
 void counters_add(struct neap_counters *into, const struct neap_counters *from);

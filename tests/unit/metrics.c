@@ -27,16 +27,21 @@ static void counts_how_attempts_ended(void **state)
     (void)state;
     static const struct attempt_cost none = {0}, one = {1500000, 3, 250000, 1000},
                                      two = {500000, 3, 500000, 24}, odd = {-5, -5, -5, 0};
-    struct neap_counters c = {0}, other = {0};
-    counters_ended(&c, &other, OUTCOME_COMPLETED, NEAP_COMPLETED, &one);
-    counters_ended(&c, &other, OUTCOME_FAILED, NEAP_RETRYABLE, &two);
-    counters_ended(&c, &other, OUTCOME_FAILED, NEAP_DEAD, &none);
-    counters_ended(&c, &other, OUTCOME_RETRY, NEAP_RETRYABLE, &none);
-    counters_ended(&c, &other, OUTCOME_DEAD, NEAP_DEAD, &none);
-    counters_ended(&c, &other, OUTCOME_SNOOZED, NEAP_SCHEDULED, &none);
-    counters_ended(&c, &other, OUTCOME_CANCELLED, NEAP_CANCELLED, &odd);
-    assert_memory_equal(&c, &other, sizeof c);
-    counters_dropped_out(&c, NEAP_CANCELLED);
+    struct counters counted = {.submitted = 9, .live = 3}, other = counted;
+    struct neap_counters c;
+    counters_ended(&counted, &other, OUTCOME_COMPLETED, NEAP_COMPLETED, &one);
+    counters_ended(&counted, &other, OUTCOME_FAILED, NEAP_RETRYABLE, &two);
+    counters_ended(&counted, &other, OUTCOME_FAILED, NEAP_DEAD, &none);
+    counters_ended(&counted, &other, OUTCOME_RETRY, NEAP_RETRYABLE, &none);
+    counters_ended(&counted, &other, OUTCOME_DEAD, NEAP_DEAD, &none);
+    counters_ended(&counted, &other, OUTCOME_SNOOZED, NEAP_SCHEDULED, &none);
+    counters_ended(&counted, &other, OUTCOME_CANCELLED, NEAP_CANCELLED, &odd);
+    assert_memory_equal(&counted, &other, sizeof counted);
+    counted.became[NEAP_CANCELLED]++; /* in line */
+    counters_read(&counted, &c);
+    assert_int_equal(c.submitted, 9);
+    assert_int_equal(c.waiting, 3);
+    assert_int_equal(c.running + c.rejected + c.dropped, 0);
     assert_int_equal(c.completed, 1);
     assert_int_equal(c.failed, 4);
     assert_int_equal(c.retried, 2);
