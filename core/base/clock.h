@@ -2,6 +2,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -25,6 +26,24 @@ static inline int64_t clock_mono_ms(void)
 static inline int64_t clock_unix_ms(void) /* for due times and records */
 {
     return clock_read_ns(CLOCK_REALTIME) / 1000000;
+}
+
+#define CLOCK_GRAIN_TICKS 2048 /* of the processor's counter: about a microsecond */
+
+/* Is it worth reading the clock again? False: less than about a microsecond has passed since this
+ * was true for the same `ticks`. Half the price of the clock itself; where the processor has no
+ * such counter, always true. */
+static inline bool clock_moved(uint64_t *ticks)
+{
+#ifdef __x86_64__
+    const uint64_t now = __builtin_ia32_rdtsc();
+    if (now - *ticks < CLOCK_GRAIN_TICKS)
+        return false;
+    *ticks = now;
+#else
+    (void)ticks;
+#endif
+    return true;
 }
 
 #endif

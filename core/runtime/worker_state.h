@@ -48,7 +48,9 @@ struct worker {
     struct heap deadlines;        /* runs that wait, by monotonic ns */
     struct heap woken;            /* fibers by priority, then in order of waking */
     struct heap preempted;        /* fibers by priority, then since when */
-    int64_t now_ns;               /* monotonic, after the last resume, or at the turn's beginning */
+    int64_t now_ns;               /* monotonic, after the last resume (to about a microsecond), or
+                                     at the turn's beginning */
+    uint64_t ticks;               /* clock_moved, of now_ns */
     int64_t unix_ahead_ns;        /* of the clock of the day, at the turn's beginning */
     int64_t cpu_ns, uncounted_ns; /* this thread's CPU time when it was last read; short resumes
                                      since */
