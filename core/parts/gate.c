@@ -14,6 +14,7 @@ struct gates {
     unsigned count;
     unsigned *slots;  /* hash table by name: index + 1, or 0; never more than half full */
     unsigned n_slots; /* a power of two */
+    uint32_t exits;   /* bit n: exit n is taken */
 };
 
 struct gates *gates_new(void)
@@ -26,12 +27,19 @@ struct gates *gates_new(void)
     return gates;
 }
 
+static void gate_free(struct gate *gate)
+{
+    for (unsigned i = 0; i < GATE_EXITS; i++)
+        free(atomic_load_explicit(&gate->exits[i], memory_order_relaxed));
+    free(gate);
+}
+
 void gates_free(struct gates *gates)
 {
     if (!gates)
         return;
     for (unsigned i = 0; i < gates->count; i++)
-        free(gates->all[i]);
+        gate_free(gates->all[i]);
     free(gates->all);
     free(gates->slots);
     pthread_mutex_destroy(&gates->lock);
@@ -110,8 +118,39 @@ unsigned gates_count(struct gates *gates)
     return count;
 }
 
-/* All orders but those of `seen_left`, a hint, are sequentially consistent: the handshake of
- * `blocked` and `left` needs it. */
+unsigned gates_take_exit(struct gates *gates)
+{
+    pthread_mutex_lock(&gates->lock);
+    const unsigned number = ~gates->exits ? (unsigned)__builtin_ctz(~gates->exits) : GATE_NO_EXIT;
+    if (number != GATE_NO_EXIT)
+        gates->exits |= UINT32_C(1) << number;
+    pthread_mutex_unlock(&gates->lock);
+    return number;
+}
+
+void gates_give_exit(struct gates *gates, unsigned number)
+{
+    if (number == GATE_NO_EXIT)
+        return;
+    pthread_mutex_lock(&gates->lock);
+    gates->exits &= ~(UINT32_C(1) << number);
+    pthread_mutex_unlock(&gates->lock);
+}
+
+/* All orders but those of `seen_left`, a hint, and of the exits are sequentially consistent: the
+ * handshake of `blocked` and `left` needs it. */
+
+/* Each count only grows: the sum is at most what has left by now. */
+static int64_t left_of(struct gate *gate)
+{
+    int64_t left = atomic_load(&gate->left);
+    for (unsigned i = 0; i < GATE_EXITS; i++) {
+        struct gate_exit *out = atomic_load_explicit(&gate->exits[i], memory_order_acquire);
+        if (out)
+            left += atomic_load_explicit(&out->left, memory_order_acquire);
+    }
+    return left;
+}
 
 /* Submitters fetch the line of `left` only when what they know of it does not do. */
 static bool has_room(struct gate *gate, int64_t entered)
@@ -120,7 +159,7 @@ static bool has_room(struct gate *gate, int64_t entered)
     if (capacity <= 0 ||
         entered - atomic_load_explicit(&gate->seen_left, memory_order_relaxed) < capacity)
         return true;
-    const int64_t left = atomic_load(&gate->left);
+    const int64_t left = left_of(gate);
     atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
     return entered - left < capacity;
 }
@@ -151,12 +190,38 @@ bool gate_refuse(struct gate *gate)
     return drop;
 }
 
-bool gate_leave(struct gate *gate)
+/* Does somebody wait for room that there is? */
+static bool is_wanted(struct gate *gate)
 {
-    const int64_t left = atomic_fetch_add(&gate->left, 1) + 1;
     if (atomic_load(&gate->blocked) == 0)
         return false;
-    const int64_t entered = atomic_load(&gate->entered), capacity = atomic_load(&gate->capacity);
+    const int64_t left = left_of(gate), entered = atomic_load(&gate->entered);
+    const int64_t capacity = atomic_load(&gate->capacity);
     assert(entered >= left);
     return capacity <= 0 || entered - left < capacity;
+}
+
+bool gate_leave(struct gate *gate)
+{
+    atomic_fetch_add(&gate->left, 1);
+    return is_wanted(gate);
+}
+
+static struct gate_exit *add_exit(struct gate *gate, unsigned number)
+{
+    struct gate_exit *out = mem_zero(1, sizeof *out);
+    atomic_store_explicit(&gate->exits[number], out, memory_order_release);
+    return out;
+}
+
+bool gate_leave_by(struct gate *gate, unsigned number)
+{
+    if (number == GATE_NO_EXIT)
+        return gate_leave(gate);
+    struct gate_exit *out = atomic_load_explicit(&gate->exits[number], memory_order_acquire);
+    if (!out)
+        out = add_exit(gate, number);
+    const int64_t left = atomic_load_explicit(&out->left, memory_order_relaxed);
+    atomic_store_explicit(&out->left, left + 1, memory_order_release);
+    return is_wanted(gate);
 }

@@ -12,6 +12,15 @@
 
 enum gate_policy { GATE_BLOCK, GATE_REJECT, GATE_DROP };
 
+#define GATE_EXITS 32 /* threads with a count of their own; others share one */
+#define GATE_NO_EXIT GATE_EXITS
+
+struct gate_exit {
+    char apart[64];
+    atomic_int_least64_t left; /* written by one thread, so it needs no locked instruction */
+    char apart_too[64];
+};
+
 struct gate {
     unsigned index; /* 0, 1, 2...: the engine's queues are an array by it */
     char name[NEAP_TASK_MAX + 1];
@@ -26,8 +35,10 @@ struct gate {
     atomic_int_least64_t entered;   /* submitters count it */
     atomic_int_least64_t seen_left; /* `left` when one of them looked last: there were no fewer */
     char apart_too[64];
-    atomic_int_least64_t left; /* workers count it */
+    atomic_int_least64_t left; /* by all who have no exit; the sum is what has left */
     char apart_again[64];
+    _Atomic(struct gate_exit *)
+        exits[GATE_EXITS]; /* owned; made at first use; never change after */
 };
 
 struct gates; /* the table of them; a lock guards it */
@@ -53,5 +64,13 @@ void gate_force(struct gate *gate); /* takes one whatever the capacity (retries,
 bool gate_refuse(struct gate *gate);
 /* Gives a place back. True: there is room and submitters wait for it, tell the engine. */
 bool gate_leave(struct gate *gate);
+
+/* An exit number, in all gates, for the thread that will use it; GATE_NO_EXIT: all are taken. */
+unsigned gates_take_exit(struct gates *gates);
+void gates_give_exit(struct gates *gates, unsigned number); /* that thread has ended */
+/* As gate_leave, by the thread that has this exit. It may miss a submitter who begins to wait in
+ * this very moment: the engine, which is who waits for them, looks again every few milliseconds
+ * while a job runs. */
+bool gate_leave_by(struct gate *gate, unsigned number);
 
 #endif

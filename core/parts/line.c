@@ -2,6 +2,10 @@
 
 #include <assert.h>
 
+#include "base/fetch.h"
+
+#define FETCHED_AHEAD 2 /* jobs: as long as a small one runs, its memory takes to come */
+
 static uint32_t head_of(uint64_t ends)
 {
     return (uint32_t)(ends >> 32);
@@ -80,6 +84,18 @@ uint32_t line_tail(const struct line *line)
     return tail_of(atomic_load_explicit(&line->ends, memory_order_relaxed));
 }
 
+/* What the worker will touch of a job soon: others wrote it, so it is in no cache of its own. */
+static void fetch_soon(const struct line *line, uint64_t ends)
+{
+    const uint32_t position = head_of(ends) + FETCHED_AHEAD;
+    if (!line_is_before(position, tail_of(ends)))
+        return;
+    const struct job *job =
+        atomic_load_explicit(&line->slots[position % LINE_SLOTS], memory_order_relaxed);
+    fetch_bytes(job, offsetof(struct job, running_slot));
+    fetch_line(job->args);
+}
+
 struct job *line_take(struct line *line, int priority)
 {
     uint64_t ends = atomic_load_explicit(&line->ends, memory_order_acquire);
@@ -93,7 +109,9 @@ struct job *line_take(struct line *line, int priority)
             return NULL;
         const uint64_t taken = ends_of(head + 1, tail_of(ends));
         if (atomic_compare_exchange_weak_explicit(&line->ends, &ends, taken, memory_order_acquire,
-                                                  memory_order_acquire))
+                                                  memory_order_acquire)) {
+            fetch_soon(line, taken);
             return job;
+        }
     }
 }

@@ -324,6 +324,7 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     w->strict = pool->strict;
     w->env = env;
     pool_cache_init(&w->cache, env->pool);
+    w->exit = gates_take_exit(env->gates);
     w->catalogue = catalogue_ref(catalogue);
     atomic_init(&w->pulse.serial, catalogue->serial);
     atomic_init(&w->pulse.bytes, w->vm.bytes);
@@ -421,5 +422,6 @@ void worker_join(struct worker *worker)
     mailbox_close(&worker->mailbox);
     lane_close(&worker->lane);
     pool_cache_close(&worker->cache);
+    gates_give_exit(worker->env->gates, worker->exit);
     free(worker);
 }

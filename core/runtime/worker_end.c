@@ -218,7 +218,7 @@ void worker_kill_late(struct worker *w)
 void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task)
 {
     atomic_store_explicit(&job->started, true, memory_order_relaxed);
-    if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
+    if (!(job->flags & JOB_ON_DEAD) && gate_leave_by(job->gate, w->exit))
         mailbox_nudge(w->env->engine);
     struct outcome *outcome = outcome_new(&w->cache, job, kind);
     outcome->no_task = no_task;

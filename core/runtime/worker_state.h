@@ -39,6 +39,7 @@ struct worker {
     struct pulse pulse;      /* its `idle`: set before it looks at the line a last time */
     bool lost;               /* abandoned: it touches no job any more */
     struct pool_cache cache; /* of the thread */
+    unsigned exit;           /* of the gates: its own */
     struct vm vm;
     struct entries entries;
     struct list runs, free_runs;  /* a free run without coroutine comes last */

@@ -228,7 +228,7 @@ static void begin(struct worker *w, struct run *run, struct job *job, const stru
     job->running_since_ms = now_ms;
     /* Release: who sees it sees both. */
     atomic_store_explicit(&job->started, true, memory_order_release);
-    if (!(job->flags & JOB_ON_DEAD) && gate_leave(job->gate))
+    if (!(job->flags & JOB_ON_DEAD) && gate_leave_by(job->gate, w->exit))
         mailbox_nudge(w->env->engine);
     run_init(w, run, job, info, now_ms);
     run->entry = entry;

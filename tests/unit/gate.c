@@ -95,8 +95,43 @@ static void no_capacity_means_no_limit(void **state)
     assert_false(gate_enter(&gate));
 }
 
+static void exits_count_as_leaving(void **state)
+{
+    (void)state;
+    struct gates *gates = gates_new();
+    struct gate *gate = gates_intern(gates, "q");
+    unsigned exits[GATE_EXITS];
+    for (unsigned i = 0; i < GATE_EXITS; i++) {
+        exits[i] = gates_take_exit(gates);
+        assert_int_equal(exits[i], i);
+    }
+    assert_int_equal(gates_take_exit(gates), GATE_NO_EXIT);
+    gates_give_exit(gates, GATE_NO_EXIT);
+    atomic_store(&gate->capacity, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(gate_enter(gate));
+    assert_false(gate_enter(gate));
+    assert_false(gate_leave_by(gate, 5));
+    assert_false(gate_leave_by(gate, GATE_NO_EXIT));
+    assert_true(gate_enter(gate));
+    assert_true(gate_enter(gate));
+    assert_false(gate_enter(gate));
+    atomic_store(&gate->blocked, 1);
+    assert_true(gate_leave_by(gate, 31));
+    assert_true(gate_leave_by(gate, 5));
+    atomic_store(&gate->blocked, 0);
+    gates_give_exit(gates, 5); /* what was counted there stays, and goes on */
+    assert_int_equal(gates_take_exit(gates), 5);
+    assert_false(gate_leave_by(gate, 5));
+    for (int i = 0; i < 3; i++)
+        assert_true(gate_enter(gate));
+    assert_false(gate_enter(gate));
+    gates_free(gates);
+}
+
 struct hammered {
-    struct gate gate;
+    struct gate *gate;
+    atomic_uint exits;
     atomic_int inside, most;
     atomic_uint_least64_t entered, refused;
 };
@@ -120,8 +155,9 @@ static void counts_whom_it_turns_away(void **state)
 static void *hammer(void *arg)
 {
     struct hammered *h = arg;
+    const unsigned number = atomic_fetch_add(&h->exits, 1);
     for (int i = 0; i < ROUNDS; i++) {
-        if (!gate_enter(&h->gate)) {
+        if (!gate_enter(h->gate)) {
             atomic_fetch_add(&h->refused, 1);
             sched_yield();
             continue;
@@ -134,7 +170,7 @@ static void *hammer(void *arg)
             sched_yield(); /* so that the others meet a full gate */
         atomic_fetch_add(&h->entered, 1);
         atomic_fetch_sub(&h->inside, 1);
-        gate_leave(&h->gate);
+        gate_leave_by(h->gate, number % 2 ? number : GATE_NO_EXIT);
     }
     return NULL;
 }
@@ -143,10 +179,12 @@ static void never_more_than_capacity_inside(void **state)
 {
     (void)state;
     for (int held = 0; held < 2; held++) { /* once with room for all, once for one fewer than all */
-        struct hammered h = {.gate = {.capacity = CAPACITY}};
+        struct gates *gates = gates_new();
+        struct hammered h = {.gate = gates_intern(gates, "q")};
+        atomic_store(&h.gate->capacity, CAPACITY);
         const int limit = held ? THREADS - 1 : CAPACITY;
         for (int i = 0; i < CAPACITY - limit; i++)
-            assert_true(gate_enter(&h.gate));
+            assert_true(gate_enter(h.gate));
         pthread_t threads[THREADS];
         for (int i = 0; i < THREADS; i++)
             assert_int_equal(pthread_create(&threads[i], NULL, hammer, &h), 0);
@@ -154,7 +192,10 @@ static void never_more_than_capacity_inside(void **state)
             pthread_join(threads[i], NULL);
         assert_true(h.most >= 1 && h.most <= limit);
         assert_int_equal(h.entered + h.refused, THREADS * ROUNDS);
-        assert_int_equal(waiting_at(&h.gate), CAPACITY - limit);
+        for (int i = 0; i < limit; i++)
+            assert_true(gate_enter(h.gate));
+        assert_false(gate_enter(h.gate));
+        gates_free(gates);
     }
 }
 
@@ -258,6 +299,7 @@ int main(void)
         cmocka_unit_test(counts_places),
         cmocka_unit_test(tells_of_room_only_where_there_is_some),
         cmocka_unit_test(no_capacity_means_no_limit),
+        cmocka_unit_test(exits_count_as_leaving),
         cmocka_unit_test(counts_whom_it_turns_away),
         cmocka_unit_test(never_more_than_capacity_inside),
         cmocka_unit_test(nobody_sleeps_beside_room),
