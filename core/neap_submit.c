@@ -129,7 +129,7 @@ static struct job *make_job(neap *n, const struct neap_request *r, const struct 
     job->priority = (int8_t)(r->priority_set ? r->priority : info->priority);
     job->flags = r->flags & NEAP_DELIVER ? JOB_DELIVER : 0;
     job->submitted_ms = now_ms;
-    job->due.key = r->delay_ms ? now_ms + r->delay_ms : r->at_ms;
+    job->available_ms = r->delay_ms ? now_ms + r->delay_ms : r->at_ms;
     if (r->expires_ms)
         job_terms_own(job)->expires_ms = r->expires_ms;
     if (r->timeout_ms)

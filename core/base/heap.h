@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct heap_node {
-    int64_t key;
     uint64_t tie;
     size_t pos;
+    int64_t key; /* last: struct job has it beside the links of a list */
 };
 
 struct heap_slot { /* the key beside the pointer: comparing two does not fetch their nodes */

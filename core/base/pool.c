@@ -42,7 +42,8 @@ struct slab {
     unsigned n_blocks, n_free;
     uint64_t free[SLAB_BYTES / POOL_STEP / WORD_BITS]; /* bit n: block n is here */
 };
-#define FIRST_BLOCK ((sizeof(struct slab) + POOL_STEP - 1) / POOL_STEP * POOL_STEP)
+#define LINE_BYTES 64 /* so blocks whose size is a multiple of it begin at one */
+#define FIRST_BLOCK ((sizeof(struct slab) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES)
 
 struct shelf {                          /* what there is of one size */
     struct list slabs, taken;           /* with free blocks; without */

@@ -90,7 +90,6 @@ void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *
     claim->stage = CLAIM_ON;
     claim->cancelled = claim->told = false;
     job->claim = claim;
-    atomic_store_explicit(&job->started, false, memory_order_relaxed);
     job->attempt++;
     list_init(&claim->calls);
     list_push(&m->claims, &claim->link);
@@ -160,6 +159,7 @@ void claim_free(struct engine *e, struct claim *claim)
     list_remove(&claim->link);
     claim->member->cancels -= claim->cancelled;
     claim->member->jobs--;
+    atomic_store_explicit(&claim->job->started, false, memory_order_relaxed);
     claim->job->claim = NULL;
     give_spare(e, claim);
 }

@@ -32,7 +32,7 @@ static void take_claims(struct engine *e, struct member *m, uint64_t culprit)
     for (struct list *at; (at = list_first(&m->claims));) {
         struct job *job = LIST_ENTRY(at, struct claim, link)->job;
         if (!atomic_load_explicit(&job->started, memory_order_acquire)) {
-            job->message.link = (struct list){0}; /* it may be in a list of the worker's */
+            job->place = (struct list){0}; /* it may be in a list of the worker's */
             claim_give_back(e, job);
             continue;
         }

@@ -190,7 +190,7 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     if (job_terms(job)->after && !look_at_parents(e, job, &failed))
         return refuse(e, job, NEAP_ENOENT, "after: no such job");
     struct claim *parent = job->parent ? claim_of(e, job->parent) : NULL;
-    job->state = job->due.key > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
+    job->state = job->available_ms > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
     job_count_in(e, job);
     event_note(e, job, job->state);

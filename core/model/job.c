@@ -11,6 +11,12 @@
 #define ERROR_TEXT_MAX                                                                             \
     ((size_t)64 * 1024) /* of the message, and of the traceback: the rest is cut */
 
+/* Two lines and the beginning of a third, which has room for small arguments. */
+_Static_assert(offsetof(struct job, parent) == 64 && offsetof(struct job, started_ms) == 136 &&
+                   offsetof(struct job, args) < 176,
+               "the lines of a job");
+_Static_assert(offsetof(struct job, due.key) >= sizeof(struct list), "a time beside a place");
+
 const struct job_terms job_no_terms = {.timeout_ms = -1};
 const struct job_left job_left_nothing = {0};
 

@@ -99,53 +99,60 @@ struct job_left {
     uint64_t log_end; /* bytes that they ever printed, of which `log` is the last; 0: log_len */
 };
 
+/* In lines of 64 bytes, as a block of 192 begins at one: what every step of the engine looks at,
+ * what puts and hands out need, what its attempts write. */
 struct job {
-    struct message message; /* while it travels to the engine */
-    /* Fixed at submit. */
-    uint64_t id, parent;
-    const struct task_name *task;
-    struct gate *gate;       /* its queue */
-    struct job_terms *terms; /* job_terms; owned */
+    union { /* where it is now; the time in due.key is beside the links of `place` */
+        struct message message; /* on its way to the engine, or set aside by its worker */
+        struct list place;      /* see enum job_where */
+        /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).
+         * In line as available the key is the index's, and 0 after. */
+        struct heap_node due;
+    };
+    uint64_t id;                  /* fixed at submit */
+    struct job *next_by_id;       /* hash chain of the store */
+    const struct task_name *task; /* fixed at submit, until `terms` */
+    struct gate *gate;            /* its queue */
+    struct job_terms *terms;      /* job_terms; owned */
+    uint64_t parent;
     int64_t submitted_ms;
-    uint32_t args_len; /* 0: no arguments */
+    /* At submit: not before this time (0: at once). Since put: since when it could run. */
+    int64_t available_ms;
+    struct claim *claim;   /* while claimed: the engine's note of it (engine/) */
+    struct job_left *left; /* job_left; owned; the engine's */
+    uint32_t args_len;     /* 0: no arguments; fixed at submit */
     /* Set by the engine before a claim. */
-    uint32_t attempt;     /* 1 for the first */
-    int64_t available_ms; /* since when it could run; 0: the store sets it at put */
-    uint32_t token;       /* how often it was claimed: tells this claim from a stale one */
-    int8_t rank;          /* priority as aged by then: its order in a worker's line */
+    uint32_t attempt; /* 1 for the first */
+    uint32_t token;   /* how often it was claimed: tells this claim from a stale one */
+    int8_t rank;      /* priority as aged by then: its order in a worker's line */
     /* Fixed at submit, again. */
     int8_t priority;
     uint8_t flags;
-    /* Shared: the worker says "started", the engine reads it for the job's state. */
-    atomic_bool started;
-    int64_t running_since_ms; /* written by the worker before that */
-    uint32_t running_slot;    /* in the crash table, while it runs; its worker's */
-    atomic_uint refs;         /* owners: one, and a worker that was given up with it */
-    /* The engine's alone from here. */
+    /* The engine's alone. */
+    uint8_t block;         /* of its memory: what the pool wants back */
     uint8_t state : 4;     /* enum neap_state; the store's to change once put */
     uint8_t where : 4;     /* enum job_where; the index's and the store's */
     bool claimed : 1;      /* in a line or running */
     bool owes_on_dead : 1; /* it is dead, and on_dead has not run to its end */
     bool dirty : 1;        /* a durable store's: noted for its next commit */
     bool gone : 1;         /* the same: forgotten; stays until that commit */
-    uint8_t block;         /* of its memory: what the pool wants back */
+    bool row_stale : 1;    /* the same: claimed since its row was written */
     uint8_t crashes;       /* of the process, while it ran */
-    uint16_t pins;         /* the store's: who wants it readable after its end */
     /* A durable store's: the state that its row in the file has, plus 1; 0: it has none. */
     uint8_t row;
-    struct list place; /* see enum job_where */
-    /* due.key of a job in no line, or scheduled: not before this time (Unix ms, 0: at once).
-     * In line as available the key is the index's, and 0 after. */
-    struct heap_node due;
-    struct job *next_by_id; /* hash chain of the store */
-    struct claim *claim;    /* while claimed: the engine's note of it (engine/) */
-    struct job_left *left;  /* job_left; owned */
-    int64_t finished_ms;
-    /* Of the last attempt that ended. */
+    uint16_t pins;      /* the store's: who wants it readable after its end */
+    atomic_ushort refs; /* owners: one, and workers that were given up with it */
+    union {
+        int64_t running_since_ms; /* its worker's, until it says "started" */
+        int64_t finished_ms;      /* once it has ended; the engine's */
+    };
+    /* Of the last attempt that ended; the engine's. */
     int64_t started_ms; /* 0: none */
     uint64_t bytes;
     uint32_t run_ms, cpu_ms, generation;
-    uint32_t row_token; /* a durable store's: `token` as in that row */
+    uint32_t running_slot; /* in the crash table, while it runs; its worker's */
+    /* Shared: the worker says "started", the engine reads it for the job's state. */
+    atomic_bool started;
     unsigned char args[];
 };
 
@@ -187,10 +194,11 @@ static inline int64_t job_due_ms(const struct job *job)
     return later && !job->claimed ? job->due.key : 0;
 }
 
-/* Asks for the record to be in the cache soon. */
+/* Asks for the record to be in the cache soon, but for what attempts write. */
 FETCH_INLINE void job_fetch(const struct job *job)
 {
-    fetch_bytes(job, sizeof *job);
+    fetch_line(job);
+    fetch_line(&job->parent);
 }
 
 /* As it was submitted: no attempts, no result, no error. */

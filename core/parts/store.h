@@ -73,16 +73,17 @@ struct store_ops {
     void (*close)(struct store *s); /* frees every job too; what is not committed is lost */
     void (*limit)(struct store *s, const struct store_limits *limits); /* after a reload */
 
-    /* Takes the job over. due.key says whether it is scheduled or available, and `state` is set so
-     * (retryable stays where it is due later); with after->waiting > 0 it is pending, in no line,
-     * until release. available_ms 0 becomes the later of submitted_ms and due.key. Its id must be
-     * new. If it has `unique`, its key now names this job. */
+    /* Takes the job over. available_ms says whether it is scheduled (due.key, from here on) or
+     * available, and `state` is set so (retryable stays where it is due later); with after->waiting
+     * > 0 it is pending, in no line, until release. Its id must be new. If it has `unique`, its key
+     * now names this job. */
     void (*put)(struct store *s, struct job *job, int64_t now_ms);
     /* Undoes a put of this turn, where commit has said NEAP_ENOSPC; frees the job. */
     void (*withdraw)(struct store *s, struct job *job);
     /* The next job this pool may run, or NULL; what is due by now is promoted first. It stays the
-     * store's, marked claimed, `started` false, `token` one higher; `state` stays available, the
-     * engine reads `started`. Needs no commit. Only between commit and the next put. */
+     * store's, marked claimed, `token` one higher; `state` stays available, the engine reads
+     * `started`. While it is claimed its due.key means nothing. Needs no commit. Only between
+     * commit and the next put. */
     struct job *(*claim)(struct store *s, unsigned pool, int64_t now_ms);
     const struct job *(*peek)(struct store *s, unsigned pool, int64_t now_ms);
     /* A claimed job that did not run goes back to its old place. Needs no commit. */

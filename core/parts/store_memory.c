@@ -120,8 +120,10 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
     memory_see_time(s, now_ms);
-    if (!job->available_ms)
-        job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
+    job->place = (struct list){0};
+    job->due.key = job->available_ms;
+    if (job->available_ms < job->submitted_ms)
+        job->available_ms = job->submitted_ms;
     job_table_add(&s->jobs, job);
     s->counts[memory_counted_as(job)]++;
     if (job_terms(job)->unique)
@@ -154,7 +156,6 @@ static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
         return NULL;
     memory_set_state(s, job, NEAP_AVAILABLE, true);
     job->token++;
-    atomic_store_explicit(&job->started, false, memory_order_relaxed); /* no worker has it yet */
     return job;
 }
 
@@ -167,6 +168,7 @@ static const struct job *peek(struct store *s, unsigned pool, int64_t now_ms)
 static void give_back(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->claimed);
+    job->place = (struct list){0};
     job->due.key = 0;
     line_up(s, job, NEAP_AVAILABLE, now_ms);
 }
@@ -175,6 +177,8 @@ static void hold(struct store *s, struct job *job)
 {
     assert(!memory_has_ended(job) && job->where != JOB_HELD);
     leave_line(s, job);
+    if (job->claimed)
+        job->due.key = 0;
     memory_set_state(s, job, job->state, false);
     job->where = JOB_HELD;
     list_push(&s->held, &job->place);

@@ -278,8 +278,9 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
     assert(job->id && job->gate && job->task && !job->claimed && job->where == JOB_NOWHERE);
     store_see_time(s, now_ms);
     job->place = (struct list){0};
-    if (!job->available_ms)
-        job->available_ms = job->due.key > job->submitted_ms ? job->due.key : job->submitted_ms;
+    job->due.key = job->available_ms;
+    if (job->available_ms < job->submitted_ms)
+        job->available_ms = job->submitted_ms;
     job_table_add(&s->jobs, job);
     s->counts[store_counted_as(job)]++;
     if (job_terms(job)->unique)
@@ -314,8 +315,8 @@ static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
         return NULL;
     store_set_state(s, job, NEAP_AVAILABLE, true);
     job->token++;
+    job->row_stale = true;
     job->place = (struct list){0};
-    atomic_store_explicit(&job->started, false, memory_order_relaxed); /* no worker has it yet */
     window_keep_head(s, job->gate->index);
     return job;
 }
@@ -339,8 +340,10 @@ static void give_back(struct store *s, struct job *job, int64_t now_ms)
 static void hold(struct store *s, struct job *job)
 {
     assert(!store_ended(job) && job->where != JOB_HELD);
-    if (job->claimed)
+    if (job->claimed) {
         job->place = (struct list){0};
+        job->due.key = 0;
+    }
     window_leave(s, job);
     store_set_state(s, job, job->state, false);
     store_visit(s, job, JOB_HELD);

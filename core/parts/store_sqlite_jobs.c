@@ -219,7 +219,7 @@ void store_jobs_written(struct store *s)
         const bool gone = job->gone;
         job->dirty = false;
         job->row = table_for(job) == NO_TABLE ? 0 : (uint8_t)(job->state + 1);
-        job->row_token = job->token;
+        job->row_stale = false;
         if (gone) {
             job_table_remove(&s->jobs, job);
             job_free(s->cache, job);

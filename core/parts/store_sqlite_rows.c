@@ -78,13 +78,18 @@ static void put_error(struct buf *out, const struct job_error *error)
         put_bytes(out, error->traceback, strlen(error->traceback));
 }
 
+static int64_t finished_ms(const struct job *job)
+{
+    return store_ended(job) ? job->finished_ms : 0;
+}
+
 static void put_attempt(struct buf *out, const struct job *job)
 {
     put_number(out, job->attempt);
     put_number(out, job->crashes);
     put_number(out, job->token);
     put_signed(out, job->started_ms);
-    put_signed(out, job->finished_ms);
+    put_signed(out, finished_ms(job));
     put_number(out, job->run_ms);
     put_number(out, job->cpu_ms);
     put_number(out, job->generation);
@@ -95,7 +100,7 @@ static void put_attempt(struct buf *out, const struct job *job)
 static unsigned parts_of(const struct job *job)
 {
     const bool attempt = job->attempt || job->crashes || job->token || job->started_ms ||
-                         job->finished_ms || job->owes_on_dead || job->bytes || job->generation;
+                         finished_ms(job) || job->owes_on_dead || job->bytes || job->generation;
     return (job_terms(job)->retry ? HAS_RETRY : 0u) | (job_terms(job)->unique ? HAS_UNIQUE : 0u) |
            (job_terms(job)->after ? HAS_AFTER : 0u) | (job_left(job)->error ? HAS_ERROR : 0u) |
            (job_left(job)->result ? HAS_RESULT : 0u) | (job_left(job)->log ? HAS_LOG : 0u) |
@@ -278,7 +283,7 @@ static void get_attempt(struct reader *r, struct job *job)
 {
     job->attempt = (uint32_t)get_number(r);
     job->crashes = (uint8_t)get_number(r);
-    job->token = job->row_token = (uint32_t)get_number(r);
+    job->token = (uint32_t)get_number(r);
     job->started_ms = get_signed(r);
     job->finished_ms = get_signed(r);
     job->run_ms = (uint32_t)get_number(r);

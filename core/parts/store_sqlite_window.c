@@ -317,7 +317,7 @@ static void go_away(void *user, struct job *job)
 {
     struct store *s = user;
     job->where = JOB_NOWHERE;
-    if (job->token != job->row_token)
+    if (job->row_stale)
         store_note(s, job); /* so that no claim of it gets the same token again */
     store_visit(s, job, JOB_AWAY);
 }

@@ -231,7 +231,7 @@ static struct job *build_with(lua_State *L, struct vm *vm, const struct task_inf
         job->gate = o.gate;
     if (o.priority != INT_MIN)
         job->priority = (int8_t)o.priority;
-    job->due.key = o.due_ms;
+    job->available_ms = o.due_ms;
     if (o.expires_ms || o.timeout_ms != -1) {
         job_terms_own(job)->expires_ms = o.expires_ms;
         job_terms_own(job)->timeout_ms = o.timeout_ms;

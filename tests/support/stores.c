@@ -79,6 +79,6 @@ struct job *backend_job(const struct backend *b, uint64_t id, unsigned queue, in
     job->task = b->tasks[id % TASKS];
     job->priority = (int8_t)priority;
     job->submitted_ms = T0;
-    job->due.key = due_ms;
+    job->available_ms = due_ms;
     return job;
 }
