@@ -28,7 +28,7 @@ void lane_close(struct lane *lane)
     free(atomic_load_explicit(&lane->spare, memory_order_acquire));
 }
 
-static void add_block(struct lane *lane)
+void lane_add_block(struct lane *lane)
 {
     struct lane_block *block = NULL;
     if (atomic_load_explicit(&lane->spare, memory_order_relaxed))
@@ -42,19 +42,11 @@ static void add_block(struct lane *lane)
     lane->at = 0;
 }
 
-/* Sequentially consistent, for the nudge that follows: as the push of a mailbox. */
-void lane_put(struct lane *lane, struct message *message)
+bool lane_look(struct lane *lane)
 {
-    if (lane->at == LANE_BLOCK)
-        add_block(lane);
-    lane->last->messages[lane->at++] = message;
-    const uint64_t put = atomic_load_explicit(&lane->put, memory_order_relaxed) + 1;
-    atomic_store(&lane->put, put);
-}
-
-void lane_look(struct lane *lane)
-{
-    lane->seen = atomic_load(&lane->put);
+    const uint64_t seen = lane->seen;
+    lane->seen = atomic_load_explicit(&lane->put, memory_order_acquire);
+    return lane->seen != seen;
 }
 
 void lane_next_block(struct lane *lane)

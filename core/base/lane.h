@@ -1,18 +1,18 @@
-/* Messages from one thread to another, in order: a queue without a lock and without an end, of
- * blocks of pointers. Cheaper than a mailbox (base/mailbox.h) on both sides: who puts writes to
- * nothing that others put to, and who takes sees what comes next and can ask for it ahead. It wakes
- * nobody: that is what the mailbox of the taker is for (mailbox_nudge after lane_put; the owner
- * looks at its lanes after mailbox_drain). */
+/* Messages from one thread to another, in order: a queue of blocks of pointers, without a lock and
+ * without an end. Cheaper than a mailbox on both sides: who puts writes to nothing that others put
+ * to, and who takes can ask for what comes ahead. It wakes nobody: that is for the taker's mailbox
+ * (mailbox_hint or mailbox_nudge after lane_put; it looks at its lanes after mailbox_drain and
+ * after mailbox_lie_down). */
 #ifndef BASE_LANE_H
 #define BASE_LANE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/mailbox.h"
 
 #define LANE_BLOCK 63 /* pointers; a block is 512 bytes */
-
 struct lane_block {
     struct lane_block *next;
     struct message *messages[LANE_BLOCK];
@@ -33,15 +33,28 @@ struct lane {
 
 void lane_init(struct lane *lane);
 void lane_close(struct lane *lane); /* must be empty, and its putter joined */
+void lane_add_block(struct lane *lane);
 
-void lane_put(struct lane *lane, struct message *message);
+/* No locked instruction: who sees it counted sees the message, no more. */
+static inline void lane_put(struct lane *lane, struct message *message)
+{
+    if (lane->at == LANE_BLOCK)
+        lane_add_block(lane);
+    lane->last->messages[lane->at++] = message;
+    const uint64_t put = atomic_load_explicit(&lane->put, memory_order_relaxed) + 1;
+    atomic_store_explicit(&lane->put, put, memory_order_release);
+}
 
-/* The taker, as all below: what has been put until now can be taken. */
-void lane_look(struct lane *lane);
+/* The taker, as all below: what has been put until now can be taken; false: nothing new. */
+bool lane_look(struct lane *lane);
 void lane_next_block(struct lane *lane);
 
-/* The first that can be taken; NULL: none. */
-static inline struct message *lane_first(struct lane *lane)
+static inline bool lane_has_more(const struct lane *lane) /* than that look saw */
+{
+    return atomic_load(&lane->put) != lane->seen;
+}
+
+static inline struct message *lane_first(struct lane *lane) /* NULL: none can be taken */
 {
     if (lane->taken == lane->seen)
         return NULL;

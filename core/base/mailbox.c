@@ -3,7 +3,11 @@
  * No wake is missed, because everything here is sequentially consistent: who posts pushes and then
  * looks at `state`, the owner sets `state` and then takes the stack. So either it takes the
  * message, or the poster finds `awake` or `asleep` and sets `told`, with which nobody falls asleep.
- */
+ *
+ * A hint is weaker: its look at `state` may be done before what it is for is seen. If the owner lay
+ * down between the two, neither sees the other. But what a thread has written is seen a moment
+ * later in any case, and whoever hints after the owner lay down finds it asleep; so it is enough
+ * that the owner looks for such things after it has lain down and once more a moment after. */
 #include "base/mailbox.h"
 
 #include <assert.h>
@@ -13,17 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    AWAKE, /* drained, and nothing came since that it must know of */
-    TOLD,  /* it drains once more before it sleeps */
-    WAITS, /* asleep here */
-    ASLEEP /* elsewhere: `wake` reaches it */
-};
-
 void mailbox_init(struct mailbox *m, void (*wake)(void *user), void *user)
 {
     atomic_init(&m->top, NULL);
-    atomic_init(&m->state, AWAKE);
+    atomic_init(&m->state, MAILBOX_AWAKE);
     m->wake = wake;
     m->user = user;
 }
@@ -34,15 +31,22 @@ void mailbox_close(struct mailbox *m)
     (void)m;
 }
 
+static void tell(struct mailbox *m)
+{
+    if (atomic_load(&m->state) == MAILBOX_TOLD)
+        return;
+    const uint32_t was = atomic_exchange(&m->state, MAILBOX_TOLD);
+    if (was == MAILBOX_WAITS)
+        syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    else if (was == MAILBOX_ASLEEP)
+        m->wake(m->user);
+}
+
+/* The fence is for what it is about, which may have been written without one (base/lane.h). */
 void mailbox_nudge(struct mailbox *m)
 {
-    if (atomic_load(&m->state) == TOLD)
-        return;
-    const uint32_t was = atomic_exchange(&m->state, TOLD);
-    if (was == WAITS)
-        syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    else if (was == ASLEEP)
-        m->wake(m->user);
+    atomic_thread_fence(memory_order_seq_cst);
+    tell(m);
 }
 
 static void push(struct mailbox *m, struct list *oldest, struct list *newest)
@@ -61,7 +65,7 @@ void mailbox_leave(struct mailbox *m, struct message *message)
 void mailbox_post(struct mailbox *m, struct message *message)
 {
     push(m, &message->link, &message->link);
-    mailbox_nudge(m);
+    tell(m);
 }
 
 void mailbox_post_all(struct mailbox *m, struct list *messages)
@@ -71,13 +75,13 @@ void mailbox_post_all(struct mailbox *m, struct list *messages)
     struct list *oldest = messages->next, *newest = messages->prev;
     list_init(messages);
     push(m, oldest, newest);
-    mailbox_nudge(m);
+    tell(m);
 }
 
 bool mailbox_drain(struct mailbox *m, struct list *out)
 {
-    if (atomic_load(&m->state) != AWAKE)
-        atomic_exchange(&m->state, AWAKE);
+    if (atomic_load(&m->state) != MAILBOX_AWAKE)
+        atomic_exchange(&m->state, MAILBOX_AWAKE);
     struct list *newest = atomic_load(&m->top) ? atomic_exchange(&m->top, NULL) : NULL;
     if (!newest)
         return false;
@@ -96,28 +100,41 @@ bool mailbox_drain(struct mailbox *m, struct list *out)
 
 static bool fall_asleep(struct mailbox *m, uint32_t how)
 {
-    uint32_t state = AWAKE;
+    uint32_t state = MAILBOX_AWAKE;
     return atomic_compare_exchange_strong(&m->state, &state, how);
 }
 
 bool mailbox_sleep(struct mailbox *m)
 {
-    return fall_asleep(m, ASLEEP);
+    return fall_asleep(m, MAILBOX_ASLEEP);
+}
+
+bool mailbox_lie_down(struct mailbox *m)
+{
+    return fall_asleep(m, MAILBOX_WAITS);
+}
+
+bool mailbox_rest(struct mailbox *m, int64_t until_ns)
+{
+    const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    long failed = 0;
+    while (atomic_load(&m->state) == MAILBOX_WAITS && !(failed && errno == ETIMEDOUT))
+        failed = syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, MAILBOX_WAITS,
+                         until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+    return atomic_load(&m->state) != MAILBOX_WAITS;
+}
+
+void mailbox_get_up(struct mailbox *m)
+{
+    uint32_t state = MAILBOX_WAITS;
+    atomic_compare_exchange_strong(&m->state, &state, MAILBOX_AWAKE);
 }
 
 bool mailbox_wait(struct mailbox *m, int64_t until_ns)
 {
-    const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    if (!fall_asleep(m, WAITS))
+    if (!mailbox_lie_down(m))
         return false;
-    while (atomic_load(&m->state) == WAITS) {
-        const long failed =
-            syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, WAITS,
-                    until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
-        if (failed && errno == ETIMEDOUT) {
-            uint32_t state = WAITS;
-            atomic_compare_exchange_strong(&m->state, &state, AWAKE);
-        }
-    }
+    if (!mailbox_rest(m, until_ns))
+        mailbox_get_up(m);
     return true;
 }

@@ -23,6 +23,8 @@
                          */
 #define PRUNED_MS 50    /* when what was forgotten is committed, if nothing else happens */
 #define REAP_LOOK_MS 10 /* how often a killed process is looked at until it has died */
+#define MISSED_NS INT64_C(1000000) /* when a hint that was missed is made good, if lanes are used  \
+                                    */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
@@ -274,9 +276,10 @@ static void take_messages(struct engine *e)
     struct member *m = NULL;
     bool ghosts = false;
     list_init(&messages);
+    e->lanes_used = false;
     mailbox_drain(&e->mailbox, &messages);
     for (struct lane *lane; (lane = lane_after(e, &m, &ghosts));)
-        lane_look(lane);
+        e->lanes_used |= lane_look(lane);
     look_at_clocks(e); /* no message is from later */
     m = NULL;
     ghosts = false;
@@ -361,11 +364,39 @@ static int64_t next_ns(const struct engine *e)
         timer_ms = least(timer_ms, e->mono_ms + REAP_LOOK_MS);
     if (keeps_records(e))
         timer_ms = least(timer_ms, e->prune_ms);
-    if (timer_ms < INT64_MAX / 1000000)
-        next = least(next, timer_ms * 1000000);
-    if (pools_busy(e))
-        next = least(next, clock_mono_ns() + BUSY_TURN_MS * INT64_C(1000000));
-    return next;
+    return timer_ms < INT64_MAX / 1000000 ? least(next, timer_ms * 1000000) : next;
+}
+
+static bool lanes_have_more(const struct engine *e)
+{
+    struct member *m = NULL;
+    bool ghosts = false;
+    for (const struct lane *lane; (lane = lane_after(e, &m, &ghosts));)
+        if (lane_has_more(lane))
+            return true;
+    return false;
+}
+
+/* Sleeps until a post, a nudge, a hint or `until_ns`. Who puts something in a lane hints; a hint
+ * given in the moment in which the engine lies down may reach nobody (base/mailbox.c). Only a
+ * worker that is not idle hints, and it says that it is not before; so if none is busy when the
+ * engine has lain down, whatever is put later finds it asleep. Else it looks a little later again,
+ * which is soon if it is in use and otherwise BUSY_TURN_MS. What such a worker put was in its lane
+ * by then: its store and its hint are a few instructions apart. */
+static void sleep_until(struct engine *e, int64_t until_ns)
+{
+    if (!mailbox_lie_down(&e->mailbox))
+        return;
+    bool up = lanes_have_more(e);
+    if (!up && pools_busy(e)) {
+        const int64_t now_ns = clock_mono_ns();
+        until_ns = least(until_ns, now_ns + BUSY_TURN_MS * INT64_C(1000000));
+        if (e->lanes_used && until_ns > now_ns + MISSED_NS)
+            up = mailbox_rest(&e->mailbox, now_ns + MISSED_NS) || lanes_have_more(e);
+    }
+    if (!up)
+        mailbox_rest(&e->mailbox, until_ns);
+    mailbox_get_up(&e->mailbox);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -377,14 +408,14 @@ static void *engine_main(void *arg)
     while (!e->stopping) {
         turn(e);
         if (!e->stopping)
-            mailbox_wait(&e->mailbox, next_ns(e));
+            sleep_until(e, next_ns(e));
     }
     dispatch_recall_all(e);
     pools_stop_all(e, WORKER_EXIT);
     while (pools_left(e)) {
         turn(e);
         if (pools_left(e))
-            mailbox_wait(&e->mailbox, INT64_MAX);
+            sleep_until(e, INT64_MAX);
     }
     drain_close(e);
     send_answers(e);

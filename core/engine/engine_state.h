@@ -160,6 +160,7 @@ struct engine {
     bool reaping;       /* processes of theirs may not have died yet */
     struct list ghosts; /* members whose workers are stuck in C: given up, their threads run on */
 
+    bool lanes_used; /* something came by one in this turn */
     uint64_t publications, random;
     uint64_t stuck;              /* workers given up so far */
     uint64_t preemptions;        /* in workers that have ended */

@@ -499,7 +499,7 @@ static int neap_submit_task(lua_State *L)
             job_terms(job)->after) /* what becomes of it, only the engine knows */
             return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
         worker_leave(run->main.worker, &job->message);
-        mailbox_nudge(worker_env(run->main.worker)->engine);
+        mailbox_hint(worker_env(run->main.worker)->engine);
         lua_job_push(L, id);
         return 1;
     }

@@ -23,7 +23,7 @@ static void post_outcome(struct worker *w, struct outcome *outcome)
     outcome->worker = w;
     worker_leave(w, &outcome->message);
     if (w->alone || ++w->outcomes % NUDGE_OUTCOMES == 0)
-        mailbox_nudge(w->env->engine);
+        mailbox_hint(w->env->engine);
     w->alone = false; /* from now it looks by itself, until this worker is idle again */
 }
 

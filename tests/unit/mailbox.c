@@ -114,6 +114,30 @@ static void nobody_wakes_who_is_awake(void **state)
     mailbox_close(&m);
 }
 
+static void a_hint_wakes_only_who_has_lain_down(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    struct list out;
+    list_init(&out);
+    mailbox_init(&m, NULL, NULL);
+    mailbox_hint(&m);
+    assert_true(mailbox_lie_down(&m)); /* that left nothing behind */
+    assert_false(mailbox_rest(&m, 0));
+    assert_false(mailbox_rest(&m, clock_mono_ns() + 2 * MS)); /* still lying */
+    mailbox_hint(&m);
+    assert_true(mailbox_rest(&m, FOREVER));
+    mailbox_get_up(&m);
+    assert_false(mailbox_lie_down(&m)); /* what it was woken for is to be drained */
+    assert_false(mailbox_drain(&m, &out));
+    assert_true(mailbox_lie_down(&m));
+    mailbox_get_up(&m);
+    mailbox_hint(&m);
+    assert_true(mailbox_lie_down(&m));
+    mailbox_get_up(&m);
+    mailbox_close(&m);
+}
+
 static void drains_behind_what_is_there(void **state)
 {
     (void)state;
@@ -280,6 +304,7 @@ int main(void)
         cmocka_unit_test(wakes_once_until_drained),
         cmocka_unit_test(leaving_does_not_wake_and_a_nudge_does),
         cmocka_unit_test(nobody_wakes_who_is_awake),
+        cmocka_unit_test(a_hint_wakes_only_who_has_lain_down),
         cmocka_unit_test(drains_behind_what_is_there),
         cmocka_unit_test(waits_no_longer_than_told),
         cmocka_unit_test(loses_nothing_between_threads),
