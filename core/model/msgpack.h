@@ -56,6 +56,9 @@ static inline struct msgpack_reader msgpack_reader(const void *data, size_t len)
  * called with owed == 0. */
 static inline const char *msgpack_read(struct msgpack_reader *r, struct msgpack_item *item);
 
+/* Are these bytes one integer and nothing else? Not of the forms that only negative ones have. */
+static inline bool msgpack_is_integer(const void *data, size_t len, int64_t *out);
+
 /* The long forms behind the inline ones. */
 void msgpack_long_text(struct buf *out, const char *text, size_t len);
 void msgpack_long_integer(struct buf *out, int64_t value);
@@ -99,6 +102,23 @@ static inline const char *msgpack_read(struct msgpack_reader *r, struct msgpack_
     }
     r->owed--;
     return NULL;
+}
+
+static inline bool msgpack_is_integer(const void *data, size_t len, int64_t *out)
+{
+    const uint8_t *bytes = data;
+    if (len == 1 && (bytes[0] < 0x80 || bytes[0] >= 0xe0))
+        *out = (int8_t)bytes[0];
+    else if (len == 2 && bytes[0] == 0xcc)
+        *out = bytes[1];
+    else if (len == 3 && bytes[0] == 0xcd)
+        *out = bytes[1] << 8 | bytes[2];
+    else if (len == 5 && bytes[0] == 0xce)
+        *out = (int64_t)((uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 |
+                         (uint32_t)bytes[3] << 8 | bytes[4]);
+    else
+        return false;
+    return true;
 }
 
 #endif

@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define TIMEOUT_MAX_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
-
 struct plugin *plugin_new(struct source *source, unsigned generation, size_t n_tasks)
 {
     struct plugin *plugin = mem_zero(1, sizeof *plugin);
@@ -102,13 +100,6 @@ void catalogue_unref(struct catalogue *c)
     free(c->plugins);
     free(c->tasks);
     free(c);
-}
-
-int64_t catalogue_timeout(const struct task_info *task, const struct job *job)
-{
-    const int64_t ms =
-        job_terms(job)->timeout_ms >= 0 ? job_terms(job)->timeout_ms : task->timeout_ms;
-    return ms < TIMEOUT_MAX_MS ? ms : TIMEOUT_MAX_MS;
 }
 
 int catalogue_no_task(const struct catalogue *c, const char *name, struct neap_error *err)

@@ -13,6 +13,8 @@
 #include "parts/gate.h"
 #include "parts/source.h"
 
+#define CATALOGUE_TIMEOUT_MAX_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
+
 struct task_info { /* settings resolved: INI > file > default */
     const struct task_name *name;
     struct plugin *plugin; /* that it belongs to; not counted */
@@ -73,7 +75,12 @@ catalogue_task(const struct catalogue *c, const struct task_name *name)
     return name->index < c->n_tasks ? c->tasks[name->index] : NULL;
 }
 /* How long an attempt that starts now may take; 0: as long as it wants. At most a hundred years. */
-int64_t catalogue_timeout(const struct task_info *task, const struct job *job);
+static inline int64_t catalogue_timeout(const struct task_info *task, const struct job *job)
+{
+    const int64_t own_ms = job_terms(job)->timeout_ms;
+    const int64_t ms = own_ms >= 0 ? own_ms : task->timeout_ms;
+    return ms < CATALOGUE_TIMEOUT_MAX_MS ? ms : CATALOGUE_TIMEOUT_MAX_MS;
+}
 /* "no such task: mail.sned (did you mean mail.send?)" */
 int catalogue_no_task(const struct catalogue *catalogue, const char *name, struct neap_error *err);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/codec.h"
+#include "model/msgpack.h"
 #include "runtime/coro.h"
 #include "runtime/lua_core.h"
 #include "runtime/worker_run.h"
@@ -37,9 +38,18 @@ static void keep_error(lua_State *L, struct run *run, int status)
                     run->in_args ? NULL : lua_tostring(L, -1));
 }
 
-static void keep_result(lua_State *L, struct run *run) /* at -2: value, -1: message */
+#define TRACEBACK 1 /* where job_main has the message handler, */
+#define RUN 2 /* the `run` of the task it called last; what the next one gave is behind them */
+
+/* Behind RUN: value, message. */
+static void keep_result(lua_State *L, struct run *run)
 {
     struct neap_error err;
+    if (lua_gettop(L) == RUN) { /* often there is nothing */
+        run->kind = OUTCOME_COMPLETED;
+        return;
+    }
+    lua_settop(L, RUN + 2);
     if (lua_isnil(L, -2) && !lua_isnil(L, -1)) {
         vm_error_text(L, -1, &(size_t){0});
         if (!run->ended) /* else it was killed in its __tostring */
@@ -77,10 +87,13 @@ static int decode_args(lua_State *L, const struct run *run, struct neap_error *e
 {
     const struct job *job = run->job;
     struct neap_error why;
+    int64_t integer;
     if (job->args_len == 0 && run->entry->single_args)
         lua_pushnil(L);
     else if (job->args_len == 0)
         lua_newtable(L);
+    else if (msgpack_is_integer(job->args, job->args_len, &integer))
+        lua_pushinteger(L, integer);
     else if (codec_decode(L, job->args, job->args_len, &why))
         return error_set(err, NEAP_EINVAL, "args: %s", why.message);
     return NEAP_OK;
@@ -198,8 +211,9 @@ static bool is_plain(const struct run *run)
            !(run->job->flags & JOB_ON_DEAD);
 }
 
-/* Pushes what is to be called and its arguments: how many, or -1 where they are no arguments. */
-static int push_call(lua_State *L, struct run *run)
+/* Pushes what is to be called and its arguments: how many, or -1 where they are no arguments.
+ * `at_hand` is the task whose `run` is at RUN: a newer one is loaded only outside of job_main. */
+static int push_call(lua_State *L, struct run *run, const struct entry **at_hand)
 {
     const struct entry *entry = run->entry;
     struct neap_error err;
@@ -207,7 +221,12 @@ static int push_call(lua_State *L, struct run *run)
         lua_pushcfunction(L, job_body);
         return 0;
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, entry->run_ref);
+    if (entry != *at_hand) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, entry->run_ref);
+        lua_replace(L, RUN);
+        *at_hand = entry;
+    }
+    lua_pushvalue(L, RUN);
     if (entry->params > 0 && decode_args(L, run, &err)) {
         job_main_failed(run, "error", err.message, NULL);
         return -1;
@@ -221,12 +240,16 @@ static int push_call(lua_State *L, struct run *run)
  * costs as much as all else about a small job. */
 int job_main(lua_State *L)
 {
+    const struct entry *at_hand = NULL;
+    lua_pushcfunction(L, vm_traceback);
     for (struct run *run = vm_of(L)->run; run; run = worker_next(run)) {
-        lua_settop(L, 0);
-        lua_pushcfunction(L, vm_traceback);
-        const int nargs = push_call(L, run);
-        if (nargs >= 0) /* where it fails or waits, job_done goes on */
-            job_done(L, lua_pcallk(L, nargs, 2, 1, (lua_KContext)run, job_done), (lua_KContext)run);
+        lua_settop(L, RUN);
+        const int nargs = push_call(L, run, &at_hand);
+        if (nargs < 0)
+            continue;
+        const lua_KContext context =
+            (lua_KContext)run; /* where it fails or waits, job_done goes on */
+        job_done(L, lua_pcallk(L, nargs, LUA_MULTRET, TRACEBACK, context, job_done), context);
     }
     return 0;
 }

@@ -335,6 +335,7 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     list_init(&w->free_fibers);
     w->memory_bytes = (size_t)pool->memory_bytes;
     w->pulse.slice_ns = pool->slice_us * 1000;
+    atomic_init(&w->pulse.patience_ns, w->pulse.slice_ns);
     w->pulse.owner = w;
     atomic_init(&w->pulse.idle, true);
     line_init(&w->line);

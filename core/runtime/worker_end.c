@@ -98,7 +98,6 @@ void run_conclude(struct worker *w, struct run *run)
         heap_remove(&w->deadlines, &run->deadline);
     if (w->hoarder == run)
         w->hoarder = NULL;
-    list_remove(&run->link);
     if (run->more)
         run_drop_more(run);
     free(run->result); /* of one that failed at last */

@@ -31,7 +31,8 @@ static void begin(struct worker *w, struct run *run)
         interrupt_arm(&w->vm);
 }
 
-/* Interrupts take at most a tenth of the time, also of a deep recursion, where each is slow. */
+/* After an interrupt. They take at most a tenth of the time, also of a deep recursion, where each
+ * is slow. */
 static void set_slice(struct worker *w)
 {
     const int64_t least_ns = 10 * w->vm.arming_ns;
@@ -43,7 +44,6 @@ static void set_slice(struct worker *w)
 void section_enter(struct worker *w, struct run *run)
 {
     begin(w, run);
-    set_slice(w);
     pulse_enter(&w->pulse, w->now_ns, run->deadline.key, run->job->id, run->job->priority, false);
 }
 
@@ -97,6 +97,8 @@ void section_leave(struct worker *w)
         return;
     }
     atomic_store_explicit(&w->pulse.bytes, vm->bytes, memory_order_relaxed);
+    if (vm->armed)
+        set_slice(w);
     vm->armed = 0;
     vm->doomed = vm->raised = vm->limited = w->brief = false;
     if (clock_moved(&w->ticks)) /* most jobs are shorter than what the clock costs is worth */
@@ -155,6 +157,7 @@ int worker_interrupted(struct vm *vm, lua_State *L)
 {
     struct worker *w = vm->worker;
     struct run *run = vm->run;
+    set_slice(w);
     if (pulse_lost(&w->pulse)) { /* what runs here is nobody's any more */
         vm->doomed = true;
         return VERDICT_QUIT;

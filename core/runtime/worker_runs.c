@@ -49,12 +49,24 @@ static void keep_free(struct worker *w, struct run *run)
     }
 }
 
-void run_ready(struct worker *w, struct run *run)
+static void run_ready(struct worker *w, struct run *run)
 {
     run->n_fibers = run->n_asking = run->n_resting = run->n_sleeping = 0;
     list_init(&run->ops);
     fiber_init(w, run, &run->main);
     list_init(&run->main.link);
+    list_push(&w->runs, &run->link);
+}
+
+/* With what can_go_on knows of it: its one fiber runs, nothing is open. */
+void run_again(struct worker *w, struct run *run)
+{
+    struct fiber *fiber = &run->main;
+    run->n_asking = run->n_resting = run->n_sleeping = 0;
+    fiber->run = run;
+    fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
+    fiber->born = ++w->births;
+    fiber->op = NULL;
 }
 
 struct run_more *run_more(struct run *run)
@@ -110,6 +122,7 @@ bool run_is_spent(const struct worker *w, const struct run *run)
 
 void run_recycle(struct worker *w, struct run *run)
 {
+    list_remove(&run->link);
     if (run_is_spent(w, run))
         drop_coroutine(w, &run->main);
     keep_free(w, run);

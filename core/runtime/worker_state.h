@@ -88,8 +88,8 @@ void worker_sleep(struct worker *w); /* if there is nothing to do; and a turn of
 void worker_poke(void *worker);      /* any thread: out of the loop */
 
 /* worker_runs.c */
-struct run *run_new(struct worker *w);             /* NULL: no memory for a coroutine */
-void run_ready(struct worker *w, struct run *run); /* for its next job */
+struct run *run_new(struct worker *w); /* among `runs`. NULL: no memory for a coroutine */
+void run_again(struct worker *w, struct run *run); /* for its next job, in the same coroutine */
 void run_drop_more(struct run *run);
 bool run_is_spent(const struct worker *w, const struct run *run); /* not fit for another job */
 void run_recycle(struct worker *w, struct run *run);
@@ -102,7 +102,7 @@ void run_timed_out(struct run *run, lua_State *L); /* settles; L: where it was, 
 void run_drop_children(struct run *run);
 void run_unwind(struct worker *w, struct run *run);
 void run_finish(struct worker *w, struct run *run);
-void run_conclude(struct worker *w, struct run *run); /* all of that but to recycle it */
+void run_conclude(struct worker *w, struct run *run); /* all of that but to recycle it, at once */
 void fiber_unwind(struct worker *w, struct fiber *fiber);
 void worker_turn_away(struct worker *w, struct job *job, int kind, bool no_task);
 void worker_stop_runs(struct worker *w);

@@ -187,8 +187,8 @@ static int64_t started_ms(const struct worker *w, const struct job *job)
 /* A job that does not start: its task is gone, the worker stops, it expired or was cancelled. */
 static bool turned_away(struct worker *w, struct job *job, const struct task_info *info)
 {
-    const bool expired =
-        job_terms(job)->expires_ms && job_terms(job)->expires_ms <= started_ms(w, job);
+    const int64_t expires_ms = job_terms(job)->expires_ms;
+    const bool expired = expires_ms && expires_ms <= started_ms(w, job);
     const bool cancelled = expired || w->starting_cancelled;
     w->starting_cancelled = false;
     if (!cancelled && info && !w->stopping)
@@ -214,7 +214,6 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
     run->deadline.key = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
     run->bytes = 0;
     run->net_bytes = run->cpu_ns = 0;
-    list_push(&w->runs, &run->link);
 }
 
 /* The job runs from here, as `run`, which is ready for it. */
@@ -313,7 +312,7 @@ struct run *worker_next(struct run *run)
         return NULL;
     w->woken_in_a_row = 0;
     w->steps_left--;
-    run_ready(w, run);
+    run_again(w, run);
     begin(w, run, job, info, entry);
     enter(w, &run->main);
     return run;

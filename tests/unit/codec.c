@@ -678,6 +678,39 @@ static void memory_that_ends_anywhere(void **unused)
     run_short_of_memory(&bytes, true);
 }
 
+static void check_integer(int64_t value)
+{
+    struct buf out = {0};
+    int64_t read = 0;
+    msgpack_integer(&out, value);
+    struct msgpack_reader r = msgpack_reader(out.data, out.len);
+    struct msgpack_item item;
+    assert_null(msgpack_read(&r, &item));
+    assert_true(item.type == MSGPACK_INTEGER && item.integer == value);
+    if (msgpack_is_integer(out.data, out.len, &read))
+        assert_int_equal(read, value);
+    else
+        assert_true(value < -32 || value > UINT32_MAX);
+    buf_byte(&out, 0); /* one and something else */
+    assert_false(msgpack_is_integer(out.data, out.len, &read));
+    buf_close(&out);
+}
+
+static void a_lone_integer_is_seen(void **unused)
+{
+    (void)unused;
+    for (int64_t value = 1; value; value = (int64_t)((uint64_t)value << 1)) {
+        for (int64_t off = -1; off <= 1; off++) {
+            check_integer((int64_t)((uint64_t)value + (uint64_t)off));
+            check_integer((int64_t)(0 - (uint64_t)value + (uint64_t)off));
+        }
+    }
+    int64_t read;
+    assert_false(msgpack_is_integer("", 0, &read));
+    for (int tag = 0x80; tag < 0xe0; tag++)
+        assert_false(msgpack_is_integer(&(uint8_t){(uint8_t)tag}, 1, &read));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_test, close_test)
 
 int main(void)
@@ -709,6 +742,7 @@ int main(void)
         TEST(random_bytes_do_no_harm),
         TEST(a_stack_with_little_room),
         TEST(memory_that_ends_anywhere),
+        TEST(a_lone_integer_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
