@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#define RUN 8 /* lines at least so long may differ by so many jobs */
+#define RUN 8     /* lines at least so long may differ by so many jobs */
+#define CLAIMS 16 /* at a time */
 
 static size_t line_of(const struct member *m)
 {
@@ -116,21 +117,19 @@ static bool make_way(struct engine *e, struct pool *pool, int rank)
     return false;
 }
 
-/* Its rank in a line from now on, and its queue. */
-static struct queue *set_rank(struct engine *e, struct job *job)
-{
-    struct queue *q = queue_of(e, job->gate);
-    job->rank = (int8_t)queue_rank(e, q, job);
-    return q;
-}
-
-static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job)
+/* What comes into its line now, all of it of that queue. */
+static void begin_run(struct member *m, const struct queue *q)
 {
     if (line_of(m) == 0) {
         m->line_min = NEAP_PRIORITY_MAX;
         m->line_pools = UINT64_C(1) << m->pool->index;
     }
     m->line_pools |= q->pools;
+}
+
+static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job)
+{
+    job->rank = (int8_t)queue_rank(e, q, job);
     if (job->rank < m->line_min)
         m->line_min = job->rank;
     claim_new(e, m, q, job);
@@ -151,11 +150,27 @@ static bool may_run(struct engine *e, struct job *job)
     return false;
 }
 
+/* Jobs of one queue and rank. */
+static void put_run(struct engine *e, struct member *m, struct job *const *jobs, size_t count)
+{
+    struct queue *q = queue_of(e, jobs[0]->gate);
+    if (m->line_min < queue_rank(e, q, jobs[0]) && line_of(m)) {
+        flush(e, m); /* they must not queue behind lesser ones */
+        dispatch_recall(e, m);
+    }
+    begin_run(m, q);
+    for (size_t i = 0; i < count; i++)
+        if (may_run(e, jobs[i]))
+            put_in_line(e, m, q, jobs[i]);
+}
+
 static void hand_out_on_dead(struct engine *e, struct pool *pool)
 {
     for (struct member *m; !list_empty(&pool->on_dead) && (m = pick(pool, true).member);) {
         struct job *job = LIST_ENTRY(list_shift(&pool->on_dead), struct job, place);
-        put_in_line(e, m, set_rank(e, job), job);
+        struct queue *q = queue_of(e, job->gate);
+        begin_run(m, q);
+        put_in_line(e, m, q, job);
     }
 }
 
@@ -170,18 +185,14 @@ static bool hand_out(struct engine *e, struct pool *pool, bool computes, bool al
         const struct job *best = e->ops->peek(e->store, pool->index, e->now_ms);
         return best && make_way(e, pool, queue_rank(e, queue_of(e, best->gate), best));
     }
-    for (size_t left = alone ? run_of(&to) : 1; left; left--) {
-        struct job *job = e->ops->claim(e->store, pool->index, e->now_ms);
-        if (!job)
+    for (size_t left = alone ? run_of(&to) : 1; left;) {
+        struct job *jobs[CLAIMS];
+        const size_t most = left < CLAIMS ? left : CLAIMS;
+        const size_t count = e->ops->claim(e->store, pool->index, e->now_ms, jobs, most);
+        if (!count)
             return false;
-        if (!may_run(e, job))
-            continue;
-        struct queue *q = set_rank(e, job);
-        if (to.member->line_min < job->rank && line_of(to.member)) {
-            flush(e, to.member); /* it must not queue behind lesser ones */
-            dispatch_recall(e, to.member);
-        }
-        put_in_line(e, to.member, q, job);
+        put_run(e, to.member, jobs, count);
+        left -= count;
     }
     return true;
 }

@@ -100,6 +100,7 @@ void queues_follow(struct engine *e)
         e->ops->set_ageing(e->store, (unsigned)i, q->limits ? q->limits->ageing_ms : 0);
         index_serve(index, (unsigned)i, q->pools);
         q->limited = is_limited(q);
+        index_limit(index, (unsigned)i, q->limited);
         queue_look(e, q);
     }
 }

@@ -17,7 +17,7 @@ struct queue {
     struct index_turn turn;
     struct heap_node step; /* in index->steps while its head's aged priority will still rise */
     size_t available, scheduled;
-    bool shut;
+    bool shut, limited;
 };
 
 /* Owner: the engine. Between calls each queue's turn has the level of its head as of now_ms. */
@@ -140,6 +140,11 @@ void index_shut(struct index *index, unsigned queue, bool shut)
     refresh(index, q, false);
 }
 
+void index_limit(struct index *index, unsigned queue, bool limited)
+{
+    queue_at(index, queue)->limited = limited;
+}
+
 void index_watch(struct index *index, bool (*promoted)(void *user, struct job *job), void *user)
 {
     index->promoted = promoted;
@@ -177,13 +182,6 @@ void index_put(struct index *index, struct job *job, int64_t now_ms)
     q->scheduled++;
 }
 
-static void take(struct index *index, struct queue *q, struct job *job, bool served)
-{
-    index_line_remove(&q->line, job);
-    q->available--;
-    refresh(index, q, served);
-}
-
 void index_remove(struct index *index, struct job *job)
 {
     struct queue *q = queue_of(index, job);
@@ -192,7 +190,9 @@ void index_remove(struct index *index, struct job *job)
         job->where = JOB_NOWHERE;
         q->scheduled--;
     } else {
-        take(index, q, job, false);
+        index_line_remove(&q->line, job);
+        q->available--;
+        refresh(index, q, false);
     }
 }
 
@@ -261,28 +261,32 @@ int64_t index_next_due_ms(const struct index *index)
 }
 
 /* The queue whose turn it is, levels brought up to now. */
-static struct queue *next_queue(struct index *index, unsigned pool, int64_t now_ms)
+static struct queue *next_queue(struct index *index, unsigned pool, int64_t now_ms, bool *alone)
 {
     see_time(index, now_ms);
     for (struct heap_node *node; (node = heap_min(&index->steps)) && node->key <= index->now_ms;)
         refresh(index, HEAP_ENTRY(node, struct queue, step), false);
-    struct index_turn *turn = index_pools_next(&index->pools, pool);
+    struct index_turn *turn = index_pools_next(&index->pools, pool, alone);
     return turn ? LIST_ENTRY(turn, struct queue, turn) : NULL;
 }
 
 struct job *index_peek(struct index *index, unsigned pool, int64_t now_ms)
 {
-    const struct queue *q = next_queue(index, pool, now_ms);
+    bool alone;
+    const struct queue *q = next_queue(index, pool, now_ms, &alone);
     return q ? index_line_head(&q->line) : NULL;
 }
 
-struct job *index_pop(struct index *index, unsigned pool, int64_t now_ms)
+size_t index_pop(struct index *index, unsigned pool, int64_t now_ms, struct job **out, size_t max)
 {
-    struct queue *q = next_queue(index, pool, now_ms);
-    struct job *job = q ? index_line_head(&q->line) : NULL;
-    if (job)
-        take(index, q, job, true);
-    return job;
+    bool alone;
+    struct queue *q = next_queue(index, pool, now_ms, &alone);
+    if (!q)
+        return 0;
+    const size_t count = index_line_take(&q->line, out, alone && !q->limited ? max : 1);
+    q->available -= count;
+    refresh(index, q, true);
+    return count;
 }
 
 static const struct queue *queue_if(const struct index *index, unsigned queue)

@@ -27,6 +27,8 @@ void index_queue(struct index *index, unsigned queue, int64_t ageing_ms);
 void index_serve(struct index *index, unsigned queue, uint64_t pools);
 /* A shut queue is skipped by claims (paused, at its concurrency, waiting for its rate). */
 void index_shut(struct index *index, unsigned queue, bool shut);
+/* Each claim may shut it: a pop takes one job of it. */
+void index_limit(struct index *index, unsigned queue, bool limited);
 
 /* Is told of each job that becomes available by promotion, just before it is in line. False: the
  * job is not to be in line, its owner keeps it elsewhere. */
@@ -54,9 +56,11 @@ struct index_thin {
 void index_thin_line(struct index *index, unsigned queue, const struct index_thin *thin);
 void index_thin_due(struct index *index, const struct index_thin *thin);
 
-/* The best job the pool may run, or NULL; pop takes it out. now_ms matters for ageing. */
+/* The best job the pool may run, or NULL. now_ms matters for ageing. */
 struct job *index_peek(struct index *index, unsigned pool, int64_t now_ms);
-struct job *index_pop(struct index *index, unsigned pool, int64_t now_ms);
+/* Takes it out, and those after it while they are of the same queue and priority: at most `max`, at
+ * least 1. So it does the same as pops of one, fewer looks aside. 0: there is none. */
+size_t index_pop(struct index *index, unsigned pool, int64_t now_ms, struct job **out, size_t max);
 
 size_t index_waiting(const struct index *index, unsigned queue); /* available and scheduled */
 size_t index_available(const struct index *index, unsigned queue);

@@ -100,12 +100,9 @@ void index_line_remove(struct index_line *line, struct job *job)
 {
     if (job->where == JOB_LINED) {
         const unsigned level = level_of(job->priority);
-        const struct list *fifo = fifo_of(line, level), *next = job->place.next;
         list_remove(&job->place);
-        if (list_empty(fifo))
+        if (list_empty(fifo_of(line, level)))
             levels_drop(&line->levels, level);
-        else if (next->next != fifo) /* the next one was fetched when the one before went */
-            job_fetch(job_of_place(next->next));
     } else {
         assert(job->where == JOB_SORTED);
         heap_remove(&line->sorted, &job->due);
@@ -125,6 +122,34 @@ struct job *index_line_head(const struct index_line *line)
     if (!aside || aside->priority < first->priority)
         return first;
     return aside->priority > first->priority || earlier(aside, first) ? aside : first;
+}
+
+/* Links nobody beside them: who is the first now was fetched, but it may not be here yet. */
+static size_t shift(struct index_line *line, unsigned level, struct job **out, size_t max)
+{
+    struct list *fifo = fifo_of(line, level), *at = fifo->next;
+    size_t count = 0;
+    for (; count < max && at != fifo; count++) {
+        struct job *job = out[count] = job_of_place(at);
+        at = at->next;
+        job->place = (struct list){0};
+        job->where = JOB_NOWHERE;
+    }
+    fifo->next = at;
+    at->prev = fifo;
+    if (at == fifo)
+        levels_drop(&line->levels, level);
+    return count;
+}
+
+size_t index_line_take(struct index_line *line, struct job **out, size_t max)
+{
+    const unsigned level = levels_first(&line->levels);
+    if (!line->sorted.len)
+        return level == LEVEL_NONE ? 0 : shift(line, level, out, max);
+    out[0] = index_line_head(line);
+    index_line_remove(line, out[0]);
+    return 1;
 }
 
 unsigned index_line_level(const struct index_line *line)

@@ -31,6 +31,9 @@ void index_line_age(struct index_line *line, int64_t ageing_ms);
 void index_line_put(struct index_line *line, struct job *job);    /* sets job->where */
 void index_line_remove(struct index_line *line, struct job *job); /* and due.key = 0 */
 struct job *index_line_head(const struct index_line *line);       /* NULL: empty */
+/* Removes the first jobs, of one priority: at most `max`, at least 1, and one alone where they are
+ * not all in FIFOs. 0: it is empty. */
+size_t index_line_take(struct index_line *line, struct job **out, size_t max);
 /* Without ageing: the level of the head, which is not fetched if it need not be. */
 unsigned index_line_level(const struct index_line *line); /* LEVEL_NONE: empty */
 

@@ -86,11 +86,16 @@ void index_turn_serve(struct index_pools *pools, struct index_turn *turn, uint64
     join(pools, turn);
 }
 
+static bool is_only(const struct list *node) /* in its list */
+{
+    return node->prev == node->next;
+}
+
 void index_turn_set(struct index_pools *pools, struct index_turn *turn, unsigned level, bool served)
 {
     if (turn->level == level && !served)
         return;
-    if (turn->level == level && turn->place.prev == turn->place.next) { /* it has no other */
+    if (turn->level == level && is_only(&turn->place)) { /* it has no other */
         turn->stamp = ++pools->stamp;
         return;
     }
@@ -99,16 +104,18 @@ void index_turn_set(struct index_pools *pools, struct index_turn *turn, unsigned
     join(pools, turn);
 }
 
-struct index_turn *index_pools_next(const struct index_pools *pools, unsigned pool)
+struct index_turn *index_pools_next(const struct index_pools *pools, unsigned pool, bool *alone)
 {
     assert(pool < INDEX_POOLS);
     struct index_turn *best = NULL;
+    *alone = true;
     for (size_t i = 0; i < pools->n_groups; i++) {
         const struct index_group *group = pools->groups[i];
         const unsigned level = levels_first(&group->levels);
         if (level == LEVEL_NONE || !(group->mask >> pool & 1) || (best && level > best->level))
             continue;
         struct index_turn *turn = turn_of(group->ready[level].next);
+        *alone = is_only(&turn->place) && (!best || level < best->level);
         if (!best || level < best->level || turn->stamp < best->stamp)
             best = turn;
     }

@@ -39,7 +39,7 @@ void index_turn_serve(struct index_pools *pools, struct index_turn *turn, uint64
  * was `served`. */
 void index_turn_set(struct index_pools *pools, struct index_turn *turn, unsigned level,
                     bool served);
-/* NULL: nothing ready for this pool. */
-struct index_turn *index_pools_next(const struct index_pools *pools, unsigned pool);
+/* NULL: nothing ready for this pool. `alone`: no other queue has a head as high. */
+struct index_turn *index_pools_next(const struct index_pools *pools, unsigned pool, bool *alone);
 
 #endif

@@ -6,23 +6,8 @@
 #include "base/fetch.h"
 #include "base/mem.h"
 
-#define AHEAD 8 /* buckets */
-
-/* Ids are 42 bits of time above 22 of a sequence that goes on from one millisecond to the next. So
- * jobs made one after the other lie side by side, none upon another, whatever their number; and
- * those of different milliseconds do where the sequence does not tell them apart. */
-static size_t hash_id(uint64_t id)
-{
-    return (size_t)(id + (id >> 22));
-}
-
-/* Buckets below n_buckets - base are split already, by one more bit of the hash. */
-static struct job_bucket *bucket_of(const struct job_table *table, uint64_t id)
-{
-    const size_t hash = hash_id(id);
-    const size_t wide = hash & (2 * table->base - 1);
-    return &table->buckets[wide < table->n_buckets ? wide : hash & (table->base - 1)];
-}
+#define AHEAD 8   /* buckets */
+#define SPLITS 16 /* buckets that come at a time; divides JOB_TABLE_MIN */
 
 static bool has_more(const struct job_bucket *bucket)
 {
@@ -69,43 +54,50 @@ FETCH_INLINE void fetch_ahead(const struct job_table *table)
         fetch_links(job_bucket_first(&next[AHEAD / 2])->next_by_id);
 }
 
-/* One more bucket: it takes its share of the bucket it was part of. There is room for 2 * base. */
+/* One more bucket: it takes its share of the bucket it was part of. */
 static void split(struct job_table *table)
 {
-    if (table->n_buckets == 2 * table->base) {
-        table->base *= 2;
-        table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof *table->buckets);
-    }
     fetch_ahead(table);
     struct job_bucket *new = &table->buckets[table->n_buckets++], *old = new - table->base;
     const struct job_bucket was = *old;
     *new = *old = (struct job_bucket){0};
-    if (was.first && !has_more(&was)) { /* without a look at the job itself */
-        *(hash_id(was.id) & table->base ? new : old) = was;
+    if (!has_more(&was)) { /* without a look at the job itself */
+        *(job_table_hash(was.id) & table->base ? new : old) = was;
         return;
     }
     for (struct job *job = job_bucket_first(&was), *next; job; job = next) {
         next = job->next_by_id;
         job->next_by_id = NULL;
-        push(hash_id(job->id) & table->base ? new : old, job, job->id);
+        push(job_table_hash(job->id) & table->base ? new : old, job, job->id);
     }
+}
+
+/* There is room for 2 * base. */
+static void grow(struct job_table *table)
+{
+    if (table->n_buckets == 2 * table->base) {
+        table->base *= 2;
+        table->buckets = mem_grow(table->buckets, 2 * table->base, sizeof *table->buckets);
+    }
+    for (int i = 0; i < SPLITS; i++)
+        split(table);
 }
 
 void job_table_fetch(const struct job_table *table, uint64_t id)
 {
-    fetch_line(bucket_of(table, id));
+    fetch_line(job_table_bucket(table, id));
 }
 
 void job_table_fetch_chain(const struct job_table *table, uint64_t id)
 {
-    const struct job_bucket *bucket = bucket_of(table, id);
+    const struct job_bucket *bucket = job_table_bucket(table, id);
     if (has_more(bucket) && bucket->id != id)
         fetch_links(job_bucket_first(bucket));
 }
 
 struct job *job_table_find(const struct job_table *table, uint64_t id)
 {
-    const struct job_bucket *bucket = bucket_of(table, id);
+    const struct job_bucket *bucket = job_table_bucket(table, id);
     if (bucket->first && bucket->id == id)
         return job_bucket_first(bucket);
     struct job *job = has_more(bucket) ? job_bucket_first(bucket)->next_by_id : NULL;
@@ -117,8 +109,8 @@ struct job *job_table_find(const struct job_table *table, uint64_t id)
 void job_table_add(struct job_table *table, struct job *job)
 {
     if (table->count >= table->n_buckets)
-        split(table);
-    push(bucket_of(table, job->id), job, job->id);
+        grow(table);
+    push(job_table_bucket(table, job->id), job, job->id);
     table->count++;
 }
 
@@ -146,7 +138,7 @@ static void remove_later(struct job_bucket *bucket, const struct job *job)
 
 void job_table_remove(struct job_table *table, struct job *job)
 {
-    struct job_bucket *bucket = bucket_of(table, job->id);
+    struct job_bucket *bucket = job_table_bucket(table, job->id);
     if (job_bucket_first(bucket) == job)
         remove_first(bucket);
     else

@@ -1,4 +1,4 @@
-/* Jobs by id. A hash table that grows by one bucket an insertion (linear hashing), so that no
+/* Jobs by id. A hash table that grows by a few buckets at a time (linear hashing), so that no
  * insertion stalls its owner, the engine. Jobs chain themselves (next_by_id); it owns none. */
 #ifndef PARTS_JOB_TABLE_H
 #define PARTS_JOB_TABLE_H
@@ -28,6 +28,21 @@ struct job_table {
 };
 #define JOB_TABLE_MIN 64
 
+/* Ids are 42 bits of time above 22 of a sequence that goes on from one millisecond to the next. So
+ * jobs made one after the other lie side by side, none upon another, whatever their number; and
+ * those of different milliseconds do where the sequence does not tell them apart. */
+static inline size_t job_table_hash(uint64_t id)
+{
+    return (size_t)(id + (id >> 22));
+}
+
+/* Buckets below n_buckets - base are split already, by one more bit of the hash. */
+static inline struct job_bucket *job_table_bucket(const struct job_table *table, uint64_t id)
+{
+    const size_t hash = job_table_hash(id), wide = hash & (2 * table->base - 1);
+    return &table->buckets[wide < table->n_buckets ? wide : hash & (table->base - 1)];
+}
+
 void job_table_init(struct job_table *table);
 void job_table_close(struct job_table *table);
 
@@ -37,6 +52,13 @@ void job_table_remove(struct job_table *table, struct job *job);
  * job that is before it there. */
 void job_table_fetch(const struct job_table *table, uint64_t id);
 void job_table_fetch_chain(const struct job_table *table, uint64_t id);
+/* Asks for the job of that id, if there is one and its bucket says so. */
+FETCH_INLINE void job_table_fetch_job(const struct job_table *table, uint64_t id)
+{
+    const struct job_bucket *bucket = job_table_bucket(table, id);
+    if (bucket->id == id)
+        job_fetch(job_bucket_first(bucket));
+}
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 
 struct job_scan {

@@ -80,11 +80,12 @@ struct store_ops {
     void (*put)(struct store *s, struct job *job, int64_t now_ms);
     /* Undoes a put of this turn, where commit has said NEAP_ENOSPC; frees the job. */
     void (*withdraw)(struct store *s, struct job *job);
-    /* The next job this pool may run, or NULL; what is due by now is promoted first. It stays the
-     * store's, marked claimed, `token` one higher; `state` stays available, the engine reads
-     * `started`. While it is claimed its due.key means nothing. Needs no commit. Only between
-     * commit and the next put. */
-    struct job *(*claim)(struct store *s, unsigned pool, int64_t now_ms);
+    /* The next jobs this pool may run, of one queue and priority; how many: at least 1, at most
+     * `max`; 0: there is none. What is due by now is promoted first. They stay the store's, marked
+     * claimed, `token` one higher; `state` stays available, the engine reads `started`. While they
+     * are claimed their due.key means nothing. Needs no commit. Only between commit and the next
+     * put. */
+    size_t (*claim)(struct store *s, unsigned pool, int64_t now_ms, struct job **out, size_t max);
     const struct job *(*peek)(struct store *s, unsigned pool, int64_t now_ms);
     /* A claimed job that did not run goes back to its old place. Needs no commit. */
     void (*give_back)(struct store *s, struct job *job, int64_t now_ms);

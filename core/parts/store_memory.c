@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+#define CLAIMS_AHEAD 16 /* ids: waiting jobs may have left the caches */
+
 /* The line. */
 
 static bool on_promoted(void *user, struct job *job)
@@ -147,16 +149,21 @@ static void withdraw(struct store *s, struct job *job)
     job_free(s->cache, job);
 }
 
-static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
+static size_t claim(struct store *s, unsigned pool, int64_t now_ms, struct job **out, size_t max)
 {
     memory_see_time(s, now_ms);
     index_promote(s->index, now_ms);
-    struct job *job = index_pop(s->index, pool, now_ms);
-    if (!job)
-        return NULL;
-    memory_set_state(s, job, NEAP_AVAILABLE, true);
-    job->token++;
-    return job;
+    const size_t count = index_pop(s->index, pool, now_ms, out, max);
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = out[i];
+        assert(job->state == NEAP_AVAILABLE && !job->claimed);
+        job_table_fetch_job(&s->jobs, job->id + CLAIMS_AHEAD);
+        job->claimed = true;
+        job->token++;
+    }
+    s->counts[NEAP_AVAILABLE] -= count;
+    s->counts[NEAP_RUNNING] += count;
+    return count;
 }
 
 static const struct job *peek(struct store *s, unsigned pool, int64_t now_ms)

@@ -307,18 +307,20 @@ static void withdraw(struct store *s, struct job *job)
     store_forget(s, job);
 }
 
-static struct job *claim(struct store *s, unsigned pool, int64_t now_ms)
+static size_t claim(struct store *s, unsigned pool, int64_t now_ms, struct job **out, size_t max)
 {
     window_promote(s, now_ms);
-    struct job *job = index_pop(s->index, pool, now_ms);
-    if (!job)
-        return NULL;
-    store_set_state(s, job, NEAP_AVAILABLE, true);
-    job->token++;
-    job->row_stale = true;
-    job->place = (struct list){0};
-    window_keep_head(s, job->gate->index);
-    return job;
+    const size_t count = index_pop(s->index, pool, now_ms, out, max);
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = out[i];
+        store_set_state(s, job, NEAP_AVAILABLE, true);
+        job->token++;
+        job->place = (struct list){0};
+        job->row_stale = true;
+    }
+    if (count)
+        window_keep_head(s, out[0]->gate->index);
+    return count;
 }
 
 static const struct job *peek(struct store *s, unsigned pool, int64_t now_ms)

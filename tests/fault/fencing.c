@@ -27,6 +27,13 @@ static void write_store(struct executor *x, const char *kind)
 }
 
 /* Opened and not started: the store is this thread's. */
+static struct job *claimed(const struct store_ops *ops, struct store *s, int64_t now_ms)
+{
+    struct job *job = NULL;
+    assert_int_equal(ops->claim(s, 0, now_ms, &job, 1), 1);
+    return job;
+}
+
 static void store_takes_one(void **state)
 {
     struct executor x;
@@ -49,20 +56,20 @@ static void store_takes_one(void **state)
     ops->put(s, job, now_ms);
     assert_int_equal(ops->commit(s, &err), NEAP_OK);
 
-    assert_ptr_equal(ops->claim(s, 0, now_ms), ops->get(s, id));
+    assert_ptr_equal(claimed(ops, s, now_ms), ops->get(s, id));
     job = ops->get(s, id);
     const uint32_t first = job->token;
     assert_int_equal(ops->finish(s, job, first + 1, NEAP_COMPLETED, true, now_ms), NEAP_ESTALE);
     assert_int_equal(ops->finish(s, job, first, NEAP_RETRYABLE, true, now_ms), NEAP_OK);
     assert_int_equal(ops->finish(s, job, first, NEAP_COMPLETED, true, now_ms), NEAP_ESTALE);
     assert_int_equal(ops->commit(s, &err), NEAP_OK);
-    assert_ptr_equal(ops->claim(s, 0, now_ms), ops->get(s, id));
+    assert_ptr_equal(claimed(ops, s, now_ms), ops->get(s, id));
     job = ops->get(s, id);
     assert_true(job->token > first);
     assert_int_equal(ops->finish(s, job, first, NEAP_COMPLETED, true, now_ms), NEAP_ESTALE);
     assert_true(job->claimed && !job_left(job)->result);
     ops->give_back(s, job, now_ms);
-    assert_ptr_equal(ops->claim(s, 0, now_ms), ops->get(s, id));
+    assert_ptr_equal(claimed(ops, s, now_ms), ops->get(s, id));
     job = ops->get(s, id);
     assert_int_equal(ops->finish(s, job, job->token - 1, NEAP_DEAD, true, now_ms), NEAP_ESTALE);
     assert_int_equal(ops->finish(s, job, job->token, NEAP_COMPLETED, true, now_ms), NEAP_OK);

@@ -44,7 +44,7 @@ static void commit(struct backend *b, struct store *s)
 static void run_one(struct backend *b, struct store *s, uint64_t id, int state, int64_t now_ms)
 {
     put(b, s, id, 0, now_ms);
-    struct job *job = b->ops->claim(s, 0, now_ms);
+    struct job *job = store_claim(b->ops, s, 0, now_ms);
     assert_int_equal(job->id, id);
     finish(b, s, job, state, true, now_ms);
     commit(b, s);
@@ -70,7 +70,7 @@ static void empty(void **state)
     struct backend *b = *state;
     struct store *s = open_store(b, NULL);
     struct job *out[4];
-    assert_null(b->ops->claim(s, 0, T0));
+    assert_null(store_claim(b->ops, s, 0, T0));
     assert_null(b->ops->peek(s, 0, T0));
     assert_null(b->ops->get(s, 1));
     assert_int_equal(b->ops->scan(s, &(struct store_query){.look = 4}, out, 4), 0);
@@ -90,12 +90,12 @@ static void from_put_to_completed(void **state)
     assert_int_equal(job->available_ms, T0);
     assert_int_equal(count(b, s, NEAP_AVAILABLE), 1);
     assert_ptr_equal(b->ops->peek(s, 0, T0), job);
-    assert_ptr_equal(b->ops->claim(s, 0, T0), job);
+    assert_ptr_equal(store_claim(b->ops, s, 0, T0), job);
     assert_true(job->claimed);
     assert_false(job->started);
     assert_int_equal(job->state, NEAP_AVAILABLE);
     assert_int_equal(count(b, s, NEAP_RUNNING), 1);
-    assert_null(b->ops->claim(s, 0, T0));
+    assert_null(store_claim(b->ops, s, 0, T0));
     job_left_own(job)->result = mem_copy("\x2a", 1);
     job_left_own(job)->result_len = 1;
     finish(b, s, job, NEAP_COMPLETED, true, T0 + 5);
@@ -117,7 +117,7 @@ static void not_kept_is_forgotten(void **state)
     struct store *s = open_store(b, NULL);
     for (uint64_t id = 1; id <= 3; id++) {
         put(b, s, id, 0, T0);
-        finish(b, s, b->ops->claim(s, 0, T0),
+        finish(b, s, store_claim(b->ops, s, 0, T0),
                (int[]){NEAP_COMPLETED, NEAP_DEAD, NEAP_CANCELLED}[id - 1], false, T0);
         assert_null(b->ops->get(s, id));
     }
@@ -136,13 +136,13 @@ static void scheduled_until_due(void **state)
     assert_int_equal(job->state, NEAP_SCHEDULED);
     assert_int_equal(count(b, s, NEAP_SCHEDULED), 1);
     assert_null(b->ops->peek(s, 0, T0 + 99));
-    assert_null(b->ops->claim(s, 0, T0 + 99));
+    assert_null(store_claim(b->ops, s, 0, T0 + 99));
     assert_ptr_equal(b->ops->peek(s, 0, T0 + 100), job);
     assert_int_equal(job->state, NEAP_AVAILABLE);
     assert_int_equal(job->available_ms, T0 + 100);
     assert_int_equal(count(b, s, NEAP_SCHEDULED), 0);
     assert_int_equal(count(b, s, NEAP_AVAILABLE), 1);
-    assert_ptr_equal(b->ops->claim(s, 0, T0 + 100), job);
+    assert_ptr_equal(store_claim(b->ops, s, 0, T0 + 100), job);
     b->ops->close(s);
 }
 
@@ -163,8 +163,8 @@ static void order_of_claims(void **state)
         b->ops->put(s, backend_job(b, i + 1, 0, rows[i].priority, rows[i].due_ms), T0);
     }
     for (size_t i = 0; i < n; i++)
-        assert_int_equal(b->ops->claim(s, 0, T0 + 10)->id, want[i]);
-    assert_null(b->ops->claim(s, 0, T0 + 10));
+        assert_int_equal(store_claim(b->ops, s, 0, T0 + 10)->id, want[i]);
+    assert_null(store_claim(b->ops, s, 0, T0 + 10));
     b->ops->close(s);
 }
 
@@ -174,14 +174,14 @@ static void given_back_to_its_place(void **state)
     struct store *s = open_store(b, NULL);
     for (uint64_t id = 1; id <= 3; id++)
         put(b, s, id, 0, T0);
-    struct job *first = b->ops->claim(s, 0, T0), *second = b->ops->claim(s, 0, T0);
+    struct job *first = store_claim(b->ops, s, 0, T0), *second = store_claim(b->ops, s, 0, T0);
     b->ops->give_back(s, first, T0 + 10);
     b->ops->give_back(s, second, T0 + 10);
     assert_int_equal(first->state, NEAP_AVAILABLE);
     assert_int_equal(count(b, s, NEAP_AVAILABLE), 3);
     assert_int_equal(count(b, s, NEAP_RUNNING), 0);
     for (uint64_t id = 1; id <= 3; id++) {
-        struct job *job = b->ops->claim(s, 0, T0 + 10);
+        struct job *job = store_claim(b->ops, s, 0, T0 + 10);
         assert_int_equal(job->id, id);
     }
     b->ops->close(s);
@@ -193,20 +193,20 @@ static void retried_when_due(void **state)
     struct store *s = open_store(b, NULL);
     put(b, s, 1, 0, T0);
     put(b, s, 2, 0, T0);
-    struct job *job = b->ops->claim(s, 0, T0);
+    struct job *job = store_claim(b->ops, s, 0, T0);
     job->due.key = T0 + 50;
     finish(b, s, job, NEAP_RETRYABLE, true, T0 + 1);
     assert_int_equal(job->state, NEAP_RETRYABLE);
     assert_int_equal(count(b, s, NEAP_RETRYABLE), 1);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 49)->id, 2);
-    assert_null(b->ops->claim(s, 0, T0 + 49));
-    assert_ptr_equal(b->ops->claim(s, 0, T0 + 50), job);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 49)->id, 2);
+    assert_null(store_claim(b->ops, s, 0, T0 + 49));
+    assert_ptr_equal(store_claim(b->ops, s, 0, T0 + 50), job);
     assert_int_equal(count(b, s, NEAP_RETRYABLE), 0);
     assert_int_equal(job->available_ms, T0 + 50);
     job->due.key = T0 + 90;
     finish(b, s, job, NEAP_SCHEDULED, true, T0 + 60); /* snoozed */
     assert_int_equal(job->state, NEAP_SCHEDULED);
-    assert_ptr_equal(b->ops->claim(s, 0, T0 + 90), job);
+    assert_ptr_equal(store_claim(b->ops, s, 0, T0 + 90), job);
     b->ops->close(s);
 }
 
@@ -216,12 +216,12 @@ static void retried_at_once_goes_behind(void **state)
     struct store *s = open_store(b, NULL);
     put(b, s, 1, 0, T0);
     put(b, s, 2, 0, T0);
-    struct job *job = b->ops->claim(s, 0, T0 + 5);
+    struct job *job = store_claim(b->ops, s, 0, T0 + 5);
     job->due.key = T0 + 5;
     finish(b, s, job, NEAP_RETRYABLE, true, T0 + 5);
     assert_int_equal(job->state, NEAP_AVAILABLE);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 5)->id, 2);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 5)->id, 1);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 5)->id, 2);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 5)->id, 1);
     b->ops->close(s);
 }
 
@@ -236,22 +236,22 @@ static void held_and_let_go(void **state)
     assert_int_equal(a->state, NEAP_AVAILABLE);
     assert_int_equal(later->state, NEAP_SCHEDULED);
     assert_int_equal(count_all(b, s), 3);
-    claimed = b->ops->claim(s, 0, T0 + 10);
+    claimed = store_claim(b->ops, s, 0, T0 + 10);
     assert_ptr_equal(claimed, c);
-    assert_null(b->ops->claim(s, 0, T0 + 100)); /* `later` is due, but held */
-    b->ops->hold(s, claimed);                   /* found out at its claim */
+    assert_null(store_claim(b->ops, s, 0, T0 + 100)); /* `later` is due, but held */
+    b->ops->hold(s, claimed);                         /* found out at its claim */
     assert_int_equal(count(b, s, NEAP_RUNNING), 0);
     b->ops->unhold(s, claimed->task, T0 + 20);
     b->ops->unhold(s, later->task, T0 + 20);
     b->ops->unhold(s, a->task, T0 + 20);
     assert_int_equal(later->state, NEAP_SCHEDULED);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 20)->id, 1);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 20)->id, 1);
     b->ops->hold(s, later);
     b->ops->unhold(s, later->task, T0 + 60); /* due meanwhile */
     assert_int_equal(later->state, NEAP_AVAILABLE);
     assert_int_equal(later->available_ms, T0 + 50);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 60)->id, 3);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 60)->id, 2);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 60)->id, 3);
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 60)->id, 2);
     b->ops->close(s);
 }
 
@@ -269,8 +269,8 @@ static void cancelled_wherever_it_waits(void **state)
         assert_int_equal(b->ops->get(s, id)->finished_ms, T0 + 9);
     }
     assert_int_equal(count(b, s, NEAP_CANCELLED), 3);
-    assert_int_equal(b->ops->claim(s, 0, T0 + 100)->id, 4);
-    assert_null(b->ops->claim(s, 0, T0 + 100));
+    assert_int_equal(store_claim(b->ops, s, 0, T0 + 100)->id, 4);
+    assert_null(store_claim(b->ops, s, 0, T0 + 100));
     b->ops->close(s);
 }
 
@@ -355,7 +355,7 @@ static void bytes_are_limited(void **state)
     struct store *s = open_store(b, &limits);
     for (uint64_t id = 1; id <= 20; id++) {
         put(b, s, id, 0, T0);
-        struct job *job = b->ops->claim(s, 0, T0);
+        struct job *job = store_claim(b->ops, s, 0, T0);
         job_left_own(job)->result = mem_zero(99, 1); /* 100 with the argument */
         job_left_own(job)->result_len = 99;
         finish(b, s, job, id % 3 ? NEAP_COMPLETED : NEAP_DEAD, true, T0 + (int64_t)id);
@@ -375,7 +375,7 @@ static void pinned_stays_readable(void **state)
     struct job *job = put(b, s, 1, 0, T0);
     b->ops->pin(s, job); /* before its end */
     b->ops->pin(s, job);
-    finish(b, s, b->ops->claim(s, 0, T0), NEAP_COMPLETED, true, T0);
+    finish(b, s, store_claim(b->ops, s, 0, T0), NEAP_COMPLETED, true, T0);
     run_one(b, s, 2, NEAP_COMPLETED, T0); /* fills the limit: 1 does not count */
     b->ops->pin(s, b->ops->get(s, 2));    /* after its end */
     run_one(b, s, 3, NEAP_COMPLETED, T0);
@@ -402,7 +402,7 @@ static void pinned_and_not_kept_goes_with_its_pin(void **state)
     struct job *job = put(b, s, 1, 0, T0), *other = put(b, s, 2, T0 + 99, T0);
     b->ops->pin(s, job);
     b->ops->pin(s, other);
-    finish(b, s, b->ops->claim(s, 0, T0), NEAP_DEAD, false, T0);
+    finish(b, s, store_claim(b->ops, s, 0, T0), NEAP_DEAD, false, T0);
     b->ops->end(s, other, NEAP_CANCELLED, false, T0);
     assert_int_equal(b->ops->get(s, 1)->state, NEAP_DEAD);
     assert_int_equal(b->ops->get(s, 2)->state, NEAP_CANCELLED);
@@ -413,7 +413,7 @@ static void pinned_and_not_kept_goes_with_its_pin(void **state)
     job = put(b, s, 3, 0, T0);
     b->ops->pin(s, job);
     b->ops->unpin(s, job); /* while it waits: nothing happens */
-    assert_ptr_equal(b->ops->claim(s, 0, T0), job);
+    assert_ptr_equal(store_claim(b->ops, s, 0, T0), job);
     b->ops->close(s);
 }
 
@@ -455,7 +455,7 @@ static void many_jobs_come_and_go(void **state)
     assert_int_equal(count(b, s, NEAP_AVAILABLE), n);
     for (uint64_t i = 1; i <= n; i++) {
         const uint64_t id = ((uint64_t)T0 + i / 50) << 22 | i % 50;
-        struct job *job = b->ops->claim(s, 0, T0);
+        struct job *job = store_claim(b->ops, s, 0, T0);
         assert_int_equal(job->id, id);
         finish(b, s, job, NEAP_COMPLETED, i % 2, T0);
         assert_int_equal(b->ops->get(s, id) != NULL, i % 2);
@@ -525,7 +525,7 @@ static void step_claim(struct model *m)
         commit(m->b, m->s);
     m->uncommitted = false;
     const struct job *peeked = m->b->ops->peek(m->s, 0, m->now_ms);
-    const struct job *job = m->b->ops->claim(m->s, 0, m->now_ms);
+    const struct job *job = store_claim(m->b->ops, m->s, 0, m->now_ms);
     model_promote(m);
     assert_ptr_equal(job, peeked);
     bool any = false;

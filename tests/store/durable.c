@@ -90,7 +90,7 @@ static bool claim_both(struct twins *t)
         return false;
     const unsigned pool =
         1 + (unsigned)rand() % QUEUES; /* whose turn it is among queues is not kept */
-    BOTH(i) jobs[i] = t->backends[i]->ops->claim(t->stores[i], pool, t->now_ms);
+    BOTH(i) jobs[i] = store_claim(t->backends[i]->ops, t->stores[i], pool, t->now_ms);
     same(jobs[0], jobs[1]);
     if (jobs[0])
         t->claimed[t->n_claimed++] = jobs[0]->id;
@@ -328,7 +328,7 @@ static void nothing_uncommitted_is_there(void **state)
     OPS->put(s, backend_job(durable, 1, 0, 0, 0), T0);
     commit(durable, s);
     OPS->put(s, backend_job(durable, 2, 0, 0, 0), T0);
-    struct job *job = OPS->claim(s, 0, T0);
+    struct job *job = store_claim(OPS, s, 0, T0);
     OPS->finish(s, job, job->token, NEAP_COMPLETED, true, T0);
     OPS->set_note(s, "a", "b", 1);
     assert_true(OPS->dirty(s));
@@ -337,8 +337,8 @@ static void nothing_uncommitted_is_there(void **state)
     assert_null(OPS->get(s, 2));
     assert_null(OPS->note(s, "a", &len));
     assert_int_equal(OPS->get(s, 1)->state, NEAP_AVAILABLE);
-    assert_int_equal(OPS->claim(s, 0, T0)->id, 1);
-    assert_null(OPS->claim(s, 0, T0));
+    assert_int_equal(store_claim(OPS, s, 0, T0)->id, 1);
+    assert_null(store_claim(OPS, s, 0, T0));
     OPS->close(s);
 }
 
@@ -387,7 +387,7 @@ static void every_field_comes_back(void **state)
     check_full_job(job);
     assert_int_equal(job->state, NEAP_SCHEDULED);
     assert_int_equal(job->due.key, T0 + 50);
-    job = OPS->claim(s, 0, T0 + 60);
+    job = store_claim(OPS, s, 0, T0 + 60);
     assert_int_equal(job->available_ms, T0 + 50);
     job->attempt = 2;
     job->crashes = 1;
@@ -431,7 +431,7 @@ static void every_field_comes_back(void **state)
     OPS->revive(s, OPS->get(s, 77), T0 + 100);
     commit(durable, s);
     s = again(s, T0 + 100);
-    job = OPS->claim(s, 0, T0 + 100);
+    job = store_claim(OPS, s, 0, T0 + 100);
     assert_int_equal(job->id, 77);
     assert_int_equal(job->attempt, 0);
     assert_null(job_left(job)->error);
@@ -471,14 +471,14 @@ static void pending_until_released(void **state)
     assert_int_equal(job_terms(job)->after->ids[1], 2);
     assert_int_equal(job_terms(job)->after->waiting, 1);
     assert_int_equal(OPS->take_children(s, 2, ids, 8), 5);
-    assert_int_equal(OPS->claim(s, 0, T0)->id, 1);
-    assert_null(OPS->claim(s, 0, T0));
+    assert_int_equal(store_claim(OPS, s, 0, T0)->id, 1);
+    assert_null(store_claim(OPS, s, 0, T0));
     for (int i = 0; i < 5; i++)
         OPS->release(s, OPS->get(s, ids[i]), T0 + 5);
     commit(durable, s);
     s = again(s, T0 + 5);
     for (uint64_t id = 10; id < 15; id++)
-        assert_int_equal(OPS->claim(s, 2, T0 + 5)->id, id);
+        assert_int_equal(store_claim(OPS, s, 2, T0 + 5)->id, id);
     OPS->close(s);
 }
 
@@ -530,8 +530,8 @@ static void withdrawn_leaves_nothing(void **state)
     OPS->counts(s, &counts);
     assert_int_equal(counts.states[NEAP_AVAILABLE], 10);
     for (uint64_t id = 2; id <= 20; id += 2)
-        assert_int_equal(OPS->claim(s, 0, T0)->id, id);
-    assert_null(OPS->claim(s, 0, T0));
+        assert_int_equal(store_claim(OPS, s, 0, T0)->id, id);
+    assert_null(store_claim(OPS, s, 0, T0));
     OPS->close(s);
 }
 
@@ -565,7 +565,7 @@ static void tokens_are_never_the_same_again(void **state)
         OPS->put(s, backend_job(durable, id, 0, 0, 0), T0);
     commit(durable, s);
     for (int round = 0; round < 50; round++) { /* read from the file each time, or not */
-        struct job *job = OPS->claim(s, 0, T0);
+        struct job *job = store_claim(OPS, s, 0, T0);
         assert_int_equal(job->id, 1);
         assert_true(job->token > last);
         assert_int_equal(OPS->finish(s, job, last, NEAP_COMPLETED, true, T0), NEAP_ESTALE);
@@ -576,7 +576,7 @@ static void tokens_are_never_the_same_again(void **state)
             OPS->put(s, backend_job(durable, 1000 + (uint64_t)round * 100 + id, 0, 5, 0), T0);
         commit(durable, s);
         for (int i = 0; i < 40; i++) {
-            job = OPS->claim(s, 0, T0);
+            job = store_claim(OPS, s, 0, T0);
             assert_int_equal(job->priority, 5);
             OPS->finish(s, job, job->token, NEAP_COMPLETED, false, T0);
         }
@@ -593,7 +593,7 @@ static void a_clock_set_back_makes_nothing_early(void **state)
     for (uint64_t id = 1; id <= 40; id++)
         OPS->put(s, backend_job(durable, id, 0, 0, id % 2 ? 0 : T0 + (int64_t)id), T0);
     commit(durable, s);
-    assert_int_equal(OPS->claim(s, 0, T0)->id, 1);
+    assert_int_equal(store_claim(OPS, s, 0, T0)->id, 1);
     const int64_t back_ms = T0 - hour_ms;
     for (uint64_t id = 41; id <= 80; id++) {
         struct job *job = backend_job(durable, id, 0, 5, back_ms + 600000);
@@ -602,15 +602,15 @@ static void a_clock_set_back_makes_nothing_early(void **state)
     }
     commit(durable, s);
     for (uint64_t id = 3; id < 40; id += 2)
-        assert_int_equal(OPS->claim(s, 0, back_ms + 1)->id, id);
-    assert_null(OPS->claim(s, 0, back_ms + 1));
+        assert_int_equal(store_claim(OPS, s, 0, back_ms + 1)->id, id);
+    assert_null(store_claim(OPS, s, 0, back_ms + 1));
     s = again(s, back_ms + 2);
     for (uint64_t id = 1; id < 40; id += 2) /* that were in line are still */
-        assert_int_equal(OPS->claim(s, 0, back_ms + 2)->id, id);
-    assert_null(OPS->claim(s, 0, back_ms + 599999));
+        assert_int_equal(store_claim(OPS, s, 0, back_ms + 2)->id, id);
+    assert_null(store_claim(OPS, s, 0, back_ms + 599999));
     for (uint64_t id = 41; id <= 80; id++)
-        assert_int_equal(OPS->claim(s, 0, back_ms + 600000)->id, id);
-    assert_null(OPS->claim(s, 0, back_ms + 600000));
+        assert_int_equal(store_claim(OPS, s, 0, back_ms + 600000)->id, id);
+    assert_null(store_claim(OPS, s, 0, back_ms + 600000));
     OPS->close(s);
 }
 

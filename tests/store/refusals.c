@@ -200,7 +200,7 @@ static void use(void)
     struct store_query query = {0};
     OPS->scan(s, &query, out, 64);
     for (int i = 0; i < 20; i++) {
-        struct job *job = OPS->claim(s, 0, T0 + 100);
+        struct job *job = store_claim(OPS, s, 0, T0 + 100);
         if (job)
             OPS->finish(s, job, job->token, NEAP_COMPLETED, i % 2, T0 + 100);
         OPS->put(s, backend_job(&db, 1000 + (uint64_t)i, 0, 0, 0), T0 + 100);

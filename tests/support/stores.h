@@ -35,4 +35,12 @@ struct store *backend_reopen(struct backend *b, int64_t now_ms); /* what was clo
 struct job *backend_job(const struct backend *b, uint64_t id, unsigned queue, int priority,
                         int64_t due_ms);
 
+/* Claims one job; NULL: there is none. */
+static inline struct job *store_claim(const struct store_ops *ops, struct store *s, unsigned pool,
+                                      int64_t now_ms)
+{
+    struct job *job;
+    return ops->claim(s, pool, now_ms, &job, 1) ? job : NULL;
+}
+
 #endif

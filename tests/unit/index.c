@@ -47,10 +47,16 @@ static struct index *index_with(unsigned queues, uint64_t pools)
     return index;
 }
 
+static struct job *pop(struct index *index, unsigned pool, int64_t now_ms) /* one */
+{
+    struct job *job;
+    return index_pop(index, pool, now_ms, &job, 1) ? job : NULL;
+}
+
 static void pop_is(struct index *index, unsigned pool, int64_t now_ms, struct job *want)
 {
     assert_ptr_equal(index_peek(index, pool, now_ms), want);
-    assert_ptr_equal(index_pop(index, pool, now_ms), want);
+    assert_ptr_equal(pop(index, pool, now_ms), want);
     job_free(NULL, want);
 }
 
@@ -59,7 +65,7 @@ static void empty_has_nothing(void **state)
     (void)state;
     struct index *index = index_new();
     assert_null(index_peek(index, 0, T0));
-    assert_null(index_pop(index, 63, T0));
+    assert_null(pop(index, 63, T0));
     assert_int_equal(index_promote(index, T0), 0);
     assert_int_equal(index_next_due_ms(index), INT64_MAX);
     assert_int_equal(index_waiting(index, 1000000), 0);
@@ -95,7 +101,7 @@ static void nothing_before_it_is_due(void **state)
     assert_int_equal(index_waiting(index, 0), 2);
     assert_int_equal(index_available(index, 0), 0);
     assert_int_equal(index_next_due_ms(index), T0 + 50);
-    assert_null(index_pop(index, 0, T0 + 49));
+    assert_null(pop(index, 0, T0 + 49));
     assert_int_equal(index_promote(index, T0 + 49), 0);
     assert_int_equal(index_promote(index, T0 + 50), 1);
     assert_int_equal(soon->available_ms, T0 + 50);
@@ -148,7 +154,7 @@ static void handed_back_takes_its_old_place(void **state)
     struct job *taken[TAKEN], *all[N];
     srand(3);
     for (int i = 0; i < TAKEN; i++)
-        taken[i] = index_pop(index, 0, T0 + N);
+        taken[i] = pop(index, 0, T0 + N);
     for (int i = TAKEN - 1; i > 0; i--) {
         const int k = rand() % (i + 1);
         struct job *t = taken[i];
@@ -174,11 +180,11 @@ static void equals_go_round(void **state)
         for (unsigned q = 0; q < 3; q++)
             put(index, 2 - q, 0, T0); /* 2, 1, 0: in the order they came to the level */
     put(index, 1, 1, T0);             /* a higher one takes its queue out of turn */
-    struct job *first = index_pop(index, 0, T0);
+    struct job *first = pop(index, 0, T0);
     assert_int_equal(first->priority, 1);
     job_free(NULL, first);
     for (int i = 0; i < 9; i++) {
-        struct job *job = index_pop(index, 0, T0);
+        struct job *job = pop(index, 0, T0);
         order[i] = job->gate->index;
         job_free(NULL, job);
     }
@@ -219,12 +225,82 @@ static void two_groups_go_round_together(void **state)
     for (int i = 0; i < 40; i += 4) {
         unsigned seen = 0;
         for (int k = 0; k < 4; k++) {
-            struct job *job = index_pop(index, 0, T0);
+            struct job *job = pop(index, 0, T0);
             seen |= 1u << job->gate->index;
             job_free(NULL, job);
         }
         assert_int_equal(seen, 15);
     }
+    index_free(index);
+}
+
+static struct index *mixed_index(int jobs, unsigned seed)
+{
+    struct index *index = index_with(QUEUES, 1);
+    index_serve(index, 1, 3);
+    index_queue(index, 2, 10);
+    index_limit(index, 3, true);
+    srandom(seed);
+    for (int i = 0; i < jobs; i++) {
+        const unsigned queue = (unsigned)random() % QUEUES;
+        const int priority = (int)(random() % 3);
+        index_put(index, make(queue, priority, T0 - random() % 4, T0 - random() % 2), T0);
+    }
+    return index;
+}
+
+/* Random jobs, where runs are short, and then many of one queue. */
+static void several_at_once_are_as_one_by_one(void **state)
+{
+    (void)state;
+    int longest = 0;
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        struct index *one = mixed_index(300, seed), *many = mixed_index(300, seed);
+        for (int i = 0; i < 40; i++) {
+            put(one, 5, 0, T0);
+            next_id--;
+            put(many, 5, 0, T0);
+        }
+        const unsigned pool = seed % 4 == 0;
+        struct job *jobs[16], *alone;
+        for (size_t max = 1, count; (count = index_pop(many, pool, T0, jobs, max));
+             max = max % 16 + 1) {
+            assert_true(count <= max);
+            longest = (int)count > longest ? (int)count : longest;
+            for (size_t i = 0; i < count; i++) {
+                assert_non_null(alone = pop(one, pool, T0));
+                assert_int_equal(jobs[i]->id, alone->id);
+                assert_ptr_equal(jobs[i]->gate, jobs[0]->gate);
+                assert_int_equal(jobs[i]->priority, jobs[0]->priority);
+                assert_int_equal(jobs[i]->where, JOB_NOWHERE);
+                job_free(NULL, jobs[i]);
+                job_free(NULL, alone);
+            }
+        }
+        assert_null(pop(one, pool, T0));
+        while ((alone = pop(one, 0, T0)))
+            job_free(NULL, alone);
+        while ((alone = pop(many, 0, T0)))
+            job_free(NULL, alone);
+        index_free(one);
+        index_free(many);
+    }
+    assert_int_equal(longest, 16);
+}
+
+static void of_a_limited_queue_one_at_a_time(void **state)
+{
+    (void)state;
+    struct index *index = index_with(1, 1);
+    struct job *out[2], *a = put(index, 0, 0, T0), *b = put(index, 0, 0, T0);
+    index_limit(index, 0, true);
+    assert_int_equal(index_pop(index, 0, T0, out, 2), 1);
+    assert_ptr_equal(out[0], a);
+    index_shut(index, 0, true); /* what a claim may do */
+    assert_int_equal(index_pop(index, 0, T0, out, 2), 0);
+    index_shut(index, 0, false);
+    pop_is(index, 0, T0, b);
+    job_free(NULL, a);
     index_free(index);
 }
 
@@ -426,7 +502,7 @@ static void step_pop(struct model *m)
     const unsigned pool = (unsigned)random_below(POOLS);
     look(m, heads);
     struct job *peeked = index_peek(m->index, pool, m->now_ms);
-    struct job *got = index_pop(m->index, pool, m->now_ms);
+    struct job *got = pop(m->index, pool, m->now_ms);
     assert_ptr_equal(peeked, got);
     check_pop(m, heads, pool, got);
     m->pops++;
@@ -623,14 +699,14 @@ static void thinned_from_behind(void **state)
         assert_int_equal(index_waiting(index, 1), 20);
         assert_int_equal(index_next_due_ms(index), T0 + 10);
         for (uint64_t id = 1; id <= 30; id++) {
-            struct job *job = index_pop(index, 0, T0);
+            struct job *job = pop(index, 0, T0);
             assert_int_equal(job->id, id);
             job_free(NULL, job);
         }
-        assert_null(index_pop(index, 0, T0));
+        assert_null(pop(index, 0, T0));
         assert_int_equal(index_promote(index, T0 + 1000), 20);
         for (uint64_t id = 101; id <= 120; id++) {
-            struct job *job = index_pop(index, 0, T0 + 1000);
+            struct job *job = pop(index, 0, T0 + 1000);
             assert_int_equal(job->id, id);
             job_free(NULL, job);
         }
@@ -656,7 +732,7 @@ static void promoted_elsewhere(void **state)
     assert_int_equal(index_promote(index, T0 + 100), 10);
     assert_int_equal(gone, 10);
     assert_int_equal(index_waiting(index, 0), 0);
-    assert_null(index_pop(index, 0, T0 + 100));
+    assert_null(pop(index, 0, T0 + 100));
     index_free(index);
 }
 
@@ -673,6 +749,8 @@ int main(void)
         cmocka_unit_test(equals_go_round),
         cmocka_unit_test(pools_share_a_queue),
         cmocka_unit_test(two_groups_go_round_together),
+        cmocka_unit_test(several_at_once_are_as_one_by_one),
+        cmocka_unit_test(of_a_limited_queue_one_at_a_time),
         cmocka_unit_test(shut_queues_are_skipped),
         cmocka_unit_test(ageing_lifts_what_waits),
         cmocka_unit_test(ageing_ends_at_the_highest),
