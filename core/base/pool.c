@@ -8,6 +8,7 @@
 
 #include <sys/mman.h>
 
+#include "base/fetch.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -261,6 +262,8 @@ void *pool_take(struct pool_cache *cache, size_t bytes, uint8_t *kind)
     if (!m || !m->count)
         m = reload(cache, size);
     void *block = m->blocks[--m->count];
+    if (m->count) /* whoever gave the next one has written to it on another core */
+        fetch_bytes(m->blocks[m->count - 1], bytes);
     ASAN_UNPOISON_MEMORY_REGION(block, bytes);
     *kind = (uint8_t)(size + 1);
     return block;

@@ -5,7 +5,7 @@
 #define SEQUENCE_BITS 22
 #define SEQUENCE_MASK ((UINT64_C(1) << SEQUENCE_BITS) - 1)
 
-uint64_t id_next(struct id_source *source, int64_t now_ms)
+uint64_t id_next_some(struct id_source *source, int64_t now_ms, unsigned count)
 {
     const uint64_t now = now_ms > 0 ? (uint64_t)now_ms : 0;
     /* Relaxed: the id is the only thing handed over. */
@@ -14,9 +14,14 @@ uint64_t id_next(struct id_source *source, int64_t now_ms)
         next = last + 1;
         if (now > last >> SEQUENCE_BITS) /* the sequence goes on */
             next = now << SEQUENCE_BITS | (next & SEQUENCE_MASK);
-    } while (!atomic_compare_exchange_weak_explicit(&source->last, &last, next,
+    } while (!atomic_compare_exchange_weak_explicit(&source->last, &last, next + count - 1,
                                                     memory_order_relaxed, memory_order_relaxed));
     return next;
+}
+
+uint64_t id_next(struct id_source *source, int64_t now_ms)
+{
+    return id_next_some(source, now_ms, 1);
 }
 
 void id_after(struct id_source *source, uint64_t id)

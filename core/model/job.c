@@ -25,7 +25,9 @@ struct job *job_new(struct pool_cache *cache, const void *args, size_t args_len)
     uint8_t block;
     assert(args_len <= UINT32_MAX);
     struct job *job = pool_take(cache, offsetof(struct job, args) + args_len, &block);
-    memset(job, 0, offsetof(struct job, args) + (args ? 0 : args_len));
+    mem_clear(job, offsetof(struct job, args));
+    if (!args)
+        memset(job->args, 0, args_len);
     job->block = block;
     atomic_init(&job->refs, 1);
     job->args_len = (uint32_t)args_len;

@@ -8,6 +8,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#define LOOK_EVERY 64
+
 struct gates {
     pthread_mutex_t lock; /* guards all below; the gates themselves are shared and never move */
     struct gate **all;    /* by index */
@@ -164,13 +166,37 @@ static bool has_room(struct gate *gate, int64_t entered)
     return entered - left < capacity;
 }
 
-bool gate_enter(struct gate *gate)
+/* What is known of `left` may be old: seldom, it is looked at. */
+static bool has_plenty(struct gate *gate, int64_t entered)
+{
+    const int64_t most = atomic_load(&gate->capacity) - GATE_PLENTY;
+    if (most <= -GATE_PLENTY)
+        return true;
+    if (most <= 0)
+        return false;
+    if (entered - atomic_load_explicit(&gate->seen_left, memory_order_relaxed) < most)
+        return true;
+    if (entered % LOOK_EVERY)
+        return false;
+    const int64_t left = left_of(gate);
+    atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
+    return entered - left < most;
+}
+
+int64_t gate_enter_some(struct gate *gate, int64_t count)
 {
     int64_t entered = atomic_load(&gate->entered);
-    while (has_room(gate, entered))
-        if (atomic_compare_exchange_weak(&gate->entered, &entered, entered + 1))
-            return true;
-    return false;
+    while (has_room(gate, entered)) {
+        const int64_t places = count > 1 && has_plenty(gate, entered) ? count : 1;
+        if (atomic_compare_exchange_weak(&gate->entered, &entered, entered + places))
+            return places;
+    }
+    return 0;
+}
+
+bool gate_enter(struct gate *gate)
+{
+    return gate_enter_some(gate, 1);
 }
 
 void gate_restore(struct gate *gate, int64_t count)
@@ -199,6 +225,12 @@ static bool is_wanted(struct gate *gate)
     const int64_t capacity = atomic_load(&gate->capacity);
     assert(entered >= left);
     return capacity <= 0 || entered - left < capacity;
+}
+
+bool gate_give_back(struct gate *gate, int64_t count)
+{
+    atomic_fetch_sub(&gate->entered, count);
+    return is_wanted(gate);
 }
 
 bool gate_leave(struct gate *gate)

@@ -12,6 +12,7 @@
 
 enum gate_policy { GATE_BLOCK, GATE_REJECT, GATE_DROP };
 
+#define GATE_PLENTY 131072
 #define GATE_EXITS 32 /* threads with a count of their own; others share one */
 #define GATE_NO_EXIT GATE_EXITS
 
@@ -56,7 +57,13 @@ unsigned gates_count(struct gates *gates);
  *
  * A submitter that waits for room must count itself in `blocked` first and try gate_enter once more
  * before it sleeps: so either it sees the place, or gate_leave sees it. */
-bool gate_enter(struct gate *gate);                  /* takes a place; false: full, nothing taken */
+bool gate_enter(struct gate *gate); /* takes a place; false: full, nothing taken */
+/* Takes `count` places where GATE_PLENTY are free, else one. How many; 0: full. Who takes more than
+ * it has jobs for gives them back within a moment: others may be refused for them meanwhile, but
+ * only once they have filled all those that were free. */
+int64_t gate_enter_some(struct gate *gate, int64_t count);
+/* Gives places back that no job has taken. True: as gate_leave. */
+bool gate_give_back(struct gate *gate, int64_t count);
 void gate_restore(struct gate *gate, int64_t count); /* so many wait since an earlier process */
 void gate_force(struct gate *gate); /* takes one whatever the capacity (retries, hand-backs) */
 /* A job is turned away: counts it. True: as dropped, for the queue's policy says so; false: as

@@ -144,7 +144,7 @@ static int ctx_submit(lua_State *L)
         return luaL_error(L, "ctx:submit: the jobs of one attempt take more than %d MiB",
                           CHILDREN_BYTES_MAX >> 20);
     }
-    if (!gate_enter(job->gate)) {
+    if (!worker_enter(run->main.worker, job->gate)) {
         if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) != GATE_BLOCK)
             return lua_job_refused(L, job);
         gate_force(job->gate); /* this attempt cannot wait for room that its own end may make */

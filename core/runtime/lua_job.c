@@ -204,14 +204,12 @@ static const struct task_info *task_at(lua_State *L, struct vm *vm, int index, c
 static struct job *job_of(struct vm *vm, const struct task_info *info, const struct buf *packed)
 {
     struct job *job = job_new(worker_cache(vm->worker), packed->data, packed->len);
-    const int64_t now_ms = clock_unix_ms();
     job->message.kind = ENGINE_SUBMIT;
-    job->id = id_next(worker_env(vm->worker)->ids, now_ms);
+    job->id = worker_new_id(vm->worker, &job->submitted_ms);
     job->parent = vm->run ? vm->run->job->id : 0;
     job->task = info->name;
     job->gate = info->gate;
     job->priority = info->priority;
-    job->submitted_ms = now_ms;
     return job;
 }
 
@@ -493,7 +491,7 @@ static int neap_submit_task(lua_State *L)
 {
     struct run *run = run_check(L, "neap.submit");
     struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
-    if (gate_enter(job->gate)) {
+    if (worker_enter(run->main.worker, job->gate)) {
         const uint64_t id = job->id;
         if (job_terms(job)->unique ||
             job_terms(job)->after) /* what becomes of it, only the engine knows */

@@ -92,6 +92,8 @@ void section_leave(struct worker *w)
 {
     struct vm *vm = &w->vm;
     const int64_t entered_ns = atomic_load_explicit(&w->pulse.entered_ns, memory_order_relaxed);
+    if (w->submits.places)
+        worker_give_back_places(w);
     if (!pulse_leave(&w->pulse)) {
         w->lost = true;
         return;

@@ -18,6 +18,11 @@ struct run *worker_next(struct run *run);
 bool worker_is_lost(const struct worker *worker); /* given up: what it does counts for nothing */
 const struct worker_env *worker_env(const struct worker *worker);
 
+/* Of a job that the code which runs submits: id and time. Ids of one worker ascend, and what is
+ * submitted in a later section or millisecond has a greater one, on whatever worker. */
+uint64_t worker_new_id(struct worker *worker, int64_t *now_ms);
+bool worker_enter(struct worker *worker, struct gate *gate); /* gate_enter for such a job */
+
 /* To the engine, by the worker's lane, so that it is handled in the order of this worker's posts.
  * ENGINE_SUBMIT and ENGINE_OUTCOME only, which wait for nobody else's; without a nudge. */
 void worker_leave(struct worker *worker, struct message *message);

@@ -1,7 +1,7 @@
 /* What the files of the worker share: worker.c (its thread and messages), worker_runs.c (runs,
  * fibers and their coroutines), worker_end.c (how jobs end), worker_step.c (what runs next),
  * worker_wait.c (waiting), worker_sleep.c (its sleep), worker_interrupt.c (slices, deadlines),
- * worker_memory.c, op.c. Nobody else includes this. */
+ * worker_submit.c, worker_memory.c, op.c. Nobody else includes this. */
 #ifndef RUNTIME_WORKER_STATE_H
 #define RUNTIME_WORKER_STATE_H
 
@@ -19,6 +19,20 @@
 #include "runtime/worker_run.h"
 
 struct kept;
+
+/* What the code that runs needs to submit jobs, taken ahead for several: each would cost a locked
+ * instruction, which waits for all that was written before it. For one section only, so that ids
+ * keep the order of what happens one after another, and no place stays taken. */
+struct submits {
+    uint64_t section; /* of the pulse: it is for that one */
+    unsigned count;   /* of its jobs */
+    uint64_t ticks;   /* clock_moved, of */
+    int64_t now_ms;
+    uint64_t id, end; /* the next one, and up to where they are ours, */
+    int64_t ids_ms;   /* of that time */
+    struct gate *gate;
+    int64_t places; /* taken there */
+};
 
 /* Owner: its own thread. The engine touches `line`, `lane`, `mailbox`, `wake` and
  * `pulse`, which are made for that. */
@@ -39,7 +53,8 @@ struct worker {
     struct pulse pulse;      /* its `idle`: set before it looks at the line a last time */
     bool lost;               /* abandoned: it touches no job any more */
     struct pool_cache cache; /* of the thread */
-    unsigned exit;           /* of the gates: its own */
+    struct submits submits;
+    unsigned exit; /* of the gates: its own */
     struct vm vm;
     struct entries entries;
     struct list runs, free_runs;  /* a free run without coroutine comes last */
@@ -132,6 +147,9 @@ void worker_allow(struct worker *w, int64_t cpu_ns);   /* what is brief from now
  * or a callback of the loop (NULL, or the job it belongs to). */
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns);
 void section_leave(struct worker *w); /* sets w->lost if it was abandoned: then return at once */
+
+/* worker_submit.c */
+void worker_give_back_places(struct worker *w); /* at the end of a section, if it has some */
 
 /* worker_memory.c */
 void worker_relieve(struct worker *w, lua_State *L); /* past the soft limit; from a hook of L */

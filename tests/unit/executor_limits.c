@@ -336,6 +336,44 @@ static void a_deleted_task_holds_its_jobs(void **state)
     executor_close(&x);
 }
 
+/* Places are taken ahead while plenty are free; a full queue has what it may have all the same. */
+static void tasks_fill_a_queue_to_the_last_place(void **state)
+{
+    struct executor x;
+    char text[64];
+    (void)state;
+    executor_init(&x);
+    write_basics(&x);
+    executor_write(&x, "plugins/t/fill.lua",
+                   "local neap = require 'neap'\n"
+                   "return function()\n"
+                   "  local n, last = 0, ''\n"
+                   "  while true do\n"
+                   "    local job, why = neap.submit('t.one', n, { queue = 'tight' })\n"
+                   "    if not job then assert(why == 'full') return n end\n"
+                   "    assert(job.id > last)\n"
+                   "    n, last = n + 1, job.id\n"
+                   "  end\n"
+                   "end\n");
+    executor_write(&x, "neap.ini",
+                   "[pool default]\nworkers = 2\n[queue tight]\nconcurrency = 1\n"
+                   "capacity = 131172\nwhen_full = reject\n");
+    executor_start(&x, 0);
+    executor_request(&x, (struct neap_request){.task = "t.block", .args = "{}", .queue = "tight"});
+    executor_await(&x, "blocked");
+    int filled = 0;
+    for (int i = 0; i < 2; i++)
+        executor_submit(&x, "t.fill", "{}");
+    for (int i = 0; i < 2; i++) {
+        executor_next(&x, text, sizeof text);
+        filled += atoi(text);
+    }
+    assert_int_equal(filled, 131172);
+    assert_string_equal(executor_run(&x, "t.fill", "{}"), "0");
+    executor_write(&x, "go", "");
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_teardown_holds_up_nobody),
         cmocka_unit_test(queues_may_go_with_jobs_in_them),
         cmocka_unit_test(a_deleted_task_holds_its_jobs),
+        cmocka_unit_test(tasks_fill_a_queue_to_the_last_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,38 @@ static void no_capacity_means_no_limit(void **state)
     assert_false(gate_enter(&gate));
 }
 
+static void several_places_only_where_plenty_is_free(void **state)
+{
+    (void)state;
+    struct gate gate = {.capacity = GATE_PLENTY + 40};
+    assert_int_equal(gate_enter_some(&gate, 32), 32); /* 40 more than plenty were free */
+    assert_int_equal(gate_enter_some(&gate, 32), 32);
+    assert_int_equal(gate_enter_some(&gate, 32), 1);
+    assert_int_equal(waiting_at(&gate), 65);
+    gate.blocked = 1;
+    gate.capacity = 65;
+    assert_int_equal(gate_enter_some(&gate, 32), 0);
+    assert_true(gate_give_back(&gate, 31));
+    assert_int_equal(waiting_at(&gate), 34);
+    gate.capacity = 0;
+    assert_int_equal(gate_enter_some(&gate, 32), 32);
+}
+
+static void what_has_left_makes_plenty(void **state)
+{
+    (void)state;
+    struct gate gate = {.capacity = GATE_PLENTY + 64};
+    int64_t entered = 0, most = 0;
+    while (entered < 2 * GATE_PLENTY) {
+        const int64_t places = gate_enter_some(&gate, 32);
+        most = entered > GATE_PLENTY && places > most ? places : most;
+        for (int64_t i = 0; i < places; i++)
+            gate_leave(&gate);
+        entered += places;
+    }
+    assert_int_equal(most, 32);
+}
+
 static void exits_count_as_leaving(void **state)
 {
     (void)state;
@@ -299,6 +331,8 @@ int main(void)
         cmocka_unit_test(counts_places),
         cmocka_unit_test(tells_of_room_only_where_there_is_some),
         cmocka_unit_test(no_capacity_means_no_limit),
+        cmocka_unit_test(several_places_only_where_plenty_is_free),
+        cmocka_unit_test(what_has_left_makes_plenty),
         cmocka_unit_test(exits_count_as_leaving),
         cmocka_unit_test(counts_whom_it_turns_away),
         cmocka_unit_test(never_more_than_capacity_inside),

@@ -56,6 +56,17 @@ static void more_than_a_millisecond_holds_borrow_the_next(void **state)
     assert_int_equal(id_next(&source, 77), (uint64_t)78 << 22);
 }
 
+static void several_at_once_are_in_a_row(void **state)
+{
+    (void)state;
+    struct id_source source = {0};
+    atomic_store(&source.last, ((uint64_t)77 << 22) + ((1 << 22) - 5));
+    const uint64_t first = id_next_some(&source, 77, 32);
+    assert_int_equal(first, ((uint64_t)77 << 22) + ((1 << 22) - 4));
+    assert_int_equal(id_next(&source, 77), first + 32);
+    assert_int_equal(id_next(&source, 79) >> 22, 79);
+}
+
 #define TAKERS 4
 #define IDS 20000
 
@@ -68,7 +79,8 @@ static void *take(void *arg)
 {
     struct taker *taker = arg;
     for (int i = 0; i < IDS; i++)
-        taker->ids[i] = id_next(taker->source, 5000 + i / 1000);
+        taker->ids[i] = i % 2 ? id_next(taker->source, 5000 + i / 1000)
+                              : id_next_some(taker->source, 5000 + i / 1000, 32);
     return NULL;
 }
 
@@ -179,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_steps_back_changes_nothing),
         cmocka_unit_test(the_sequence_goes_on),
         cmocka_unit_test(more_than_a_millisecond_holds_borrow_the_next),
+        cmocka_unit_test(several_at_once_are_in_a_row),
         cmocka_unit_test(threads_get_different_ids),
         cmocka_unit_test(as_text),
         cmocka_unit_test(texts_sort_as_the_numbers_do),
