@@ -31,7 +31,7 @@ static void push(struct job_bucket *bucket, struct job *job, uint64_t id)
 
 void job_table_init(struct job_table *table)
 {
-    *table = (struct job_table){.n_buckets = JOB_TABLE_MIN, .base = JOB_TABLE_MIN};
+    *table = (struct job_table){.n_buckets = JOB_TABLE_MIN, .base = JOB_TABLE_MIN / 2};
     table->buckets = mem_zero(2 * table->base, sizeof *table->buckets);
 }
 
@@ -72,7 +72,8 @@ static void split(struct job_table *table)
     }
 }
 
-/* There is room for 2 * base. */
+/* There is room for 2 * base, and once it has begun it goes on up to there: ids in a row, which have
+ * a bucket each, meet each other in those that are not split yet. */
 static void grow(struct job_table *table)
 {
     if (table->n_buckets == 2 * table->base) {
@@ -108,7 +109,7 @@ struct job *job_table_find(const struct job_table *table, uint64_t id)
 
 void job_table_add(struct job_table *table, struct job *job)
 {
-    if (table->count >= table->n_buckets)
+    if (table->count >= table->n_buckets || table->n_buckets < 2 * table->base)
         grow(table);
     push(job_table_bucket(table, job->id), job, job->id);
     table->count++;
@@ -144,6 +145,17 @@ void job_table_remove(struct job_table *table, struct job *job)
     else
         remove_later(bucket, job);
     job->next_by_id = NULL;
+    table->count--;
+}
+
+void job_table_drop(struct job_table *table, struct job *job, uint64_t id)
+{
+    struct job_bucket *bucket = job_table_bucket(table, id);
+    if (bucket->first != (uintptr_t)job) {
+        job_table_remove(table, job);
+        return;
+    }
+    *bucket = (struct job_bucket){0};
     table->count--;
 }
 

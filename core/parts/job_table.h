@@ -22,8 +22,8 @@ static inline struct job *job_bucket_first(const struct job_bucket *bucket) /* N
 
 struct job_table {
     struct job_bucket *buckets;
-    size_t n_buckets; /* as many as there were ever jobs, at least JOB_TABLE_MIN */
-    size_t base;      /* the power of two below or at n_buckets */
+    size_t n_buckets; /* as many as there were ever jobs, or on the way to 2 * base */
+    size_t base;      /* a power of two, at least half of n_buckets */
     size_t count;
 };
 #define JOB_TABLE_MIN 64
@@ -48,6 +48,8 @@ void job_table_close(struct job_table *table);
 
 void job_table_add(struct job_table *table, struct job *job); /* its id must be new */
 void job_table_remove(struct job_table *table, struct job *job);
+/* The same for one that is freed next: where no other job has its bucket, without a look at it. */
+void job_table_drop(struct job_table *table, struct job *job, uint64_t id);
 /* The job is going to be removed soon: asks for its bucket, and later, when that has come, for the
  * job that is before it there. */
 void job_table_fetch(const struct job_table *table, uint64_t id);

@@ -35,7 +35,16 @@ void shelf_push(struct shelf *shelf, struct job *job, size_t bytes)
     if (shelf->next - shelf->first == shelf->cap)
         resize(shelf, shelf->cap ? shelf->cap * 2 : SHELF_MIN);
     job->due.key = (int64_t)shelf->next;
-    *entry_of(shelf, shelf->next++) = (struct shelf_entry){job, bytes};
+    *entry_of(shelf, shelf->next++) = (struct shelf_entry){
+        .job = job,
+        .id = job->id,
+        .finished_ms = job->finished_ms,
+        .bytes = bytes,
+        .state = job->state,
+        .plain = !job->terms && !job->left &&
+                 atomic_load_explicit(&job->refs, memory_order_acquire) == 1,
+        .block = job->block,
+    };
     shelf->count++;
     shelf->bytes += bytes;
 }
@@ -64,11 +73,11 @@ void shelf_remove(struct shelf *shelf, struct job *job)
     shelf_trim(shelf);
 }
 
-struct job *shelf_shift(struct shelf *shelf)
+struct shelf_entry shelf_shift(struct shelf *shelf)
 {
     struct shelf_entry *entry = entry_of(shelf, shelf->first);
-    struct job *job = entry->job;
+    const struct shelf_entry oldest = *entry;
     assert(shelf->count);
     take_out(shelf, entry);
-    return job;
+    return oldest;
 }

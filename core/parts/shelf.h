@@ -4,14 +4,21 @@
 #ifndef PARTS_SHELF_H
 #define PARTS_SHELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct job;
 
+/* With what must be known of it to forget it: so nobody need look at the job, which has long left
+ * the caches. */
 struct shelf_entry {
     struct job *job; /* NULL: taken out before its turn */
-    size_t bytes;
+    uint64_t id;
+    int64_t finished_ms;
+    uint64_t bytes : 48, state : 4;
+    bool plain : 1; /* it owns nothing, and is nobody else's: only its memory is to be given back */
+    uint8_t block;
 };
 
 struct shelf { /* zeroed: empty */
@@ -24,14 +31,22 @@ struct shelf { /* zeroed: empty */
 void shelf_close(struct shelf *shelf);
 void shelf_push(struct shelf *shelf, struct job *job, size_t bytes); /* as the newest */
 void shelf_remove(struct shelf *shelf, struct job *job);
-struct job *shelf_shift(struct shelf *shelf); /* takes the oldest, which must be; to be freed */
+struct shelf_entry shelf_shift(struct shelf *shelf); /* the oldest, which must be, is to be freed */
 void shelf_trim(struct shelf *shelf); /* after some of them: gives memory back that is too much */
 
 /* The one that is `behind` places behind the oldest; NULL: none, or it was taken out. */
-static inline struct job *shelf_at(const struct shelf *shelf, size_t behind)
+static inline const struct shelf_entry *shelf_at(const struct shelf *shelf, size_t behind)
 {
     const uint64_t number = shelf->first + behind;
-    return number < shelf->next ? shelf->ring[number & (shelf->cap - 1)].job : NULL;
+    if (number >= shelf->next)
+        return NULL;
+    const struct shelf_entry *entry = &shelf->ring[number & (shelf->cap - 1)];
+    return entry->job ? entry : NULL;
+}
+
+static inline const struct shelf_entry *shelf_oldest(const struct shelf *shelf) /* NULL: empty */
+{
+    return shelf_at(shelf, 0);
 }
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <assert.h>
 
+#include "base/pool.h"
+
 #define JOBS_AHEAD 12   /* jobs are fetched so long before they are forgotten, */
-#define BUCKETS_AHEAD 8 /* and their places in the table, which only they know, */
+#define BUCKETS_AHEAD 8 /* and their places in the table, */
 #define CHAINS_AHEAD 4  /* and who is there before them */
 
 static struct kept *kept_of(struct store *s, const struct job *job)
@@ -30,22 +32,29 @@ void memory_unkeep(struct store *s, struct job *job)
 /* They ended long ago, so they are in no cache. */
 FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
 {
-    const struct job *job = shelf_at(shelf, JOBS_AHEAD);
-    if (job)
-        job_fetch(job);
-    job = shelf_at(shelf, BUCKETS_AHEAD);
-    if (job)
-        job_table_fetch(&s->jobs, job->id);
-    job = shelf_at(shelf, CHAINS_AHEAD);
-    if (job)
-        job_table_fetch_chain(&s->jobs, job->id);
+    const struct shelf_entry *entry = shelf_at(shelf, JOBS_AHEAD);
+    if (entry && !entry->plain)
+        job_fetch(entry->job);
+    entry = shelf_at(shelf, BUCKETS_AHEAD);
+    if (entry)
+        job_table_fetch(&s->jobs, entry->id);
+    entry = shelf_at(shelf, CHAINS_AHEAD);
+    if (entry)
+        job_table_fetch_chain(&s->jobs, entry->id);
 }
 
 static void forget_oldest(struct store *s, struct kept *kept, size_t count)
 {
     for (; count; count--) {
         fetch_next(s, &kept->shelf);
-        forget(s, shelf_shift(&kept->shelf));
+        const struct shelf_entry oldest = shelf_shift(&kept->shelf);
+        if (!oldest.plain) {
+            forget(s, oldest.job);
+            continue;
+        }
+        job_table_drop(&s->jobs, oldest.job, oldest.id);
+        s->counts[oldest.state]--;
+        pool_give(s->cache, oldest.job, oldest.block);
     }
     shelf_trim(&kept->shelf);
 }
@@ -58,16 +67,21 @@ static size_t over_count(const struct kept *kept)
 
 static bool too_old(const struct kept *kept, int64_t now_ms)
 {
-    const struct job *job = kept->max_ms ? shelf_at(&kept->shelf, 0) : NULL;
-    return job && now_ms - job->finished_ms >= kept->max_ms;
+    const struct shelf_entry *oldest = kept->max_ms ? shelf_oldest(&kept->shelf) : NULL;
+    return oldest && now_ms - oldest->finished_ms >= kept->max_ms;
 }
 
-/* By their number and their age, at most `most`; returns how many. */
-static size_t forget_kind(struct store *s, struct kept *kept, size_t most)
+/* By their number, at most `most`; returns how many. */
+static size_t forget_many(struct store *s, struct kept *kept, size_t most)
 {
-    const size_t over = over_count(kept);
-    size_t n = over < most ? over : most;
+    const size_t over = over_count(kept), n = over < most ? over : most;
     forget_oldest(s, kept, n);
+    return n;
+}
+
+static size_t forget_old(struct store *s, struct kept *kept, size_t most)
+{
+    size_t n = 0;
     for (; n < most && too_old(kept, s->now_ms); n++)
         forget_oldest(s, kept, 1);
     return n;
@@ -76,9 +90,10 @@ static size_t forget_kind(struct store *s, struct kept *kept, size_t most)
 /* Where all together are too large, the one that ended first, of either kind; or NULL. */
 static struct kept *too_large(struct store *s)
 {
-    const struct job *a = shelf_at(&s->completed.shelf, 0), *b = shelf_at(&s->dead.shelf, 0);
     if (!s->max_bytes || s->completed.shelf.bytes + s->dead.shelf.bytes <= s->max_bytes)
         return NULL;
+    const struct shelf_entry *a = shelf_oldest(&s->completed.shelf);
+    const struct shelf_entry *b = shelf_oldest(&s->dead.shelf);
     return !a || (b && b->finished_ms < a->finished_ms) ? &s->dead : &s->completed;
 }
 
@@ -88,11 +103,11 @@ static bool is_over(struct store *s)
            too_old(&s->completed, s->now_ms) || too_old(&s->dead, s->now_ms);
 }
 
-/* The jobs that the limits say must go first. */
+/* Those that the limits of numbers and bytes say must go first. */
 static size_t forget_some(struct store *s, size_t most)
 {
-    size_t n = forget_kind(s, &s->completed, most);
-    n += forget_kind(s, &s->dead, most - n);
+    size_t n = forget_many(s, &s->completed, most);
+    n += forget_many(s, &s->dead, most - n);
     for (struct kept *kept; n < most && (kept = too_large(s)); n++)
         forget_oldest(s, kept, 1);
     return n;
@@ -163,6 +178,8 @@ bool memory_prune(struct store *s, int64_t now_ms)
 {
     memory_see_time(s, now_ms);
     uniques_expire(&s->uniques, s->now_ms);
-    const size_t n = forget_some(s, STORE_PRUNE_STEP);
+    size_t n = forget_some(s, STORE_PRUNE_STEP);
+    n += forget_old(s, &s->completed, STORE_PRUNE_STEP - n);
+    n += forget_old(s, &s->dead, STORE_PRUNE_STEP - n);
     return n == STORE_PRUNE_STEP && is_over(s);
 }

@@ -74,7 +74,10 @@ static void finds_what_was_added(void **state)
             assert_ptr_equal(job_table_find(&table, jobs[i]->id), jobs[i]);
         assert_true(longest_chain(&table) <= 12);
         for (int i = 0; i < N; i += 2) {
-            job_table_remove(&table, jobs[i]);
+            if (i % 4)
+                job_table_remove(&table, jobs[i]);
+            else
+                job_table_drop(&table, jobs[i], jobs[i]->id);
             job_free(NULL, jobs[i]);
             assert_null(job_table_find(&table, patterns[p]((uint64_t)i)));
         }
@@ -115,11 +118,33 @@ static void scans_in_order_of_id(void **state)
     job_table_close(&table);
 }
 
+/* In a table of a steady size each of ids in a row comes to have a bucket of its own. */
+static void goes_on_to_a_power_of_two(void **state)
+{
+    (void)state;
+    enum { LIVE = JOB_TABLE_MIN * 3 };
+    struct job_table table;
+    job_table_init(&table);
+    make_jobs(one_by_one);
+    for (int i = 0; i < N; i++) {
+        job_table_add(&table, jobs[i]);
+        if (i >= LIVE) {
+            job_table_drop(&table, jobs[i - LIVE], jobs[i - LIVE]->id);
+            job_free(NULL, jobs[i - LIVE]);
+        }
+    }
+    assert_int_equal(table.n_buckets, JOB_TABLE_MIN * 4);
+    assert_int_equal(longest_chain(&table), 1);
+    job_table_each(&table, NULL, see_and_free);
+    job_table_close(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_was_added),
         cmocka_unit_test(scans_in_order_of_id),
+        cmocka_unit_test(goes_on_to_a_power_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
