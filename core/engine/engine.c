@@ -27,6 +27,8 @@
                                     */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
+#define OUTCOMES_AHEAD 8 /* messages of a lane: so far ahead they are fetched */
+
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
 
 static struct store_limits limits_of(const struct config *config)
@@ -216,26 +218,32 @@ static void join_gone(struct engine *e)
 /* What comes next in it: a worker has written that, so it is in no cache of ours. */
 FETCH_INLINE void fetch_ahead(const struct lane *lane)
 {
-    const struct message *next = lane_ahead(lane, 1), *later = lane_ahead(lane, 4);
+    const struct message *next = lane_ahead(lane, OUTCOMES_AHEAD / 2),
+                         *later = lane_ahead(lane, OUTCOMES_AHEAD);
     if (later)
-        fetch_line(later);
+        fetch_bytes(later, sizeof(struct outcome));
     if (!next)
         return;
     if (next->kind == ENGINE_SUBMIT)
         job_fetch((const struct job *)next);
     else if (next->kind == ENGINE_OUTCOME)
-        fetch_line(&((const struct outcome *)next)->job->started); /* the line it writes */
+        job_fetch(((const struct outcome *)next)->job);
 }
 
 /* Up to the first that is in the mailbox as well. */
 static void take_lane(struct engine *e, struct lane *lane)
 {
     for (struct message *m; (m = lane_first(lane));) {
-        if (m->kind != ENGINE_SUBMIT && m->kind != ENGINE_OUTCOME)
-            return;
         fetch_ahead(lane);
-        lane_shift(lane);
-        take_message(e, m);
+        if (m->kind == ENGINE_OUTCOME) {
+            lane_shift(lane);
+            job_outcome(e, (struct outcome *)m);
+        } else if (m->kind == ENGINE_SUBMIT) {
+            lane_shift(lane);
+            job_accept(e, (struct job *)m);
+        } else {
+            return;
+        }
     }
 }
 

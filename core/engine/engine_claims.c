@@ -16,6 +16,8 @@
 
 #define CHILDREN_AHEAD 8
 
+#define PINS_MAX (UINT16_MAX / 2) /* one that ends again and again is readable anyway */
+
 #define ASIDE_MAX 10000 /* set aside in one worker beyond its slots */
 
 /* on_dead takes a slot, but no place in its queue: the job has ended. */
@@ -90,6 +92,8 @@ void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *
     claim->stage = CLAIM_ON;
     claim->cancelled = claim->told = false;
     job->claim = claim;
+    if (job->id == e->parent_id)
+        e->parent_id = 0;
     job->attempt++;
     list_init(&claim->calls);
     list_push(&m->claims, &claim->link);
@@ -136,7 +140,7 @@ static void leave_slot_and_place(struct engine *e, struct claim *claim)
 FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
 {
     if (at + CHILDREN_AHEAD < more->n_children)
-        fetch_line(&more->children[at + CHILDREN_AHEAD]->pins);
+        job_fetch_state(more->children[at + CHILDREN_AHEAD]);
 }
 
 static void let_children_go(struct engine *e, struct claim_more *more)
@@ -151,7 +155,7 @@ void claim_free(struct engine *e, struct claim *claim)
 {
     leave_slot_and_place(e, claim);
     if (e->parent == claim)
-        e->parent = NULL;
+        e->parent_id = 0;
     if (claim->more) {
         let_children_go(e, claim->more);
         more_free(claim->more);
@@ -197,7 +201,7 @@ static void replace_child(struct engine *e, struct claim_more *more, struct job 
     more->oldest_child = at + 1 < CHILDREN_KEPT_MAX ? at + 1 : 0;
 }
 
-void claim_add_child(struct engine *e, struct claim *claim, struct job *child)
+static void add_child(struct engine *e, struct claim *claim, struct job *child)
 {
     struct claim_more *more = claim_more(claim);
     e->ops->pin(e->store, child);
@@ -208,6 +212,24 @@ void claim_add_child(struct engine *e, struct claim *claim, struct job *child)
     if (more->n_children == more->cap_children)
         grow_children(more);
     more->children[more->n_children++] = child;
+}
+
+/* What the job of that id holds, or NULL. Children come in runs: it is looked for once for many. */
+static struct claim *claim_of(struct engine *e, uint64_t id)
+{
+    if (e->parent_id != id) {
+        const struct job *job = e->ops->get(e->store, id);
+        e->parent = job ? job->claim : NULL;
+        e->parent_id = id;
+    }
+    return e->parent;
+}
+
+void claim_keep_child(struct engine *e, struct job *child)
+{
+    struct claim *claim = claim_of(e, child->parent);
+    if (claim && child->pins < PINS_MAX)
+        add_child(e, claim, child);
 }
 
 /* --- giving up slot and place while waiting, and getting them back

@@ -184,7 +184,10 @@ static void run_owed(struct engine *e)
 
 void engine_recover(struct engine *e)
 {
+    struct store_counts counts;
     restore_ids(e);
+    e->ops->counts(e->store, &counts);
+    e->has_after = counts.states[NEAP_PENDING] > 0;
     e->ops->each_live(e->store, e, restore_count);
     e->recovering = true; /* run_on_dead only notes that it is to run */
     if (e->running)

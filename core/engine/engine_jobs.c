@@ -82,6 +82,8 @@ static bool tell(struct engine *e, struct job *job, const struct rows *rows, int
     rows->queue->counters.live--;
     rows->task->counters.live--;
     job->finished_ms = e->now_ms;
+    if (job->parent)
+        claim_keep_child(e, job);
     event_note(e, job, state);
     calls_ended(e, job, state);
     if (!(job->flags & JOB_DELIVER))
@@ -168,7 +170,7 @@ static void again(struct engine *e, struct job *job, const struct life *life,
 
 static void keep_log(struct job *job, const struct outcome_more *outcome)
 {
-    if (!outcome || !outcome->log_len)
+    if (!outcome->log_len)
         return;
     struct job_left *left = job_left_own(job);
     left->log_end =
@@ -186,8 +188,6 @@ static void keep_log(struct job *job, const struct outcome_more *outcome)
 
 static void keep_figures(struct job *job, const struct outcome *o)
 {
-    if (!o->started_ms)
-        return;
     job->started_ms = o->started_ms;
     job->run_ms = (uint32_t)(o->run_us / 1000);
     job->cpu_ms = (uint32_t)(o->cpu_us / 1000);
@@ -224,11 +224,12 @@ static void accept_children(struct engine *e, struct outcome *o)
         job_accept(e, LIST_ENTRY(at, struct job, message.link));
 }
 
-static void on_dead_ended(struct engine *e, struct job *job, struct outcome *o)
+static void on_dead_ended(struct engine *e, struct claim *claim, struct outcome *o)
 {
-    struct pool *pool = job->claim->member->pool;
-    calls_asker_ended(e, job->claim);
-    claim_free(e, job->claim);
+    struct job *job = claim->job;
+    struct pool *pool = claim->member->pool;
+    calls_asker_ended(e, claim);
+    claim_free(e, claim);
     if (o->kind == OUTCOME_HANDED_BACK && !o->no_task && !e->drain_stopped && !e->stopping) {
         job->attempt--;
         list_push(&pool->on_dead, &job->place);
@@ -264,28 +265,35 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
     return life;
 }
 
-static void attempt_ended(struct engine *e, struct job *job, struct outcome *o)
+static void keep_error(struct job *job, struct outcome *o)
 {
+    job_past_add(job, o->error, o->started_ms, o->run_us / 1000);
+    free(job_left(job)->error);
+    job_left_own(job)->error = o->error;
+    o->error = NULL;
+}
+
+static void attempt_ended(struct engine *e, struct claim *claim, struct outcome *o)
+{
+    struct job *job = claim->job;
     const struct life life = next_of(e, job, o);
-    const struct rows rows = rows_of(e, job);
+    const struct rows rows = {claim->queue, task_row(e, job->task)};
     if (o->started_ms)
-        event_started(e, job->claim);
-    calls_asker_ended(e, job->claim);
-    claim_free(e, job->claim);
-    if (o->error) {
-        job_past_add(job, o->error, o->started_ms, o->run_us / 1000);
-        free(job_left(job)->error);
-        job_left_own(job)->error = o->error;
-        o->error = NULL;
-    }
-    keep_log(job, o->more);
-    keep_figures(job, o);
-    if (o->kind == OUTCOME_COMPLETED)
-        accept_children(e, o);
-    if (o->started_ms)
+        event_started(e, claim);
+    calls_asker_ended(e, claim);
+    claim_free(e, claim);
+    if (o->error)
+        keep_error(job, o);
+    if (o->more)
+        keep_log(job, o->more);
+    if (o->started_ms) {
+        keep_figures(job, o);
         count(&rows, o, life.state);
-    else if (life.state == NEAP_CANCELLED)
+    } else if (life.state == NEAP_CANCELLED) {
         count_out(&rows, life.state);
+    }
+    if (o->more && o->kind == OUTCOME_COMPLETED)
+        accept_children(e, o);
     job->attempt = life.attempt;
     if (state_is_end(life.state))
         end_job(e, job, &rows, life.state, o);
@@ -299,31 +307,32 @@ static void hold_if_waiting(struct engine *e, struct job *job)
         job_hold(e, job);
 }
 
-static void free_outcome(struct engine *e, struct outcome *outcome)
+static void refuse_children(struct engine *e, struct outcome *outcome)
 {
-    while (outcome->more && !list_empty(&outcome->more->children)) {
-        struct list *at = list_shift(&outcome->more->children);
+    for (struct list *at; (at = list_shift(&outcome->more->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
         job_free(&e->cache, child);
     }
-    outcome_free(&e->cache, outcome);
 }
 
 void job_outcome(struct engine *e, struct outcome *outcome)
 {
     struct job *job = outcome->job;
-    if (!job->claim || job->token != outcome->token) {
+    struct claim *claim = job->claim;
+    if (!claim || job->token != outcome->token) {
         engine_log(e, NEAP_WARN, job, "an outcome came late and is refused");
     } else if (job->flags & JOB_ON_DEAD) {
-        on_dead_ended(e, job, outcome);
+        on_dead_ended(e, claim, outcome);
     } else {
         const uint64_t id = job->id;
-        attempt_ended(e, job, outcome); /* the job may be gone */
+        attempt_ended(e, claim, outcome); /* the job may be gone */
         if (outcome->no_task)
             hold_if_waiting(e, e->ops->get(e->store, id));
     }
-    free_outcome(e, outcome);
+    if (outcome->more)
+        refuse_children(e, outcome);
+    outcome_free(&e->cache, outcome);
 }
 
 /* --- cancelled ----------------------------------------------------------------------------------

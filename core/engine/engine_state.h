@@ -135,7 +135,8 @@ struct engine {
     size_t n_pools;
     struct claim *spare_claims; /* freed ones, by link.next, */
     size_t n_spare_claims;      /* so many */
-    struct claim *parent;       /* of the job that was accepted last, or NULL; it may be none */
+    uint64_t parent_id;         /* of the job with a parent that ended last, */
+    struct claim *parent;       /* and the claim of that, or NULL: it does not run */
     struct waiters *waiters;
     struct asks asks;
     struct list listeners; /* to events */
@@ -151,6 +152,7 @@ struct engine {
     struct ended *ended; /* while jobs are told that one they wait for has ended: more that have */
     size_t n_ended, cap_ended;
     bool telling;            /* tell_children is under way */
+    bool has_after;          /* there was a job with `after` */
     struct running *running; /* the crash table of a durable store, or NULL */
     struct task_row **tasks; /* by task_name index; stable addresses, NULL: never submitted */
     size_t n_tasks;
@@ -245,7 +247,8 @@ void claim_park(struct engine *e, struct claim *claim, struct call *call);
 void claim_return(struct engine *e, struct claim *claim);
 void claim_return_late(struct engine *e, struct claim *claim); /* at once */
 void claims_return(struct engine *e);                          /* all that can */
-void claim_add_child(struct engine *e, struct claim *claim, struct job *child);
+/* It is about to end. What ends while the job runs that submitted it stays readable so long. */
+void claim_keep_child(struct engine *e, struct job *child);
 
 /* engine_dispatch.c */
 void dispatch(struct engine *e);
@@ -256,8 +259,13 @@ void dispatch_take_back(struct engine *e, struct member *m); /* and what it has 
 /* engine_submit.c */
 void job_count_in(struct engine *e, const struct job *job); /* one more that has not ended */
 void job_accept(struct engine *e, struct job *job); /* submitted, nobody asks what became of it */
-void submit_call(struct engine *e, struct call *call);       /* its job, which has its place */
-void parent_ended(struct engine *e, uint64_t id, int state); /* for those that wait for it */
+void submit_call(struct engine *e, struct call *call); /* its job, which has its place */
+void parent_has_ended(struct engine *e, uint64_t id, int state);
+static inline void parent_ended(struct engine *e, uint64_t id, int state)
+{
+    if (e->has_after) /* those that wait for it go on */
+        parent_has_ended(e, id, state);
+}
 
 /* engine_commit.c */
 void engine_commit(struct engine *e);

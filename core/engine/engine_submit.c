@@ -146,7 +146,7 @@ static void tell_all(struct engine *e, uint64_t first, const struct ended *paren
     e->telling = false;
 }
 
-void parent_ended(struct engine *e, uint64_t id, int state)
+void parent_has_ended(struct engine *e, uint64_t id, int state)
 {
     const struct ended parent = {id, state};
     uint64_t child;
@@ -170,16 +170,6 @@ void job_count_in(struct engine *e, const struct job *job)
     task->counters.live++;
 }
 
-/* What the job of that id holds, or NULL. Children come in runs: it is looked for once for many. */
-static struct claim *claim_of(struct engine *e, uint64_t id)
-{
-    if (!e->parent || e->parent->job->id != id) {
-        const struct job *job = e->ops->get(e->store, id);
-        e->parent = job ? job->claim : NULL;
-    }
-    return e->parent;
-}
-
 static struct accepted accept_job(struct engine *e, struct job *job)
 {
     const struct job *other = NULL;
@@ -187,15 +177,15 @@ static struct accepted accept_job(struct engine *e, struct job *job)
     const uint64_t id = job->id, taken = job_terms(job)->unique ? in_the_way(e, job, &other) : 0;
     if (taken)
         return duplicate(e, job, taken, other);
-    if (job_terms(job)->after && !look_at_parents(e, job, &failed))
-        return refuse(e, job, NEAP_ENOENT, "after: no such job");
-    struct claim *parent = job->parent ? claim_of(e, job->parent) : NULL;
+    if (job_terms(job)->after) {
+        e->has_after = true;
+        if (!look_at_parents(e, job, &failed))
+            return refuse(e, job, NEAP_ENOENT, "after: no such job");
+    }
     job->state = job->available_ms > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
     e->ops->put(e->store, job, e->now_ms);
     job_count_in(e, job);
     event_note(e, job, job->state);
-    if (parent)
-        claim_add_child(e, parent, job);
     if (failed && job_terms(job)->after->on_failure == AFTER_CANCEL)
         cancel_child(e, job, job_terms(job)->after->ids[0]);
     return (struct accepted){.id = id};

@@ -38,7 +38,9 @@ void outcome_free(struct pool_cache *cache, struct outcome *outcome)
         free(outcome->more->log);
         free(outcome->more);
     }
-    free(outcome->result);
-    free(outcome->error);
+    if (outcome->result || outcome->error) { /* few have either */
+        free(outcome->result);
+        free(outcome->error);
+    }
     pool_give(cache, outcome, outcome->block);
 }

@@ -201,6 +201,12 @@ FETCH_INLINE void job_fetch(const struct job *job)
     fetch_line(&job->parent);
 }
 
+/* What the store touches of it when it is no longer pinned. */
+FETCH_INLINE void job_fetch_state(const struct job *job)
+{
+    fetch_bytes(job, offsetof(struct job, finished_ms));
+}
+
 /* As it was submitted: no attempts, no result, no error. */
 void job_reset(struct job *job);
 
