@@ -37,15 +37,22 @@ static bool past_limit(struct vm *vm, size_t bytes)
     return false;
 }
 
-static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
+/* Apart, as the next: what `allocate` does most often needs no frame then. */
+static __attribute__((noinline)) void *allocate_new(struct vm *vm, size_t size)
 {
-    struct vm *vm = user;
-    if (!old)
-        old_size = 0; /* Lua passes the kind of object there */
-    if (new_size == 0) {
-        vm->bytes -= old_size;
-        return slabs_resize(&vm->slabs, old, old_size, 0);
+    if (vm->limited && past_limit(vm, vm->bytes + size))
+        return NULL;
+    void *block = size <= SLABS_SMALL_MAX ? slabs_take(&vm->slabs, size) : malloc(size);
+    if (block) {
+        vm->bytes += size;
+        vm->allocated_bytes += size;
     }
+    return block;
+}
+
+static __attribute__((noinline)) void *resize(struct vm *vm, void *old, size_t old_size,
+                                              size_t new_size)
+{
     if (vm->limited && new_size > old_size && past_limit(vm, vm->bytes - old_size + new_size))
         return NULL;
     void *block = slabs_resize(&vm->slabs, old, old_size, new_size);
@@ -55,6 +62,17 @@ static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
     if (new_size > old_size)
         vm->allocated_bytes += new_size - old_size;
     return block;
+}
+
+static void *allocate(void *user, void *old, size_t old_size, size_t new_size)
+{
+    struct vm *vm = user;
+    if (!old) /* `old_size` is then the kind of object */
+        return new_size ? allocate_new(vm, new_size) : NULL;
+    if (new_size)
+        return resize(vm, old, old_size, new_size);
+    vm->bytes -= old_size;
+    return slabs_give(&vm->slabs, old, old_size);
 }
 
 /* --- the collector's pace ----------------------------------------------------------------------
