@@ -79,10 +79,10 @@ void claims_close(struct engine *e)
         free(take_spare(e));
 }
 
-void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job)
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job,
+               const struct task_info *info)
 {
     struct claim *claim = take_spare(e);
-    const struct task_info *info = catalogue_task(e->catalogue, job->task);
     claim->job = job; /* one by one: a few stores take less than zeroing all */
     claim->member = m;
     claim->queue = q;
@@ -204,13 +204,14 @@ static void replace_child(struct engine *e, struct claim_more *more, struct job 
 static void add_child(struct engine *e, struct claim *claim, struct job *child)
 {
     struct claim_more *more = claim_more(claim);
-    e->ops->pin(e->store, child);
-    if (more->n_children == CHILDREN_KEPT_MAX) {
-        replace_child(e, more, child);
-        return;
-    }
-    if (more->n_children == more->cap_children)
+    child->pins++; /* it is to be put: nothing of it is kept yet */
+    if (more->n_children == more->cap_children) {
+        if (more->n_children == CHILDREN_KEPT_MAX) {
+            replace_child(e, more, child);
+            return;
+        }
         grow_children(more);
+    }
     more->children[more->n_children++] = child;
 }
 

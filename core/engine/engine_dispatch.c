@@ -127,41 +127,46 @@ static void begin_run(struct member *m, const struct queue *q)
     m->line_pools |= q->pools;
 }
 
-static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job)
+static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job,
+                        const struct task_info *info)
 {
-    job->rank = (int8_t)queue_rank(e, q, job);
     if (job->rank < m->line_min)
         m->line_min = job->rank;
-    claim_new(e, m, q, job);
+    claim_new(e, m, q, job, info);
     m->batch[m->n_batch++] = job;
 }
 
-/* False: the job cannot run now and has been dealt with. */
-static bool may_run(struct engine *e, struct job *job)
+/* A job that cannot run now. */
+static void turn_away(struct engine *e, struct job *job, bool expired)
 {
-    const bool expired = job_terms(job)->expires_ms && job_terms(job)->expires_ms <= e->now_ms;
-    if (!expired && catalogue_task(e->catalogue, job->task))
-        return true;
     e->ops->give_back(e->store, job, e->now_ms);
     if (expired)
         job_end_waiting(e, job, NEAP_CANCELLED);
     else
         job_hold(e, job);
-    return false;
 }
 
 /* Jobs of one queue and rank. */
 static void put_run(struct engine *e, struct member *m, struct job *const *jobs, size_t count)
 {
     struct queue *q = queue_of(e, jobs[0]->gate);
-    if (m->line_min < queue_rank(e, q, jobs[0]) && line_of(m)) {
+    const int rank = queue_rank(e, q, jobs[0]);
+    if (m->line_min < rank && line_of(m)) {
         flush(e, m); /* they must not queue behind lesser ones */
         dispatch_recall(e, m);
     }
     begin_run(m, q);
-    for (size_t i = 0; i < count; i++)
-        if (may_run(e, jobs[i]))
-            put_in_line(e, m, q, jobs[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = jobs[i];
+        const struct task_info *info = catalogue_task(e->catalogue, job->task);
+        const int64_t expires_ms = job_terms(job)->expires_ms;
+        const bool expired = expires_ms && expires_ms <= e->now_ms;
+        job->rank = (int8_t)rank;
+        if (info && !expired)
+            put_in_line(e, m, q, job, info);
+        else
+            turn_away(e, job, expired);
+    }
 }
 
 static void hand_out_on_dead(struct engine *e, struct pool *pool)
@@ -170,7 +175,8 @@ static void hand_out_on_dead(struct engine *e, struct pool *pool)
         struct job *job = LIST_ENTRY(list_shift(&pool->on_dead), struct job, place);
         struct queue *q = queue_of(e, job->gate);
         begin_run(m, q);
-        put_in_line(e, m, q, job);
+        job->rank = (int8_t)queue_rank(e, q, job);
+        put_in_line(e, m, q, job, catalogue_task(e->catalogue, job->task));
     }
 }
 

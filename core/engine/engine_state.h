@@ -236,7 +236,9 @@ bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; f
 /* Slots that are free, if positive. What its worker has set aside takes none: it goes back before
  * it starts, and jobs of other plugins must get past it. */
 int64_t member_room(const struct member *m);
-void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job);
+/* INFO: of its task in the catalogue; NULL: it has none now. */
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job,
+               const struct task_info *info);
 struct claim_more *claim_more(struct claim *claim);
 void claims_close(struct engine *e);
 void claim_free(struct engine *e, struct claim *claim);  /* slot and place are given up */

@@ -170,6 +170,15 @@ void job_count_in(struct engine *e, const struct job *job)
     task->counters.live++;
 }
 
+/* Nothing is in its way. */
+static void take_in(struct engine *e, struct job *job)
+{
+    job->state = job->available_ms > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
+    e->ops->put(e->store, job, e->now_ms);
+    job_count_in(e, job);
+    event_note(e, job, job->state);
+}
+
 static struct accepted accept_job(struct engine *e, struct job *job)
 {
     const struct job *other = NULL;
@@ -182,10 +191,7 @@ static struct accepted accept_job(struct engine *e, struct job *job)
         if (!look_at_parents(e, job, &failed))
             return refuse(e, job, NEAP_ENOENT, "after: no such job");
     }
-    job->state = job->available_ms > e->now_ms ? NEAP_SCHEDULED : NEAP_AVAILABLE;
-    e->ops->put(e->store, job, e->now_ms);
-    job_count_in(e, job);
-    event_note(e, job, job->state);
+    take_in(e, job);
     if (failed && job_terms(job)->after->on_failure == AFTER_CANCEL)
         cancel_child(e, job, job_terms(job)->after->ids[0]);
     return (struct accepted){.id = id};
@@ -193,6 +199,10 @@ static struct accepted accept_job(struct engine *e, struct job *job)
 
 void job_accept(struct engine *e, struct job *job)
 {
+    if (!job->terms) { /* most */
+        take_in(e, job);
+        return;
+    }
     const struct task_name *task = job->task;
     const struct accepted in = accept_job(e, job);
     if (in.rc)

@@ -47,11 +47,11 @@ static struct list *fifo_made(struct index_line *line, unsigned level)
     return fifo_of(line, level);
 }
 
-/* The node before which the job belongs, or NULL: far from both ends. */
+/* The node before which the job belongs, which is not the end; NULL: far from both ends. */
 static struct list *place_near_end(struct list *fifo, const struct job *job)
 {
-    struct list *at = fifo;
-    for (int i = 0; i < NEAR; i++, at = at->prev)
+    struct list *at = fifo->prev;
+    for (int i = 1; i < NEAR; i++, at = at->prev)
         if (at->prev == fifo || earlier(job_of_place(at->prev), job))
             return at;
     at = fifo->next;
@@ -82,7 +82,9 @@ void index_line_put(struct index_line *line, struct job *job)
 {
     if (!line->ageing_ms) {
         const unsigned level = level_of(job->priority);
-        struct list *at = place_near_end(fifo_made(line, level), job);
+        struct list *fifo = fifo_made(line, level);
+        const bool last = fifo->prev == fifo || earlier(job_of_place(fifo->prev), job);
+        struct list *at = last ? fifo : place_near_end(fifo, job);
         if (at) {
             list_insert(at, &job->place);
             levels_add(&line->levels, level);

@@ -118,6 +118,20 @@ static void wait_for_parents(struct store *s, struct job *job)
     job->where = JOB_WAITS;
 }
 
+/* What few jobs have. False: it waits for others. */
+static bool put_terms(struct store *s, struct job *job, int64_t now_ms)
+{
+    const struct job_terms *terms = job->terms;
+    const bool waits = terms->after && terms->after->waiting;
+    if (terms->unique)
+        uniques_put(&s->uniques, job);
+    if (terms->expires_ms > now_ms || (terms->expires_ms && !waits))
+        watch_expiry(s, job);
+    if (waits)
+        wait_for_parents(s, job);
+    return !waits;
+}
+
 static void put(struct store *s, struct job *job, int64_t now_ms)
 {
     assert(job->id && job->gate && !job->claimed && job->where == JOB_NOWHERE);
@@ -126,16 +140,14 @@ static void put(struct store *s, struct job *job, int64_t now_ms)
     job->due.key = job->available_ms;
     if (job->available_ms < job->submitted_ms)
         job->available_ms = job->submitted_ms;
+    if (job->due.key <= now_ms)
+        job->state = NEAP_AVAILABLE;
+    else if (job->state != NEAP_RETRYABLE)
+        job->state = NEAP_SCHEDULED;
     job_table_add(&s->jobs, job);
-    s->counts[memory_counted_as(job)]++;
-    if (job_terms(job)->unique)
-        uniques_put(&s->uniques, job);
-    if (job_terms(job)->expires_ms > now_ms) /* else line_up sees it */
-        watch_expiry(s, job);
-    if (job_terms(job)->after && job_terms(job)->after->waiting)
-        wait_for_parents(s, job);
-    else
-        line_up(s, job, job->state, now_ms);
+    s->counts[job->state]++;
+    if (!job->terms || put_terms(s, job, now_ms))
+        index_put(s->index, job, now_ms);
 }
 
 static void withdraw(struct store *s, struct job *job)
