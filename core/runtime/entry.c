@@ -129,7 +129,6 @@ static struct loaded *loaded_new(struct plugin *plugin)
     struct loaded *loaded = mem_zero(1, sizeof *loaded);
     loaded->plugin = plugin_ref(plugin);
     loaded->current_in = UINT64_MAX;
-    list_init(&loaded->blocked);
     list_init(&loaded->blocked_jobs);
     loaded->entries = mem_zero(plugin->n_tasks, sizeof *loaded->entries);
     loaded->string_ref = loaded->table_ref = LUA_NOREF;
@@ -150,6 +149,7 @@ static void loaded_free(struct loaded *loaded, lua_State *L)
     luaL_unref(L, LUA_REGISTRYINDEX, loaded->table_ref);
     plugin_unref(loaded->plugin);
     free(loaded->entries);
+    ranks_close(&loaded->blocked);
     free(loaded);
 }
 

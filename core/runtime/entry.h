@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/ranks.h"
 #include "parts/catalogue.h"
 #include "runtime/vm.h"
 
@@ -20,7 +21,7 @@ struct loaded { /* a plugin's version */
     unsigned uses;         /* jobs that run it */
     uint64_t current_in;   /* serial of the last catalogue that was seen to have it */
     struct fiber *holder;  /* preempted: until it waits or ends nobody else runs in this version */
-    struct list blocked;   /* fibers that are to run after it, */
+    struct ranks blocked;  /* fibers that are to run after it, */
     struct list blocked_jobs; /* and jobs that have not started */
     int string_ref;           /* its `string`, for methods of strings */
     int table_ref;            /* the Lua side of it */

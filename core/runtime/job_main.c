@@ -13,11 +13,12 @@
 
 void job_main_failed(struct run *run, const char *code, const char *message, const char *traceback)
 {
-    if (run->error)
+    struct run_more *more = run_more(run);
+    if (more->error)
         return;
     run->kind = OUTCOME_FAILED;
-    run->error = job_error_new(code, (int)run->attempt, message, strlen(message), traceback,
-                               traceback ? strlen(traceback) : 0);
+    more->error = job_error_new(code, (int)run_attempt(run), message, strlen(message), traceback,
+                                traceback ? strlen(traceback) : 0);
 }
 
 /* --- the outcome ------------------------------------------------------------------------------ */

@@ -20,9 +20,9 @@ static int core_spawn(lua_State *L)
     if (!vm_of(L)->fiber)
         return luaL_error(L, "neap.async cannot be called in a callback of luv");
     lua_settop(L, 1);
-    const struct fiber *fiber = fiber_spawn(L);
-    lua_pushlightuserdata(L, (void *)fiber);
-    lua_pushinteger(L, (lua_Integer)fiber->born);
+    const struct side_fiber *side = fiber_spawn(L);
+    lua_pushlightuserdata(L, (void *)&side->fiber);
+    lua_pushinteger(L, (lua_Integer)side->born);
     return 2;
 }
 

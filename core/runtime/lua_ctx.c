@@ -61,7 +61,7 @@ static void push_deadline(lua_State *L, const struct run *run)
     if (run->deadline.key == INT64_MAX)
         lua_pushnil(L);
     else
-        lua_pushnumber(L, (double)run->started_ms / 1e3 +
+        lua_pushnumber(L, (double)run->job->running_since_ms / 1e3 +
                               (double)(run->deadline.key - run->started_ns) / 1e9);
 }
 
@@ -93,7 +93,7 @@ static bool push_field(lua_State *L, const struct run *run, const char *key)
     } else if (strcmp(key, "queue") == 0) {
         lua_pushstring(L, job->gate->name);
     } else if (strcmp(key, "attempt") == 0) {
-        lua_pushinteger(L, run->attempt);
+        lua_pushinteger(L, run_attempt(run));
     } else if (strcmp(key, "generation") == 0) {
         lua_pushinteger(L, run->entry->loaded->plugin->generation);
     } else if (strcmp(key, "dir") == 0) {

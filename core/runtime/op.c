@@ -35,10 +35,16 @@ bool op_may_wait(lua_State *L, const char *name)
 static void open_for(struct run *run, struct fiber *fiber, struct op *op,
                      void (*stop)(struct op *op))
 {
+    op->run = run;
     op->fiber = fiber;
     op->stop = stop;
     op->done = false;
-    list_push(&run->ops, &op->link);
+    if (run->ops) {
+        list_push(&run->ops->link, &op->link);
+        return;
+    }
+    list_init(&op->link);
+    run->ops = op;
 }
 
 void op_open(lua_State *L, struct op *op, void (*stop)(struct op *op))
@@ -54,6 +60,9 @@ void op_attach(lua_State *L, struct op *op, void (*stop)(struct op *op))
 
 void op_close(struct op *op)
 {
+    struct list *next = op->link.next;
+    if (op->run->ops == op)
+        op->run->ops = next == &op->link ? NULL : LIST_ENTRY(next, struct op, link);
     list_remove(&op->link);
     if (op->fiber && op->fiber->op == op)
         op->fiber->op = NULL;
@@ -62,9 +71,9 @@ void op_close(struct op *op)
 /* Whatever `stop` does, it does not open or close others. */
 void ops_stop(struct run *run, const struct fiber *fiber)
 {
-    for (struct list *at = run->ops.next, *next; at != &run->ops; at = next) {
-        struct op *op = LIST_ENTRY(at, struct op, link);
-        next = at->next;
+    const struct list *last = run->ops ? run->ops->link.prev : NULL;
+    for (struct op *op = run->ops, *next; op; op = next) {
+        next = &op->link == last ? NULL : LIST_ENTRY(op->link.next, struct op, link);
         if (fiber && op->fiber != fiber)
             continue;
         op_close(op);

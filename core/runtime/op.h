@@ -35,8 +35,9 @@ struct fiber;
 struct run;
 struct worker;
 
-struct op { /* the first member of its owner's own struct */
-    struct list link;
+struct op {           /* the first member of its owner's own struct */
+    struct list link; /* in the ring of run->ops */
+    struct run *run;
     struct fiber *fiber; /* whose it is; NULL: the whole job's */
     void (*stop)(struct op *op);
     bool done;

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/heap.h"
 #include "base/list.h"
+#include "base/ranks.h"
 #include "model/call.h"
 #include "model/job.h"
 #include "parts/catalogue.h"
@@ -31,29 +31,39 @@ enum fiber_state { FIBER_READY, FIBER_ON, FIBER_WAITING, FIBER_PREEMPTED };
 
 struct fiber {
     struct worker *worker; /* fixed: the engine's thread reads it to answer */
-    struct run *run;       /* NULL: free */
-    struct list link;      /* its job's, in a ring; or the worker's free ones */
-    struct list place;     /* while blocked */
     lua_State *co;
-    int co_ref;            /* keeps the coroutine */
-    uint32_t behind;       /* preempted: the line's tail at that time; what is before goes first */
-    uint8_t state;         /* enum fiber_state */
-    bool fresh;            /* not resumed yet: its function and arguments are on its stack */
-    bool ended, closing;   /* as run->ended, for this fiber alone (neap.race, handle:cancel) */
-    bool asking;           /* waits for a job or for room in a queue: its job may lend its slot */
-    bool resting;          /* waits for a time or for another fiber */
-    bool sleeping;         /* for a time */
-    uint64_t born;         /* tells it from the one that had this place before */
-    uint64_t serial;       /* goes up at each wait and each reuse: late answers are dropped */
-    struct heap_node turn; /* ready: among the woken, or the preempted; key: -priority, tie: the
-                              order. Else among the sleepers; key: monotonic ns */
-    struct call *answer;   /* of the engine; owned */
-    struct op *op;         /* what it waits for, or has waited for */
+    struct rank turn;    /* ready: among the woken, or the preempted; key: turn_key. Else among the
+                            sleepers; key: monotonic ns. note: if preempted, the line's tail at
+                            that time; what is before goes first */
+    uint64_t serial;     /* goes up at each wait and each reuse: late answers are dropped */
+    struct call *answer; /* of the engine; owned */
+    struct op *op;       /* what it waits for, or has waited for */
+    int co_ref;          /* keeps the coroutine */
+    uint8_t state;       /* enum fiber_state */
+    bool fresh;          /* not resumed yet: its function and arguments are on its stack */
+    bool side;           /* fixed: one of neap.async, a struct side_fiber */
+    bool ended : 1,
+        closing : 1;   /* as run->ended, for this fiber alone (neap.race, handle:cancel) */
+    bool asking : 1;   /* waits for a job or for room in a queue: its job may lend its slot */
+    bool resting : 1;  /* waits for a time or for another fiber */
+    bool sleeping : 1; /* for a time */
+    bool lent : 1;     /* ready, but its job has no slot: in run->more->blocked */
+    bool aside : 1;    /* its plugin is another's: in loaded->blocked */
+};
+
+struct side_fiber { /* of neap.async */
+    struct fiber fiber;
+    struct run *run;  /* NULL: free */
+    struct list link; /* its job's, or the worker's free ones */
+    uint64_t born;    /* tells it from the one that had this place before */
 };
 
 /* What few jobs have: made when one first needs it (run_more), gone with its end. */
 struct run_more {
-    struct list blocked; /* fibers that go on once the job has its slot and place again */
+    struct list sides;                                 /* fibers of neap.async, the oldest first */
+    unsigned n_sides, n_asking, n_resting, n_sleeping; /* of them */
+    struct ranks blocked; /* fibers that go on once the job has its slot and place again */
+    struct job_error *error;
     int64_t after_ms;
     unsigned n_stray;      /* failed async functions that nobody has waited for, */
     char *stray;           /* and the message of the first; owned */
@@ -72,35 +82,73 @@ struct run {
     struct list link;    /* in the worker's list of runs, or its free list */
     struct job *job;     /* NULL: free */
     struct entry *entry; /* counted; NULL until the task is loaded */
-    struct fiber main;   /* its `link` is a ring with those of neap.async, the oldest first */
-    struct list ops;     /* open: what ends with the job */
-    struct run_more *more;
-    unsigned n_fibers, n_asking, n_resting, n_sleeping;
-    uint32_t attempt;
-    uint8_t kind;   /* of its outcome, enum outcome_kind */
-    bool ended;     /* that is settled: unwind it */
-    bool closing;   /* being unwound: its to-be-closed variables run; waits return nil, "killed" */
-    bool in_args;   /* checking arguments: an error there has the code "args" */
-    bool slotless;  /* waits for jobs and does nothing else: it has lent its slot and place */
-    bool returning; /* has asked for them back */
-    bool late;      /* at once, whatever the limits */
+    struct fiber main;
     uint32_t result_len;
-    void *result; /* MessagePack; owned; NULL: nil */
-    struct job_error *error;
-    struct heap_node deadline; /* key: monotonic ns, INT64_MAX: none; among the worker's, once it
-                                  has waited */
-    int64_t started_ms, started_ns;
-    uint64_t bytes;    /* allocated while it ran */
-    int64_t net_bytes; /* the same less what was freed meanwhile: about what it holds */
+    uint8_t kind;   /* of its outcome, enum outcome_kind */
+    bool ended : 1; /* that is settled: unwind it */
+    bool
+        closing : 1; /* being unwound: its to-be-closed variables run; waits return nil, "killed" */
+    bool in_args : 1;   /* checking arguments: an error there has the code "args" */
+    bool slotless : 1;  /* waits for jobs and does nothing else: it has lent its slot and place */
+    bool returning : 1; /* has asked for them back */
+    bool late : 1;      /* at once, whatever the limits */
+    void *result;       /* MessagePack; owned; NULL: nil */
+    struct op *ops;     /* open, in a ring, the oldest first: what ends with the job; NULL: none */
+    struct run_more *more;
+    struct rank deadline; /* key: monotonic ns, INT64_MAX: none; among the worker's, once it has
+                             waited. note: which attempt it is (run_attempt) */
+    int64_t started_ns;   /* differs from that of any other run of this worker */
+    uint64_t bytes;       /* allocated while it ran */
+    int64_t net_bytes;    /* the same less what was freed meanwhile: about what it holds */
     int64_t cpu_ns;
 };
 
 struct run_more *run_more(struct run *run);
 
-/* All fibers of a job, the main one first, once around. */
+static inline struct side_fiber *fiber_side(const struct fiber *fiber)
+{
+    return LIST_ENTRY(fiber, struct side_fiber, fiber);
+}
+
+/* NULL: it is free. */
+static inline struct run *fiber_run(const struct fiber *fiber)
+{
+    if (fiber->side)
+        return fiber_side(fiber)->run;
+    struct run *run = LIST_ENTRY(fiber, struct run, main);
+    return run->job ? run : NULL;
+}
+
+/* All fibers of a job, the main one first; NULL after the last. */
 static inline struct fiber *fiber_after(const struct fiber *fiber)
 {
-    return LIST_ENTRY(fiber->link.next, struct fiber, link);
+    const struct run_more *more = fiber_run(fiber)->more;
+    if (!more)
+        return NULL;
+    const struct list *next = fiber->side ? fiber_side(fiber)->link.next : more->sides.next;
+    return next == &more->sides ? NULL : &LIST_ENTRY(next, struct side_fiber, link)->fiber;
+}
+
+static inline uint32_t run_attempt(const struct run *run)
+{
+    return run->deadline.note;
+}
+
+static inline bool run_has_sides(const struct run *run)
+{
+    return run->more && run->more->n_sides;
+}
+
+/* The more urgent first, then in the order of their time. */
+#define TURN_ORDER_BITS 55
+static inline int64_t turn_key(int priority, uint64_t order)
+{
+    return (int64_t)-priority * (INT64_C(1) << TURN_ORDER_BITS) + (int64_t)order;
+}
+
+static inline int turn_priority(int64_t key)
+{
+    return (int)-(key >> TURN_ORDER_BITS);
 }
 
 #endif

@@ -400,10 +400,10 @@ static void release(struct worker *w)
         entries_close(&w->entries, &w->vm);
     worker_free_runs(w); /* a ctx that a task kept may point to one until here */
     vm_close(&w->vm);
-    heap_close(&w->sleepers);
-    heap_close(&w->deadlines);
-    heap_close(&w->woken);
-    heap_close(&w->preempted);
+    ranks_close(&w->sleepers);
+    ranks_close(&w->deadlines);
+    ranks_close(&w->woken);
+    ranks_close(&w->preempted);
     worker_close_loop(w);
 }
 

@@ -19,7 +19,7 @@
 struct put_off {
     struct list link;
     struct run *run;
-    uint64_t born;        /* of run->main: is it still that job's? */
+    int64_t started_ns;   /* of run: is it still that job's? */
     const void *function; /* to tell it from others */
     int ref;              /* {function, arguments...} */
     int nargs;
@@ -109,7 +109,7 @@ static bool comes_already(const struct put_offs *all, const struct run *run, con
 {
     for (const struct list *at = all->list.next; at != &all->list; at = at->next) {
         const struct put_off *one = LIST_ENTRY(at, const struct put_off, link);
-        if (one->run == run && one->born == run->main.born && one->nargs == 0 &&
+        if (one->run == run && one->started_ns == run->started_ns && one->nargs == 0 &&
             one->function == function)
             return true;
     }
@@ -128,7 +128,7 @@ static void put_off(lua_State *L, struct run *run, int nargs, bool once)
         if (lua_pcall(L, nargs + 1, 1, 0) == LUA_OK) {
             struct put_off *one = mem_zero(1, sizeof *one);
             *one = (struct put_off){.run = run,
-                                    .born = run->main.born,
+                                    .started_ns = run->started_ns,
                                     .function = function,
                                     .ref = (int)lua_tointeger(L, -1),
                                     .nargs = nargs};
@@ -143,7 +143,8 @@ static void make_up_for(lua_State *L, const struct put_off *one)
     lua_rawgeti(L, LUA_REGISTRYINDEX, one->ref);
     luaL_unref(L, LUA_REGISTRYINDEX, one->ref);
     const int table = lua_gettop(L);
-    if (one->run->job && one->run->main.born == one->born && lua_checkstack(L, one->nargs + 16)) {
+    if (one->run->job && one->run->started_ns == one->started_ns &&
+        lua_checkstack(L, one->nargs + 16)) {
         for (int i = 1; i <= one->nargs + 1; i++)
             lua_rawgeti(L, table, i);
         call(L, one->run, one->nargs);
@@ -153,7 +154,8 @@ static void make_up_for(lua_State *L, const struct put_off *one)
 
 static bool is_held(const struct put_off *one)
 {
-    return one->run->job && one->run->main.born == one->born && one->run->entry->loaded->holder;
+    return one->run->job && one->run->started_ns == one->started_ns &&
+           one->run->entry->loaded->holder;
 }
 
 void worker_run_callbacks(struct worker *w)

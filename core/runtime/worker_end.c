@@ -44,6 +44,8 @@ static void add_more(struct worker *w, struct run *run, struct outcome *outcome)
         run_print(run, NULL, 0); /* a last line without newline */
     worker_unfollow(w, run);
     struct outcome_more *out = outcome_more(outcome);
+    outcome->error = more->error;
+    more->error = NULL;
     out->after_ms = more->after_ms;
     out->printed = more->printed;
     if (more->log.len) {
@@ -58,12 +60,11 @@ static struct outcome *outcome_of(struct worker *w, struct run *run)
 {
     struct outcome *outcome = outcome_new(&w->cache, run->job, run->kind);
     outcome->generation = run->entry ? run->entry->loaded->plugin->generation : 0;
-    outcome->started_ms = run->started_ms;
+    outcome->started_ms = run->job->running_since_ms;
     outcome->run_us = (w->now_ns - run->started_ns) / 1000;
-    outcome->wait_us = (run->started_ms - run->job->available_ms) * 1000;
+    outcome->wait_us = (run->job->running_since_ms - run->job->available_ms) * 1000;
     outcome->bytes = run->bytes;
     outcome->cpu_us = run->cpu_ns / 1000;
-    outcome->error = run->error;
     if (run->kind == OUTCOME_COMPLETED) {
         outcome->result_len = run->result_len;
         outcome->result = run->result;
@@ -95,7 +96,7 @@ void run_conclude(struct worker *w, struct run *run)
     if (run->main.answer)
         call_free(w, run->main.answer);
     if (run->deadline.pos)
-        heap_remove(&w->deadlines, &run->deadline);
+        ranks_remove(&w->deadlines, &run->deadline);
     if (w->hoarder == run)
         w->hoarder = NULL;
     if (run->more)
@@ -104,9 +105,7 @@ void run_conclude(struct worker *w, struct run *run)
     run->result = NULL;
     run->main.serial++;
     run->main.answer = NULL;
-    run->main.run = NULL;
     run->entry = NULL;
-    run->error = NULL;
     run->job = NULL;
     worker_watch_memory(w);
     post_outcome(w, outcome);
@@ -134,10 +133,8 @@ static void reset(struct worker *w, struct fiber *fiber)
 
 static void detach_all(struct worker *w, struct run *run)
 {
-    struct fiber *fiber = &run->main;
-    do {
+    for (struct fiber *fiber = &run->main; fiber; fiber = fiber_after(fiber))
         fiber_detach(w, fiber);
-    } while ((fiber = fiber_after(fiber)) != &run->main);
     ops_stop(run, NULL);
 }
 
@@ -150,10 +147,10 @@ void run_unwind(struct worker *w, struct run *run)
     if (run->entry)
         entry_switch(&w->vm, run->entry);
     section_enter_brief(w, run, CLOSE_NS);
-    while (!list_empty(&run->main.link)) {
-        struct fiber *fiber = LIST_ENTRY(run->main.link.prev, struct fiber, link);
-        reset(w, fiber);
-        fiber_recycle(w, fiber);
+    while (run_has_sides(run)) {
+        struct side_fiber *side = LIST_ENTRY(run->more->sides.prev, struct side_fiber, link);
+        reset(w, &side->fiber);
+        fiber_recycle(w, side);
     }
     reset(w, &run->main);
     section_leave(w);
@@ -166,7 +163,7 @@ void run_unwind(struct worker *w, struct run *run)
 /* A fiber of neap.async, alone. */
 void fiber_unwind(struct worker *w, struct fiber *fiber)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     fiber->ended = fiber->closing = true;
     fiber_detach(w, fiber);
     ops_stop(run, fiber);
@@ -177,7 +174,7 @@ void fiber_unwind(struct worker *w, struct fiber *fiber)
     if (w->lost)
         return;
     ops_stop(run, fiber);
-    fiber_recycle(w, fiber);
+    fiber_recycle(w, fiber_side(fiber));
     run_rests(run);
 }
 
@@ -203,9 +200,9 @@ void run_timed_out(struct run *run, lua_State *L)
 
 void worker_kill_late(struct worker *w)
 {
-    for (struct heap_node *node;
-         !w->lost && (node = heap_min(&w->deadlines)) && node->key <= w->now_ns;) {
-        struct run *run = HEAP_ENTRY(node, struct run, deadline);
+    for (struct rank *first;
+         !w->lost && (first = ranks_min(&w->deadlines)) && first->key <= w->now_ns;) {
+        struct run *run = RANK_ENTRY(first, struct run, deadline);
         run_timed_out(run, coro_innermost(run->main.co));
         run_unwind(w, run);
     }

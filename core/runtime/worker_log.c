@@ -51,7 +51,7 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
         record.job = run->job->id;
         record.parent = run->job->parent;
         record.task = run->job->task->text;
-        record.attempt = run->attempt;
+        record.attempt = run_attempt(run);
         record.generation = run->entry ? run->entry->loaded->plugin->generation : 0;
     }
     env->log(env->log_user, &record);

@@ -52,10 +52,8 @@ static void look_at(struct worker *w, struct run *run, lua_State *L)
     lua_pushvalue(L, LUA_REGISTRYINDEX);
     holdings_exclude_alone(&h);
     exclude_plugin(&h, run);
-    const struct fiber *fiber = &run->main;
-    do {
+    for (const struct fiber *fiber = &run->main; fiber; fiber = fiber_after(fiber))
         holdings_add(&h, fiber->co);
-    } while ((fiber = fiber_after(fiber)) != &run->main);
     if (!h.full || (int64_t)h.bytes > held_by(w, run)) /* else it may hold what it seems to */
         set_held(w, run, (int64_t)h.bytes);
     holdings_close(&h);

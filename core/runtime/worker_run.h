@@ -49,7 +49,7 @@ void fiber_wake(struct fiber *fiber, uint64_t serial);
 
 /* Starts the function on top of L, popped, as a fiber of the same job. NULL with nil, "killed"
  * pushed; or a Lua error where there is no memory. */
-struct fiber *fiber_spawn(lua_State *L);
+struct side_fiber *fiber_spawn(lua_State *L);
 /* Ends a fiber of neap.async from outside; nothing happens where it is gone. */
 int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born);
 

@@ -26,15 +26,13 @@ static void drop_coroutine(struct worker *w, struct fiber *fiber)
     fiber->co = NULL;
 }
 
-static void fiber_init(struct worker *w, struct run *run, struct fiber *fiber)
+static void fiber_init(struct fiber *fiber)
 {
-    fiber->run = run;
     fiber->state = FIBER_READY;
     fiber->fresh = true;
     fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
-    fiber->born = ++w->births;
+    fiber->lent = fiber->aside = false;
     fiber->op = NULL;
-    run->n_fibers++;
 }
 
 /* --- runs ------------------------------------------------------------------------------------- */
@@ -51,22 +49,14 @@ static void keep_free(struct worker *w, struct run *run)
 
 static void run_ready(struct worker *w, struct run *run)
 {
-    run->n_fibers = run->n_asking = run->n_resting = run->n_sleeping = 0;
-    list_init(&run->ops);
-    fiber_init(w, run, &run->main);
-    list_init(&run->main.link);
+    fiber_init(&run->main);
     list_push(&w->runs, &run->link);
 }
 
 /* With what can_go_on knows of it: its one fiber runs, nothing is open. */
-void run_again(struct worker *w, struct run *run)
+void run_again(struct run *run)
 {
-    struct fiber *fiber = &run->main;
-    run->n_asking = run->n_resting = run->n_sleeping = 0;
-    fiber->run = run;
-    fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
-    fiber->born = ++w->births;
-    fiber->op = NULL;
+    fiber_init(&run->main);
 }
 
 struct run_more *run_more(struct run *run)
@@ -74,7 +64,7 @@ struct run_more *run_more(struct run *run)
     if (run->more)
         return run->more;
     run->more = mem_zero(1, sizeof *run->more);
-    list_init(&run->more->blocked);
+    list_init(&run->more->sides);
     list_init(&run->more->children);
     return run->more;
 }
@@ -82,6 +72,8 @@ struct run_more *run_more(struct run *run)
 void run_drop_more(struct run *run)
 {
     run_drop_children(run);
+    ranks_close(&run->more->blocked);
+    free(run->more->error); /* of one that completed after all */
     free(run->more->stray);
     buf_close(&run->more->log);
     buf_close(&run->more->line);
@@ -137,16 +129,15 @@ static void drop_answer(struct fiber *fiber)
 /* Of a worker that was given up in the middle of it. */
 static void run_abandon(struct run *run)
 {
-    for (struct list *at; (at = list_shift(&run->main.link));) {
-        struct fiber *fiber = LIST_ENTRY(at, struct fiber, link);
-        drop_answer(fiber);
-        free(fiber);
+    for (struct list *at; run->more && (at = list_shift(&run->more->sides));) {
+        struct side_fiber *side = LIST_ENTRY(at, struct side_fiber, link);
+        drop_answer(&side->fiber);
+        free(side);
     }
     drop_answer(&run->main);
     if (run->more)
         run_drop_more(run);
     job_free(&run->main.worker->cache, run->job);
-    free(run->error);
     free(run->result);
     free(run);
 }
@@ -162,29 +153,29 @@ void worker_free_runs(struct worker *w)
         free(run);
     }
     for (struct list *at; (at = list_shift(&w->free_fibers));)
-        free(LIST_ENTRY(at, struct fiber, link));
+        free(LIST_ENTRY(at, struct side_fiber, link));
 }
 
 /* --- fibers of neap.async --------------------------------------------------------------------- */
 
 /* The record is kept, for answers on their way; the coroutine is not: what runs in one is small and
  * rare beside jobs. */
-void fiber_recycle(struct worker *w, struct fiber *fiber)
+void fiber_recycle(struct worker *w, struct side_fiber *side)
 {
-    struct run *run = fiber->run;
-    list_remove(&fiber->link);
-    run->n_fibers--;
+    struct fiber *fiber = &side->fiber;
+    list_remove(&side->link);
+    side->run->more->n_sides--;
     fiber->serial++;
     if (fiber->answer)
         call_free(w, fiber->answer);
     fiber->answer = NULL;
-    fiber->run = NULL;
+    side->run = NULL;
     drop_coroutine(w, fiber);
-    list_push(&w->free_fibers, &fiber->link);
+    list_push(&w->free_fibers, &side->link);
 }
 
 /* Where there is no memory for it Lua raises, and the record is back among the free ones. */
-struct fiber *fiber_spawn(lua_State *L)
+struct side_fiber *fiber_spawn(lua_State *L)
 {
     struct run *run = vm_of(L)->run;
     struct worker *w = run->main.worker;
@@ -194,14 +185,19 @@ struct fiber *fiber_spawn(lua_State *L)
     lua_xmove(L, co, 1);
     const int ref = luaL_ref(L, LUA_REGISTRYINDEX);
     struct list *first = list_shift(&w->free_fibers);
-    struct fiber *fiber =
-        first ? LIST_ENTRY(first, struct fiber, link) : mem_zero(1, sizeof *fiber);
-    if (!first)
-        fiber->worker = w;
-    fiber->co = co;
-    fiber->co_ref = ref;
-    fiber_init(w, run, fiber);
-    list_push(&run->main.link, &fiber->link);
-    fiber_make_ready(w, fiber);
-    return fiber;
+    struct side_fiber *side =
+        first ? LIST_ENTRY(first, struct side_fiber, link) : mem_zero(1, sizeof *side);
+    if (!first) {
+        side->fiber.worker = w;
+        side->fiber.side = true;
+    }
+    side->fiber.co = co;
+    side->fiber.co_ref = ref;
+    side->run = run;
+    side->born = ++w->births;
+    fiber_init(&side->fiber);
+    list_push(&run_more(run)->sides, &side->link);
+    run->more->n_sides++;
+    fiber_make_ready(w, &side->fiber);
+    return side;
 }

@@ -38,7 +38,7 @@ void shown_free(struct shown *shown)
 static void put_fiber(struct buf *out, const struct fiber *fiber, lua_State *L)
 {
     lua_State *co = L ? L : coro_innermost(fiber->co);
-    if (fiber != &fiber->run->main)
+    if (fiber->side)
         buf_text(out, "\nin neap.async: ");
     if (fiber->fresh && !L)
         buf_text(out, "not started yet");
@@ -50,11 +50,9 @@ static const char *state_of(const struct worker *w, const struct run *run, const
 {
     if (L && w->vm.run == run)
         return "computing";
-    const struct fiber *fiber = &run->main;
-    do {
+    for (const struct fiber *fiber = &run->main; fiber; fiber = fiber_after(fiber))
         if (fiber->state != FIBER_WAITING)
             return "ready";
-    } while ((fiber = fiber_after(fiber)) != &run->main);
     return run->closing ? "ending" : "waiting";
 }
 
@@ -62,14 +60,14 @@ static const char *state_of(const struct worker *w, const struct run *run, const
 static struct shown_run show_run(const struct worker *w, struct run *run, lua_State *L)
 {
     struct buf text = {0};
-    const struct fiber *fiber = &run->main;
-    do {
+    put_fiber(&text, &run->main, L && w->vm.fiber == &run->main ? L : NULL);
+    for (const struct fiber *fiber = &run->main;
+         (fiber = fiber_after(fiber)) && text.len < TEXT_MAX;)
         put_fiber(&text, fiber, L && w->vm.fiber == fiber ? L : NULL);
-    } while ((fiber = fiber_after(fiber)) != &run->main && text.len < TEXT_MAX);
     return (struct shown_run){
         .id = run->job->id,
         .task = run->job->task,
-        .attempt = run->attempt,
+        .attempt = run_attempt(run),
         .generation = run->entry ? run->entry->loaded->plugin->generation : 0,
         .for_ms = (clock_mono_ns() - run->started_ns) / 1000000,
         .state = state_of(w, run, L),
@@ -114,7 +112,7 @@ static void post_printed(struct worker *w, struct run *run)
     const uint64_t first = more->printed - more->log.len;
     const uint64_t from = more->follow_from > first ? more->follow_from : first;
     shown->job = run->job->id;
-    shown->attempt = run->attempt;
+    shown->attempt = run_attempt(run);
     shown->end = more->printed;
     if (more->printed > from)
         buf_put(&shown->text, more->log.data + (from - first), (size_t)(more->printed - from));

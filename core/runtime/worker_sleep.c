@@ -98,8 +98,8 @@ static bool loop_is_used(struct worker *w)
 /* When the next thing is due by itself; INT64_MAX: nothing is. */
 static int64_t next_due_ns(const struct worker *w)
 {
-    const struct heap_node *sleeper = heap_min(&w->sleepers);
-    const struct heap_node *deadline = heap_min(&w->deadlines);
+    const struct rank *sleeper = ranks_min(&w->sleepers);
+    const struct rank *deadline = ranks_min(&w->deadlines);
     int64_t due_ns = w->follow_due_ns;
     due_ns = sleeper && sleeper->key < due_ns ? sleeper->key : due_ns;
     return deadline && deadline->key < due_ns ? deadline->key : due_ns;

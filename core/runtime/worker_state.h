@@ -10,7 +10,6 @@
 
 #include <uv.h>
 
-#include "base/heap.h"
 #include "base/lane.h"
 #include "base/list.h"
 #include "base/pool.h"
@@ -60,10 +59,10 @@ struct worker {
     struct list runs, free_runs;  /* a free run without coroutine comes last */
     struct list free_fibers;      /* of neap.async */
     size_t n_free;                /* free runs with a coroutine */
-    struct heap sleepers;         /* fibers by monotonic ns */
-    struct heap deadlines;        /* runs that wait, by monotonic ns */
-    struct heap woken;            /* fibers by priority, then in order of waking */
-    struct heap preempted;        /* fibers by priority, then since when */
+    struct ranks sleepers;        /* fibers by monotonic ns */
+    struct ranks deadlines;       /* runs that wait, by monotonic ns */
+    struct ranks woken;           /* fibers by priority, then in order of waking */
+    struct ranks preempted;       /* fibers by priority, then since when */
     int64_t now_ns;               /* monotonic, after the last resume (to about a microsecond), or
                                      at the turn's beginning */
     uint64_t ticks;               /* clock_moved, of now_ns */
@@ -72,6 +71,7 @@ struct worker {
                                      since */
     int64_t callbacks_ns;         /* taken by callbacks in this turn of the loop */
     uint64_t wakings, outcomes, births;
+    int64_t started_ns;         /* of the run that began last */
     uint32_t running_near;      /* its last slot in the crash table */
     unsigned woken_in_a_row;    /* resumes since a job of the line was started */
     unsigned steps_left;        /* resumes until it looks at the loop and the mailbox again */
@@ -104,11 +104,11 @@ void worker_poke(void *worker);      /* any thread: out of the loop */
 
 /* worker_runs.c */
 struct run *run_new(struct worker *w); /* among `runs`. NULL: no memory for a coroutine */
-void run_again(struct worker *w, struct run *run); /* for its next job, in the same coroutine */
+void run_again(struct run *run);       /* for its next job, in the same coroutine */
 void run_drop_more(struct run *run);
 bool run_is_spent(const struct worker *w, const struct run *run); /* not fit for another job */
 void run_recycle(struct worker *w, struct run *run);
-void fiber_recycle(struct worker *w, struct fiber *fiber); /* one of neap.async */
+void fiber_recycle(struct worker *w, struct side_fiber *side);
 void worker_free_runs(struct worker *w);
 
 /* worker_end.c */

@@ -24,32 +24,35 @@
 
 static bool is_set_aside(const struct fiber *fiber)
 {
-    const struct fiber *holder = fiber->run->entry->loaded->holder;
+    const struct fiber *holder = fiber_run(fiber)->entry->loaded->holder;
     return holder && holder != fiber;
 }
 
 void fiber_release_plugin(struct worker *w, struct fiber *fiber)
 {
-    struct loaded *loaded = fiber->run->entry ? fiber->run->entry->loaded : NULL;
+    const struct entry *entry = fiber_run(fiber)->entry;
+    struct loaded *loaded = entry ? entry->loaded : NULL;
     if (!loaded || loaded->holder != fiber)
         return;
     loaded->holder = NULL;
-    for (struct list *at; (at = list_shift(&loaded->blocked));) {
-        struct fiber *other = LIST_ENTRY(at, struct fiber, place);
-        heap_push(other->state == FIBER_PREEMPTED ? &w->preempted : &w->woken, &other->turn);
+    for (struct rank *first; (first = ranks_pop(&loaded->blocked));) {
+        struct fiber *other = RANK_ENTRY(first, struct fiber, turn);
+        other->aside = false;
+        ranks_push(other->state == FIBER_PREEMPTED ? &w->preempted : &w->woken, &other->turn);
     }
     worker_give_back(w, &loaded->blocked_jobs); /* others may be more urgent by now */
 }
 
-/* The first of the heap that may run; the others are set aside, with their turn. */
-static struct fiber *first_free(struct heap *heap)
+/* The first that may run; the others before it are set aside, with their turn. */
+static struct fiber *first_free(struct ranks *ranks)
 {
-    for (struct heap_node *node; (node = heap_min(heap));) {
-        struct fiber *fiber = HEAP_ENTRY(node, struct fiber, turn);
+    for (struct rank *first; (first = ranks_min(ranks));) {
+        struct fiber *fiber = RANK_ENTRY(first, struct fiber, turn);
         if (!is_set_aside(fiber))
             return fiber;
-        heap_pop(heap);
-        list_push(&fiber->run->entry->loaded->blocked, &fiber->place);
+        ranks_pop(ranks);
+        fiber->aside = true;
+        ranks_push(&fiber_run(fiber)->entry->loaded->blocked, first);
     }
     return NULL;
 }
@@ -74,14 +77,14 @@ static bool set_job_aside(struct worker *w, struct job *job, const struct entry 
 
 static void give_way(struct worker *w, struct fiber *fiber)
 {
+    const struct run *run = fiber_run(fiber);
     atomic_fetch_add_explicit(&w->pulse.preemptions, 1, memory_order_relaxed);
     fiber->state = FIBER_PREEMPTED;
-    fiber->turn.key = -fiber->run->job->priority;
-    fiber->turn.tie = ++w->wakings;
-    fiber->behind = line_tail(&w->line);
-    heap_push(&w->preempted, &fiber->turn);
-    if (!fiber->run->entry->info->reentrant)
-        fiber->run->entry->loaded->holder = fiber;
+    fiber->turn.key = turn_key(run->job->priority, ++w->wakings);
+    fiber->turn.note = line_tail(&w->line);
+    ranks_push(&w->preempted, &fiber->turn);
+    if (!run->entry->info->reentrant)
+        run->entry->loaded->holder = fiber;
     w->gave_way = true;
 }
 
@@ -89,14 +92,13 @@ static void watch_deadline(struct worker *w, struct run *run)
 {
     if (run->deadline.key == INT64_MAX || run->deadline.pos)
         return;
-    run->deadline.tie = ++w->wakings;
-    heap_push(&w->deadlines, &run->deadline);
+    ranks_push(&w->deadlines, &run->deadline);
 }
 
 /* It gave the thread back without being done. */
 static void stopped(struct worker *w, struct fiber *fiber, int status, bool parked)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     if (parked && !run->ended && !fiber->ended) {
         watch_deadline(w, run);
         if (fiber->state == FIBER_PREEMPTED) {
@@ -122,13 +124,13 @@ static void stopped(struct worker *w, struct fiber *fiber, int status, bool park
 
 static void ended(struct worker *w, struct fiber *fiber)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     fiber_release_plugin(w, fiber);
     ops_stop(run, fiber);
-    if (fiber != &run->main) {
-        fiber_recycle(w, fiber);
+    if (fiber->side) {
+        fiber_recycle(w, fiber_side(fiber));
         run_rests(run);
-    } else if (run->n_fibers > 1 || !list_empty(&run->ops)) {
+    } else if (run_has_sides(run) || run->ops) {
         run->ended = true; /* the outcome stands; what it left behind is unwound */
         run_unwind(w, run);
     } else {
@@ -138,7 +140,7 @@ static void ended(struct worker *w, struct fiber *fiber)
 
 static void enter(struct worker *w, struct fiber *fiber)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     if (run->entry)
         entry_switch(&w->vm, run->entry);
     fiber->fresh = false;
@@ -149,7 +151,7 @@ static void enter(struct worker *w, struct fiber *fiber)
 
 static void resume(struct worker *w, struct fiber *fiber)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     if (fiber->ended) { /* killed while it waited */
         fiber_unwind(w, fiber);
         return;
@@ -168,7 +170,7 @@ static void resume(struct worker *w, struct fiber *fiber)
         run_recycle(w, run);
         return;
     }
-    if (status == LUA_OK && (fiber == &run->main || !run->ended))
+    if (status == LUA_OK && (!fiber->side || !run->ended))
         ended(w, fiber);
     else
         stopped(w, fiber, status, parked);
@@ -199,19 +201,19 @@ static bool turned_away(struct worker *w, struct job *job, const struct task_inf
 }
 
 static void run_init(struct worker *w, struct run *run, struct job *job,
-                     const struct task_info *info, int64_t now_ms)
+                     const struct task_info *info)
 {
     int64_t limit_ms = catalogue_timeout(info, job);
     if (limit_ms == 0 && job->flags & JOB_ON_DEAD)
         limit_ms = ON_DEAD_MS;
     run->job = job;
-    run->attempt = job->attempt;
+    run->deadline.note = job->attempt;
     run->ended = run->closing = run->in_args = false;
     run->slotless = run->returning = run->late = false;
     run->kind = OUTCOME_FAILED;
-    run->started_ms = now_ms;
-    run->started_ns = w->now_ns;
-    run->deadline.key = limit_ms ? w->now_ns + limit_ms * 1000000 : INT64_MAX;
+    w->started_ns = w->now_ns > w->started_ns ? w->now_ns : w->started_ns + 1;
+    run->started_ns = w->started_ns;
+    run->deadline.key = limit_ms ? w->started_ns + limit_ms * 1000000 : INT64_MAX;
     run->bytes = 0;
     run->net_bytes = run->cpu_ns = 0;
 }
@@ -220,16 +222,15 @@ static void run_init(struct worker *w, struct run *run, struct job *job,
 static void begin(struct worker *w, struct run *run, struct job *job, const struct task_info *info,
                   struct entry *entry)
 {
-    const int64_t now_ms = started_ms(w, job);
     if (w->env->running)
         job->running_slot = w->running_near =
             running_begin(w->env->running, job->id, w->running_near);
-    job->running_since_ms = now_ms;
+    job->running_since_ms = started_ms(w, job);
     /* Release: who sees it sees both. */
     atomic_store_explicit(&job->started, true, memory_order_release);
     if (!(job->flags & JOB_ON_DEAD) && gate_leave_by(job->gate, w->exit))
         mailbox_nudge(w->env->engine);
-    run_init(w, run, job, info, now_ms);
+    run_init(w, run, job, info);
     run->entry = entry;
     if (entry)
         entry_use(entry);
@@ -283,8 +284,8 @@ static bool can_go_on(const struct worker *w, const struct run *run)
 {
     const struct loaded *loaded = run->entry ? run->entry->loaded : NULL;
     return loaded && loaded->current_in == w->catalogue->serial && loaded->holder != &run->main &&
-           !run->ended && run->n_fibers == 1 && list_empty(&run->ops) && !run_is_spent(w, run) &&
-           w->steps_left > 0 && !heap_min(&w->woken) && !heap_min(&w->preempted) && !w->hoarder &&
+           !run->ended && !run_has_sides(run) && !run->ops && !run_is_spent(w, run) &&
+           w->steps_left > 0 && !ranks_min(&w->woken) && !ranks_min(&w->preempted) && !w->hoarder &&
            !catalogue_is_old(w);
 }
 
@@ -312,7 +313,7 @@ struct run *worker_next(struct run *run)
         return NULL;
     w->woken_in_a_row = 0;
     w->steps_left--;
-    run_again(w, run);
+    run_again(run);
     begin(w, run, job, info, entry);
     enter(w, &run->main);
     return run;
@@ -320,12 +321,12 @@ struct run *worker_next(struct run *run)
 
 static int priority_of(const struct fiber *fiber)
 {
-    return fiber ? (int)-fiber->turn.key : NOBODY;
+    return fiber ? turn_priority(fiber->turn.key) : NOBODY;
 }
 
-static void run_fiber(struct worker *w, struct heap *heap, struct fiber *fiber)
+static void run_fiber(struct worker *w, struct ranks *ranks, struct fiber *fiber)
 {
-    heap_remove(heap, &fiber->turn);
+    ranks_remove(ranks, &fiber->turn);
     resume(w, fiber);
 }
 
@@ -345,7 +346,7 @@ bool worker_step(struct worker *w)
     line_peek(&w->line, &new_priority, &position);
     const int again = priority_of(preempted);
     const bool new_first = new_priority > again || (new_priority == again && preempted &&
-                                                    line_is_before(position, preempted->behind));
+                                                    line_is_before(position, preempted->turn.note));
     const int queue = new_first ? new_priority : again;
     const int ahead = w->woken_in_a_row < WOKEN_IN_A_ROW;
     if (woken && priority_of(woken) + ahead > queue) {
@@ -364,5 +365,5 @@ bool worker_step(struct worker *w)
 
 bool worker_has_work(const struct worker *w)
 {
-    return heap_min(&w->woken) || heap_min(&w->preempted) || line_length(&w->line);
+    return ranks_min(&w->woken) || ranks_min(&w->preempted) || line_length(&w->line);
 }

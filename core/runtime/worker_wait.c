@@ -13,30 +13,52 @@
 
 static void ask_for_slot(struct run *run, bool late);
 
+static void set_waiting(struct fiber *fiber, bool asking, bool resting, bool sleeping)
+{
+    if (fiber->side) {
+        struct run_more *more = fiber_run(fiber)->more;
+        more->n_asking += asking - fiber->asking;
+        more->n_resting += resting - fiber->resting;
+        more->n_sleeping += sleeping - fiber->sleeping;
+    }
+    fiber->asking = asking;
+    fiber->resting = resting;
+    fiber->sleeping = sleeping;
+}
+
 /* It does not wait any more. */
 static void stir(struct fiber *fiber)
 {
-    fiber->run->n_asking -= fiber->asking;
-    fiber->run->n_resting -= fiber->resting;
-    fiber->run->n_sleeping -= fiber->sleeping;
-    fiber->asking = fiber->resting = fiber->sleeping = false;
+    set_waiting(fiber, false, false, false);
+}
+
+/* Where its turn is. */
+static struct ranks *ranks_of(struct worker *w, const struct fiber *fiber)
+{
+    if (fiber->lent)
+        return &fiber_run(fiber)->more->blocked;
+    if (fiber->aside)
+        return &fiber_run(fiber)->entry->loaded->blocked;
+    return fiber->state == FIBER_PREEMPTED ? &w->preempted
+           : fiber->state == FIBER_READY   ? &w->woken
+                                           : &w->sleepers;
 }
 
 static void go_on(struct worker *w, struct fiber *fiber, bool late)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     if (fiber->turn.pos)
-        heap_remove(&w->sleepers, &fiber->turn);
+        ranks_remove(&w->sleepers, &fiber->turn);
+    fiber->turn.key = turn_key(run->job->priority, ++w->wakings);
     fiber->state = FIBER_READY;
     stir(fiber);
     if (run->slotless) {
-        list_push(&run_more(run)->blocked, &fiber->place);
+        fiber->lent = true;
+        ranks_push(&run_more(run)->blocked, &fiber->turn);
         ask_for_slot(run, late);
         return;
     }
-    fiber->turn.key = -run->job->priority;
-    fiber->turn.tie = ++w->wakings;
-    heap_push(&w->woken, &fiber->turn);
+    ranks_push(&w->woken, &fiber->turn);
 }
 
 /* Its wait is over. */
@@ -48,12 +70,8 @@ void fiber_make_ready(struct worker *w, struct fiber *fiber)
 void fiber_detach(struct worker *w, struct fiber *fiber)
 {
     if (fiber->turn.pos)
-        heap_remove(fiber->state == FIBER_PREEMPTED ? &w->preempted
-                    : fiber->state == FIBER_READY   ? &w->woken
-                                                    : &w->sleepers,
-                    &fiber->turn);
-    if (list_linked(&fiber->place))
-        list_remove(&fiber->place);
+        ranks_remove(ranks_of(w, fiber), &fiber->turn);
+    fiber->lent = fiber->aside = false;
     fiber_release_plugin(w, fiber);
     stir(fiber);
     fiber->serial++;
@@ -62,16 +80,17 @@ void fiber_detach(struct worker *w, struct fiber *fiber)
 
 void worker_wake_sleepers(struct worker *w)
 {
-    for (struct heap_node *node; (node = heap_min(&w->sleepers)) && node->key <= w->now_ns;) {
-        heap_pop(&w->sleepers);
-        go_on(w, HEAP_ENTRY(node, struct fiber, turn), true);
+    for (struct rank *first; (first = ranks_min(&w->sleepers)) && first->key <= w->now_ns;) {
+        ranks_pop(&w->sleepers);
+        go_on(w, RANK_ENTRY(first, struct fiber, turn), true);
     }
 }
 
 /* It is unwound when it would be resumed. */
 int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born)
 {
-    if (!fiber->run || fiber->born != born || fiber == &fiber->run->main || fiber->ended)
+    const struct side_fiber *side = fiber_side(fiber); /* core_spawn gives no other */
+    if (!side->run || side->born != born || fiber->ended)
         return 0;
     fiber->ended = true;
     if (fiber == vm_of(L)->fiber)
@@ -85,8 +104,7 @@ int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born)
 
 void fiber_wake(struct fiber *fiber, uint64_t serial)
 {
-    if (fiber->run && fiber->serial == serial && fiber->state == FIBER_WAITING &&
-        !list_linked(&fiber->place))
+    if (fiber_run(fiber) && fiber->serial == serial && fiber->state == FIBER_WAITING)
         fiber_make_ready(fiber->worker, fiber);
 }
 
@@ -107,12 +125,8 @@ static int cannot_wait(lua_State *L)
 /* Waits for nothing but a time or another fiber. */
 static void rest(struct fiber *fiber)
 {
-    struct run *run = fiber->run;
-    fiber->resting = true;
-    fiber->sleeping = fiber->turn.pos;
-    run->n_resting++;
-    run->n_sleeping += fiber->sleeping;
-    run_rests(run);
+    set_waiting(fiber, fiber->asking, true, fiber->turn.pos != 0);
+    run_rests(fiber_run(fiber));
 }
 
 static bool may_wait(lua_State *L)
@@ -124,8 +138,7 @@ static void set_timer(struct fiber *fiber, int64_t ms)
 {
     struct worker *w = fiber->worker;
     fiber->turn.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
-    fiber->turn.tie = ++w->wakings;
-    heap_push(&w->sleepers, &fiber->turn);
+    ranks_push(&w->sleepers, &fiber->turn);
 }
 
 int run_sleep(lua_State *L, int64_t ms, lua_CFunction then)
@@ -202,19 +215,29 @@ static void post_call(struct fiber *fiber, struct call *call)
  * slot and its place in the queue, or those it waits for might never start. */
 static bool only_waits(const struct run *run)
 {
-    return run->n_asking > 0 && run->n_asking + run->n_resting == run->n_fibers;
+    const struct run_more *more = run->more;
+    const struct fiber *main = &run->main;
+    if (!run_has_sides(run))
+        return main->asking;
+    return (main->asking || more->n_asking) && main->asking + main->resting == 1 &&
+           more->n_asking + more->n_resting == more->n_sides;
+}
+
+static bool somebody_sleeps(const struct run *run)
+{
+    return run->main.sleeping || (run->more && run->more->n_sleeping);
 }
 
 static void lend_slot(struct fiber *fiber, struct call *call)
 {
-    struct run *run = fiber->run;
+    struct run *run = fiber_run(fiber);
     if (call->message.kind != ENGINE_CALL_WAIT && call->message.kind != ENGINE_CALL_ROOM)
         return;
     call->asker = run->job;
-    fiber->asking = true;
-    run->n_asking++;
-    call->lends = run->slotless = only_waits(run);
-    call->sleeps = run->n_sleeping > 0;
+    set_waiting(fiber, true, fiber->resting, fiber->sleeping);
+    run->slotless = only_waits(run);
+    call->lends = run->slotless;
+    call->sleeps = somebody_sleeps(run);
 }
 
 /* Of the job itself, not of one of its fibers. */
@@ -223,8 +246,8 @@ static void post_for(struct run *run, int kind, bool late)
     struct call *call = call_new(&run->main, kind, run->job->id);
     call->asker = run->job;
     call->late = late;
-    call->sleeps = run->n_sleeping > 0;
-    call->serial = run->main.born;
+    call->sleeps = somebody_sleeps(run);
+    call->serial = (uint64_t)run->started_ns;
     worker_tell(run->main.worker, &call->message);
 }
 
@@ -259,8 +282,11 @@ static void have_slot(struct run *run)
     run->slotless = run->returning = run->late = false;
     if (!run->more)
         return;
-    for (struct list *at; (at = list_shift(&run->more->blocked));)
-        fiber_make_ready(run->main.worker, LIST_ENTRY(at, struct fiber, place));
+    for (struct rank *first; (first = ranks_pop(&run->more->blocked));) {
+        struct fiber *fiber = RANK_ENTRY(first, struct fiber, turn);
+        fiber->lent = false;
+        fiber_make_ready(run->main.worker, fiber);
+    }
 }
 
 /* One of its fibers goes on while the call that lent the slot waits; late: its time is up. */
@@ -277,8 +303,9 @@ static void ask_for_slot(struct run *run, bool late)
 static void slot_answered(struct worker *w, struct call *call)
 {
     const struct fiber *fiber = call->owner;
-    if (fiber->run && fiber->born == call->serial && call->gave_slot)
-        have_slot(fiber->run);
+    struct run *run = fiber_run(fiber);
+    if (run && (uint64_t)run->started_ns == call->serial && call->gave_slot)
+        have_slot(run);
     call_free(w, call);
 }
 
@@ -289,14 +316,14 @@ void worker_take_answer(struct worker *w, struct call *call)
         slot_answered(w, call);
         return;
     }
-    if (!fiber->run || fiber->serial != call->serial) {
+    if (!fiber_run(fiber) || fiber->serial != call->serial) {
         call_free(w, call);
         return;
     }
     fiber->answer = call;
     fiber->serial++;
     if (call->gave_slot)
-        have_slot(fiber->run);
+        have_slot(fiber_run(fiber));
     go_on(fiber->worker, fiber, call->rc == NEAP_ETIME);
 }
 
