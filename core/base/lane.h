@@ -69,12 +69,21 @@ static inline void lane_shift(struct lane *lane) /* takes the first */
     lane->from++;
 }
 
-/* The one `ahead` places after the first, or NULL; also where it is in another block. */
-static inline const struct message *lane_ahead(const struct lane *lane, unsigned ahead)
+/* The first, and those behind it in the same block; how many, 0 if none can be taken. They stay
+ * where they are until something is taken after them. */
+static inline unsigned lane_span(struct lane *lane, struct message ***out)
 {
-    return ahead < lane->seen - lane->taken && lane->from + ahead < LANE_BLOCK
-               ? lane->first->messages[lane->from + ahead]
-               : NULL;
+    if (!lane_first(lane))
+        return 0;
+    const uint64_t count = lane->seen - lane->taken, here = LANE_BLOCK - lane->from;
+    *out = &lane->first->messages[lane->from];
+    return (unsigned)(count < here ? count : here);
+}
+
+static inline void lane_skip(struct lane *lane, unsigned count) /* takes so many of that span */
+{
+    lane->taken += count;
+    lane->from += count;
 }
 
 #endif

@@ -23,11 +23,13 @@
                          */
 #define PRUNED_MS 50    /* when what was forgotten is committed, if nothing else happens */
 #define REAP_LOOK_MS 10 /* how often a killed process is looked at until it has died */
-#define MISSED_NS INT64_C(1000000) /* when a hint that was missed is made good, if lanes are used  \
-                                    */
+#define MISSED_NS                                                                                  \
+    INT64_C(1000000) /* when a hint that was missed is made good, if lanes are used                \
+                      */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
-#define OUTCOMES_AHEAD 8 /* messages of a lane: so far ahead they are fetched */
+#define MESSAGES_AHEAD 8 /* of a lane: so far ahead they are fetched, */
+#define JOBS_AHEAD 4     /* and their jobs */
 
 #define KEEP_BYTES ((size_t)64 * 1024 * 1024) /* of ended jobs, in memory */
 
@@ -215,35 +217,51 @@ static void join_gone(struct engine *e)
     }
 }
 
-/* What comes next in it: a worker has written that, so it is in no cache of ours. */
-FETCH_INLINE void fetch_ahead(const struct lane *lane)
+/* What a worker has written is in no cache of ours: the message, */
+FETCH_INLINE void fetch_message(struct message *const *span, unsigned count, unsigned at)
 {
-    const struct message *next = lane_ahead(lane, OUTCOMES_AHEAD / 2),
-                         *later = lane_ahead(lane, OUTCOMES_AHEAD);
-    if (later)
-        fetch_bytes(later, sizeof(struct outcome));
-    if (!next)
-        return;
-    if (next->kind == ENGINE_SUBMIT)
-        job_fetch((const struct job *)next);
-    else if (next->kind == ENGINE_OUTCOME)
-        job_fetch(((const struct outcome *)next)->job);
+    if (at < count)
+        fetch_bytes(span[at], sizeof(struct outcome));
 }
 
-/* Up to the first that is in the mailbox as well. */
+/* and once that has come, the job. */
+FETCH_INLINE void fetch_job(struct message *const *span, unsigned count, unsigned at)
+{
+    if (at >= count)
+        return;
+    if (span[at]->kind == ENGINE_SUBMIT)
+        job_fetch((const struct job *)span[at]);
+    else if (span[at]->kind == ENGINE_OUTCOME)
+        job_fetch(((const struct outcome *)span[at])->job);
+}
+
+/* Returns how many: up to the first that is in the mailbox as well. */
+static unsigned take_span(struct engine *e, struct message *const *span, unsigned count)
+{
+    for (unsigned i = 0; i < MESSAGES_AHEAD; i++)
+        fetch_message(span, count, i);
+    for (unsigned i = 0; i < count; i++) {
+        struct message *m = span[i];
+        fetch_message(span, count, i + MESSAGES_AHEAD);
+        fetch_job(span, count, i + JOBS_AHEAD);
+        if (m->kind == ENGINE_OUTCOME)
+            job_outcome(e, (struct outcome *)m);
+        else if (m->kind == ENGINE_SUBMIT)
+            job_accept(e, (struct job *)m);
+        else
+            return i;
+    }
+    return count;
+}
+
 static void take_lane(struct engine *e, struct lane *lane)
 {
-    for (struct message *m; (m = lane_first(lane));) {
-        fetch_ahead(lane);
-        if (m->kind == ENGINE_OUTCOME) {
-            lane_shift(lane);
-            job_outcome(e, (struct outcome *)m);
-        } else if (m->kind == ENGINE_SUBMIT) {
-            lane_shift(lane);
-            job_accept(e, (struct job *)m);
-        } else {
+    struct message **span;
+    for (unsigned count, taken; (count = lane_span(lane, &span));) {
+        taken = take_span(e, span, count);
+        lane_skip(lane, taken);
+        if (taken < count)
             return;
-        }
     }
 }
 

@@ -119,7 +119,7 @@ static void wants_no_place(struct engine *e, struct claim *claim)
     e->n_wanting--;
 }
 
-static void leave_slot_and_place(struct engine *e, struct claim *claim)
+static inline void leave_slot_and_place(struct engine *e, struct claim *claim)
 {
     const bool slot = claim->stage == CLAIM_ON;
     const bool place = slot || claim->stage == CLAIM_WANTS_SLOT;
@@ -136,11 +136,13 @@ static void leave_slot_and_place(struct engine *e, struct claim *claim)
     queue_refresh(e, claim->queue);
 }
 
-/* They have long left the caches: the next ones are fetched meanwhile. */
+/* They have long left the caches, and so have the pointers to them: the next ones are fetched
+ * meanwhile. */
 FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
 {
     if (at + CHILDREN_AHEAD < more->n_children)
         job_fetch_state(more->children[at + CHILDREN_AHEAD]);
+    fetch_line(&more->children[at] + 4 * CHILDREN_AHEAD);
 }
 
 static void let_children_go(struct engine *e, struct claim_more *more)

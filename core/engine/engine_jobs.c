@@ -74,8 +74,8 @@ static struct rows rows_of(struct engine *e, const struct job *job)
 }
 
 /* Everybody who waits for the job hears of it; true: the store keeps its record. */
-static bool tell(struct engine *e, struct job *job, const struct rows *rows, int state,
-                 const struct outcome *outcome)
+static inline bool tell(struct engine *e, struct job *job, const struct rows *rows, int state,
+                        const struct outcome *outcome)
 {
     assert(e->live > 0);
     e->live--;
@@ -195,7 +195,7 @@ static void keep_figures(struct job *job, const struct outcome *o)
     job->generation = o->generation;
 }
 
-static void count(const struct rows *rows, const struct outcome *o, int state)
+static inline void count(const struct rows *rows, const struct outcome *o, int state)
 {
     const struct attempt_cost cost = {o->run_us, o->wait_us, o->cpu_us, o->bytes};
     counters_ended(&rows->queue->counters, &rows->task->counters, o->kind, state, &cost);

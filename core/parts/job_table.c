@@ -72,8 +72,8 @@ static void split(struct job_table *table)
     }
 }
 
-/* There is room for 2 * base, and once it has begun it goes on up to there: ids in a row, which have
- * a bucket each, meet each other in those that are not split yet. */
+/* There is room for 2 * base, and once it has begun it goes on up to there: ids in a row, which
+ * have a bucket each, meet each other in those that are not split yet. */
 static void grow(struct job_table *table)
 {
     if (table->n_buckets == 2 * table->base) {
@@ -82,18 +82,6 @@ static void grow(struct job_table *table)
     }
     for (int i = 0; i < SPLITS; i++)
         split(table);
-}
-
-void job_table_fetch(const struct job_table *table, uint64_t id)
-{
-    fetch_line(job_table_bucket(table, id));
-}
-
-void job_table_fetch_chain(const struct job_table *table, uint64_t id)
-{
-    const struct job_bucket *bucket = job_table_bucket(table, id);
-    if (has_more(bucket) && bucket->id != id)
-        fetch_links(job_bucket_first(bucket));
 }
 
 struct job *job_table_find(const struct job_table *table, uint64_t id)

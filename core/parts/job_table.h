@@ -50,10 +50,11 @@ void job_table_add(struct job_table *table, struct job *job); /* its id must be 
 void job_table_remove(struct job_table *table, struct job *job);
 /* The same for one that is freed next: where no other job has its bucket, without a look at it. */
 void job_table_drop(struct job_table *table, struct job *job, uint64_t id);
-/* The job is going to be removed soon: asks for its bucket, and later, when that has come, for the
- * job that is before it there. */
-void job_table_fetch(const struct job_table *table, uint64_t id);
-void job_table_fetch_chain(const struct job_table *table, uint64_t id);
+/* The job is going to be removed soon: asks for its bucket. */
+FETCH_INLINE void job_table_fetch(const struct job_table *table, uint64_t id)
+{
+    fetch_line(job_table_bucket(table, id));
+}
 /* Asks for the job of that id, if there is one and its bucket says so. */
 FETCH_INLINE void job_table_fetch_job(const struct job_table *table, uint64_t id)
 {

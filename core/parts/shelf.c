@@ -32,6 +32,7 @@ static void resize(struct shelf *shelf, size_t cap)
 
 void shelf_push(struct shelf *shelf, struct job *job, size_t bytes)
 {
+    bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX;
     if (shelf->next - shelf->first == shelf->cap)
         resize(shelf, shelf->cap ? shelf->cap * 2 : SHELF_MIN);
     job->due.key = (int64_t)shelf->next;
@@ -39,7 +40,7 @@ void shelf_push(struct shelf *shelf, struct job *job, size_t bytes)
         .job = job,
         .id = job->id,
         .finished_ms = job->finished_ms,
-        .bytes = bytes,
+        .bytes = (uint32_t)bytes,
         .state = job->state,
         .plain = !job->terms && !job->left &&
                  atomic_load_explicit(&job->refs, memory_order_acquire) == 1,
@@ -55,29 +56,17 @@ void shelf_trim(struct shelf *shelf)
         resize(shelf, shelf->cap / 2);
 }
 
-static void take_out(struct shelf *shelf, struct shelf_entry *entry)
-{
-    shelf->count--;
-    shelf->bytes -= entry->bytes;
-    entry->job = NULL;
-    while (shelf->first < shelf->next && !entry_of(shelf, shelf->first)->job)
-        shelf->first++;
-}
-
 void shelf_remove(struct shelf *shelf, struct job *job)
 {
     struct shelf_entry *entry = entry_of(shelf, (uint64_t)job->due.key);
     assert(entry->job == job);
-    take_out(shelf, entry);
+    if (entry == entry_of(shelf, shelf->first)) {
+        shelf_shift(shelf);
+    } else {
+        shelf->count--;
+        shelf->bytes -= entry->bytes;
+        entry->job = NULL;
+    }
     job->due.key = 0;
     shelf_trim(shelf);
-}
-
-struct shelf_entry shelf_shift(struct shelf *shelf)
-{
-    struct shelf_entry *entry = entry_of(shelf, shelf->first);
-    const struct shelf_entry oldest = *entry;
-    assert(shelf->count);
-    take_out(shelf, entry);
-    return oldest;
 }

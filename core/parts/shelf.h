@@ -4,6 +4,7 @@
 #ifndef PARTS_SHELF_H
 #define PARTS_SHELF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,9 +17,9 @@ struct shelf_entry {
     struct job *job; /* NULL: taken out before its turn */
     uint64_t id;
     int64_t finished_ms;
-    uint64_t bytes : 48, state : 4;
-    bool plain : 1; /* it owns nothing, and is nobody else's: only its memory is to be given back */
-    uint8_t block;
+    uint32_t bytes;
+    uint8_t state, block;
+    bool plain; /* it owns nothing, and is nobody else's: only its memory is to be given back */
 };
 
 struct shelf { /* zeroed: empty */
@@ -31,7 +32,6 @@ struct shelf { /* zeroed: empty */
 void shelf_close(struct shelf *shelf);
 void shelf_push(struct shelf *shelf, struct job *job, size_t bytes); /* as the newest */
 void shelf_remove(struct shelf *shelf, struct job *job);
-struct shelf_entry shelf_shift(struct shelf *shelf); /* the oldest, which must be, is to be freed */
 void shelf_trim(struct shelf *shelf); /* after some of them: gives memory back that is too much */
 
 /* The one that is `behind` places behind the oldest; NULL: none, or it was taken out. */
@@ -47,6 +47,20 @@ static inline const struct shelf_entry *shelf_at(const struct shelf *shelf, size
 static inline const struct shelf_entry *shelf_oldest(const struct shelf *shelf) /* NULL: empty */
 {
     return shelf_at(shelf, 0);
+}
+
+/* Takes the oldest, which must be, to be freed. */
+static inline struct shelf_entry shelf_shift(struct shelf *shelf)
+{
+    const uint64_t mask = shelf->cap - 1;
+    const struct shelf_entry oldest = shelf->ring[shelf->first & mask];
+    assert(oldest.job);
+    shelf->count--;
+    shelf->bytes -= oldest.bytes;
+    do
+        shelf->first++;
+    while (shelf->first < shelf->next && !shelf->ring[shelf->first & mask].job);
+    return oldest;
 }
 
 #endif

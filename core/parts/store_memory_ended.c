@@ -5,9 +5,7 @@
 
 #include "base/pool.h"
 
-#define JOBS_AHEAD 12   /* jobs are fetched so long before they are forgotten, */
-#define BUCKETS_AHEAD 8 /* and their places in the table, */
-#define CHAINS_AHEAD 4  /* and who is there before them */
+#define AHEAD 12 /* jobs are fetched so long before they are forgotten */
 
 static struct kept *kept_of(struct store *s, const struct job *job)
 {
@@ -32,15 +30,12 @@ void memory_unkeep(struct store *s, struct job *job)
 /* They ended long ago, so they are in no cache. */
 FETCH_INLINE void fetch_next(const struct store *s, const struct shelf *shelf)
 {
-    const struct shelf_entry *entry = shelf_at(shelf, JOBS_AHEAD);
-    if (entry && !entry->plain)
+    const struct shelf_entry *entry = shelf_at(shelf, AHEAD);
+    if (!entry)
+        return;
+    job_table_fetch(&s->jobs, entry->id);
+    if (!entry->plain)
         job_fetch(entry->job);
-    entry = shelf_at(shelf, BUCKETS_AHEAD);
-    if (entry)
-        job_table_fetch(&s->jobs, entry->id);
-    entry = shelf_at(shelf, CHAINS_AHEAD);
-    if (entry)
-        job_table_fetch_chain(&s->jobs, entry->id);
 }
 
 static void forget_oldest(struct store *s, struct kept *kept, size_t count)

@@ -46,22 +46,26 @@ static void tells_what_comes_in_the_same_block(void **state)
 {
     (void)state;
     struct lane lane;
-    struct message messages[LANE_BLOCK + 1] = {0};
+    struct message messages[LANE_BLOCK + 1] = {0}, **span;
     lane_init(&lane);
     for (unsigned i = 0; i <= LANE_BLOCK; i++) {
         lane_put(&lane, &messages[i]);
         if (i == 2)
             lane_look(&lane);
     }
-    assert_ptr_equal(lane_ahead(&lane, 2), &messages[2]);
-    assert_null(lane_ahead(&lane, 3)); /* not seen */
+    assert_int_equal(lane_span(&lane, &span), 3); /* the others are not seen */
+    assert_ptr_equal(span[2], &messages[2]);
+    lane_shift(&lane);
     lane_look(&lane);
-    assert_ptr_equal(lane_ahead(&lane, 3), &messages[3]);
-    assert_null(lane_ahead(&lane, LANE_BLOCK)); /* in the next one */
-    for (unsigned i = 0; i <= LANE_BLOCK; i++) {
-        assert_ptr_equal(lane_first(&lane), &messages[i]);
-        lane_shift(&lane);
-    }
+    assert_int_equal(lane_span(&lane, &span), LANE_BLOCK - 1);
+    assert_ptr_equal(span[LANE_BLOCK - 2], &messages[LANE_BLOCK - 1]);
+    lane_skip(&lane, 2);
+    assert_ptr_equal(lane_first(&lane), &messages[3]);
+    lane_skip(&lane, LANE_BLOCK - 3);
+    assert_int_equal(lane_span(&lane, &span), 1); /* in the next block */
+    assert_ptr_equal(span[0], &messages[LANE_BLOCK]);
+    lane_skip(&lane, 1);
+    assert_int_equal(lane_span(&lane, &span), 0);
     lane_close(&lane);
 }
 
