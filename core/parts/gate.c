@@ -154,6 +154,12 @@ static int64_t left_of(struct gate *gate)
     return left;
 }
 
+int64_t gate_length(struct gate *gate)
+{
+    const int64_t left = left_of(gate);
+    return atomic_load(&gate->entered) - left;
+}
+
 /* Submitters fetch the line of `left` only when what they know of it does not do. */
 static bool has_room(struct gate *gate, int64_t entered)
 {

@@ -64,6 +64,7 @@ bool gate_enter(struct gate *gate); /* takes a place; false: full, nothing taken
 int64_t gate_enter_some(struct gate *gate, int64_t count);
 /* Gives places back that no job has taken. True: as gate_leave. */
 bool gate_give_back(struct gate *gate, int64_t count);
+int64_t gate_length(struct gate *gate); /* places that are taken: jobs that do not run */
 void gate_restore(struct gate *gate, int64_t count); /* so many wait since an earlier process */
 void gate_force(struct gate *gate); /* takes one whatever the capacity (retries, hand-backs) */
 /* A job is turned away: counts it. True: as dropped, for the queue's policy says so; false: as

@@ -21,7 +21,8 @@ const struct worker_env *worker_env(const struct worker *worker);
 /* Of a job that the code which runs submits: id and time. Ids of one worker ascend, and what is
  * submitted in a later section or millisecond has a greater one, on whatever worker. */
 uint64_t worker_new_id(struct worker *worker, int64_t *now_ms);
-bool worker_enter(struct worker *worker, struct gate *gate); /* gate_enter for such a job */
+bool worker_enter(struct worker *worker,
+                  struct gate *gate); /* gate_enter for such a job; may sleep */
 
 /* To the engine, by the worker's lane, so that it is handled in the order of this worker's posts.
  * ENGINE_SUBMIT and ENGINE_OUTCOME only, which wait for nobody else's; without a nudge. */

@@ -107,6 +107,7 @@ static void several_places_only_where_plenty_is_free(void **state)
     gate.capacity = 65;
     assert_int_equal(gate_enter_some(&gate, 32), 0);
     assert_true(gate_give_back(&gate, 31));
+    assert_int_equal(gate_length(&gate), 34);
     assert_int_equal(waiting_at(&gate), 34);
     gate.capacity = 0;
     assert_int_equal(gate_enter_some(&gate, 32), 32);
