@@ -256,7 +256,7 @@ static unsigned take_span(struct engine *e, struct message *const *span, unsigne
 
 static void take_lane(struct engine *e, struct lane *lane)
 {
-    struct message **span;
+    struct message **span = NULL;
     for (unsigned count, taken; (count = lane_span(lane, &span));) {
         taken = take_span(e, span, count);
         lane_skip(lane, taken);

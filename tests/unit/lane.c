@@ -46,7 +46,7 @@ static void tells_what_comes_in_the_same_block(void **state)
 {
     (void)state;
     struct lane lane;
-    struct message messages[LANE_BLOCK + 1] = {0}, **span;
+    struct message messages[LANE_BLOCK + 1] = {0}, **span = NULL;
     lane_init(&lane);
     for (unsigned i = 0; i <= LANE_BLOCK; i++) {
         lane_put(&lane, &messages[i]);
