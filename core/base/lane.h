@@ -49,9 +49,9 @@ static inline void lane_put(struct lane *lane, struct message *message)
 bool lane_look(struct lane *lane);
 void lane_next_block(struct lane *lane);
 
-static inline bool lane_has_more(const struct lane *lane) /* than that look saw */
+static inline uint64_t lane_more(const struct lane *lane) /* than that look saw */
 {
-    return atomic_load(&lane->put) != lane->seen;
+    return atomic_load(&lane->put) - lane->seen;
 }
 
 static inline struct message *lane_first(struct lane *lane) /* NULL: none can be taken */

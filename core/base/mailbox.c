@@ -36,7 +36,7 @@ static void tell(struct mailbox *m)
     if (atomic_load(&m->state) == MAILBOX_TOLD)
         return;
     const uint32_t was = atomic_exchange(&m->state, MAILBOX_TOLD);
-    if (was == MAILBOX_WAITS)
+    if (was == MAILBOX_WAITS || was == MAILBOX_NAPS)
         syscall(SYS_futex, &m->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     else if (was == MAILBOX_ASLEEP)
         m->wake(m->user);
@@ -114,20 +114,35 @@ bool mailbox_lie_down(struct mailbox *m)
     return fall_asleep(m, MAILBOX_WAITS);
 }
 
-bool mailbox_rest(struct mailbox *m, int64_t until_ns)
+static bool rest(struct mailbox *m, uint32_t how, int64_t until_ns)
 {
     const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
     long failed = 0;
-    while (atomic_load(&m->state) == MAILBOX_WAITS && !(failed && errno == ETIMEDOUT))
-        failed = syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, MAILBOX_WAITS,
+    while (atomic_load(&m->state) == how && !(failed && errno == ETIMEDOUT))
+        failed = syscall(SYS_futex, &m->state, FUTEX_WAIT_BITSET_PRIVATE, how,
                          until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
-    return atomic_load(&m->state) != MAILBOX_WAITS;
+    return atomic_load(&m->state) != how;
+}
+
+bool mailbox_rest(struct mailbox *m, int64_t until_ns)
+{
+    return rest(m, MAILBOX_WAITS, until_ns);
+}
+
+static void get_up(struct mailbox *m, uint32_t how)
+{
+    atomic_compare_exchange_strong(&m->state, &how, MAILBOX_AWAKE);
 }
 
 void mailbox_get_up(struct mailbox *m)
 {
-    uint32_t state = MAILBOX_WAITS;
-    atomic_compare_exchange_strong(&m->state, &state, MAILBOX_AWAKE);
+    get_up(m, MAILBOX_WAITS);
+}
+
+void mailbox_nap(struct mailbox *m, int64_t until_ns)
+{
+    if (fall_asleep(m, MAILBOX_NAPS) && !rest(m, MAILBOX_NAPS, until_ns))
+        get_up(m, MAILBOX_NAPS);
 }
 
 bool mailbox_wait(struct mailbox *m, int64_t until_ns)

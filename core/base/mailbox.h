@@ -19,8 +19,8 @@ struct message { /* first member of whatever is posted; owned by the poster, the
     struct list link;
     int kind;
 };
-/* Told: it drains once more. Waits: asleep in mailbox_rest. Asleep: elsewhere. */
-enum { MAILBOX_AWAKE, MAILBOX_TOLD, MAILBOX_WAITS, MAILBOX_ASLEEP };
+/* Told: it drains once more. Asleep in mailbox_rest, in mailbox_nap, elsewhere. */
+enum { MAILBOX_AWAKE, MAILBOX_TOLD, MAILBOX_WAITS, MAILBOX_NAPS, MAILBOX_ASLEEP };
 
 struct mailbox {
     char apart[64];             /* what every poster writes shares no cache line with others' */
@@ -66,6 +66,8 @@ bool mailbox_wait(struct mailbox *m, int64_t until_ns);
 bool mailbox_lie_down(struct mailbox *m);
 bool mailbox_rest(struct mailbox *m, int64_t until_ns);
 void mailbox_get_up(struct mailbox *m);
+/* Owner. Waits as mailbox_wait, and hints do not wake it. */
+void mailbox_nap(struct mailbox *m, int64_t until_ns);
 
 /* Owner. It is about to sleep where `wake` reaches it, and drains when it does not any more. False:
  * something was posted or nudged since the last drain, and nothing will wake it for that. */

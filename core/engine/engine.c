@@ -26,6 +26,8 @@
 #define MISSED_NS                                                                                  \
     INT64_C(1000000) /* when a hint that was missed is made good, if lanes are used                \
                       */
+#define NAP_NS INT64_C(100000)
+#define GATHERED 256                      /* messages in lanes that are worth a turn */
 #define CLOCK_LOOK_NS INT64_C(1000000000) /* while something is due: somebody may set the clock */
 
 #define MESSAGES_AHEAD 8 /* of a lane: so far ahead they are fetched, */
@@ -393,14 +395,15 @@ static int64_t next_ns(const struct engine *e)
     return timer_ms < INT64_MAX / 1000000 ? least(next, timer_ms * 1000000) : next;
 }
 
-static bool lanes_have_more(const struct engine *e)
+/* How much has been put in the lanes since they were looked at. */
+static uint64_t lanes_length(const struct engine *e)
 {
     struct member *m = NULL;
     bool ghosts = false;
+    uint64_t length = 0;
     for (const struct lane *lane; (lane = lane_after(e, &m, &ghosts));)
-        if (lane_has_more(lane))
-            return true;
-    return false;
+        length += lane_more(lane);
+    return length;
 }
 
 /* Sleeps until a post, a nudge, a hint or `until_ns`. Who puts something in a lane hints; a hint
@@ -413,16 +416,30 @@ static void sleep_until(struct engine *e, int64_t until_ns)
 {
     if (!mailbox_lie_down(&e->mailbox))
         return;
-    bool up = lanes_have_more(e);
+    bool up = lanes_length(e) > 0;
     if (!up && pools_busy(e)) {
         const int64_t now_ns = clock_mono_ns();
         until_ns = least(until_ns, now_ns + BUSY_TURN_MS * INT64_C(1000000));
         if (e->lanes_used && until_ns > now_ns + MISSED_NS)
-            up = mailbox_rest(&e->mailbox, now_ns + MISSED_NS) || lanes_have_more(e);
+            up = mailbox_rest(&e->mailbox, now_ns + MISSED_NS) || lanes_length(e) > 0;
     }
     if (!up)
         mailbox_rest(&e->mailbox, until_ns);
     mailbox_get_up(&e->mailbox);
+}
+
+/* While every worker has something to run, nobody is worse off if the engine lets what they put in
+ * their lanes gather: it takes a hundred messages for little more than one, and each of its turns
+ * takes a core from a worker. A nap ends early for anything in the mailbox, for a worker whose line
+ * runs low (line_is_low) and for one that has nothing left to run. */
+static void rest_until(struct engine *e, int64_t until_ns)
+{
+    if (!e->lanes_used || pools_idle(e)) {
+        sleep_until(e, until_ns);
+    } else if (lanes_length(e) < GATHERED) {
+        const int64_t nap_ns = clock_mono_ns() + NAP_NS;
+        mailbox_nap(&e->mailbox, least(until_ns, nap_ns));
+    }
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -434,7 +451,7 @@ static void *engine_main(void *arg)
     while (!e->stopping) {
         turn(e);
         if (!e->stopping)
-            sleep_until(e, next_ns(e));
+            rest_until(e, next_ns(e));
     }
     dispatch_recall_all(e);
     pools_stop_all(e, WORKER_EXIT);

@@ -49,6 +49,8 @@ void dispatch_recall(struct engine *e, struct member *m)
         claim_give_back(e, jobs[i]);
     if (!m->n_batch)
         m->line_min = NEAP_PRIORITY_MAX;
+    if (count)
+        m->line_most = m->pool->line_least;
 }
 
 void dispatch_recall_all(struct engine *e)
@@ -78,12 +80,12 @@ static void consider(struct choice *choice, struct member *m, size_t line)
  * that computes takes them only where no other has a slot: else they were taken back at once. */
 static struct choice pick(const struct pool *pool, bool computes)
 {
-    struct choice moving = {NULL, pool->line_most, pool->line_most}, last = moving;
+    struct choice moving = {NULL, LINE_SLOTS, LINE_SLOTS}, last = moving;
     bool moves = !computes;
     for (const struct list *at = pool->members.next; at != &pool->members; at = at->next) {
         struct member *m = LIST_ENTRY(at, struct member, link);
         const size_t line = line_of(m);
-        if (!has_slot(m))
+        if (!has_slot(m) || line >= m->line_most)
             continue;
         if (!m->computes && line == 0 && worker_hungry(m->worker))
             return (struct choice){m, 0, 0};
@@ -97,8 +99,7 @@ static struct choice pick(const struct pool *pool, bool computes)
 static size_t run_of(const struct choice *to)
 {
     const size_t run = to->next - to->line + (to->line < RUN ? 1 : RUN);
-    const size_t places = to->member->pool->line_most - to->line,
-                 room = (size_t)room_of(to->member);
+    const size_t places = to->member->line_most - to->line, room = (size_t)room_of(to->member);
     const size_t most = places < room ? places : room;
     return run < most ? run : most;
 }
@@ -294,8 +295,18 @@ static void level(struct engine *e, struct pool *pool)
             dispatch_take_back(e, m);
 }
 
+/* Half a line was taken within a millisecond. For such small jobs a longer one means fewer turns,
+ * and nothing waits long in it. */
+static void line_adapt(const struct engine *e, struct member *m)
+{
+    if (m->line_ms == e->mono_ms && m->line_left >= m->line_most / 2 &&
+        line_of(m) * 2 <= m->line_left)
+        m->line_most = m->line_most * 2 < LINE_SLOTS ? m->line_most * 2 : LINE_SLOTS;
+}
+
 static void settle(struct engine *e, struct member *m)
 {
+    line_adapt(e, m);
     look_at(e, m);
     if (!m->retiring || m->leaving)
         return;
@@ -327,6 +338,9 @@ void dispatch(struct engine *e)
         hand_out_all(e, true); /* what nobody else could take: what computes gives way to it */
     }
     all_pools(e, hand_out_on_dead); /* what had to make way */
-    for (struct member *m = NULL; (m = member_next(e, m));)
+    for (struct member *m = NULL; (m = member_next(e, m));) {
         flush(e, m);
+        m->line_left = line_of(m);
+        m->line_ms = e->mono_ms;
+    }
 }

@@ -8,8 +8,9 @@
 #include <string.h>
 
 /* What is in line is what workers have to do during a commit, and all that the next one can end;
- * where there is none, a short line is taken back for less. */
-#define LINE_MOST 128
+ * where there is none, a short line is taken back for less. It grows where it lasts for a moment
+ * only (line_adapt). */
+#define LINE_LEAST 128
 
 void pools_init(struct engine *e)
 {
@@ -18,7 +19,7 @@ void pools_init(struct engine *e)
     for (size_t i = 0; i < e->n_pools; i++) {
         e->pools[i].index = (unsigned)i;
         e->pools[i].name = mem_text(e->config->pools[i].name);
-        e->pools[i].line_most = e->ops->durable ? LINE_SLOTS : LINE_MOST;
+        e->pools[i].line_least = e->ops->durable ? LINE_SLOTS : LINE_LEAST;
         list_init(&e->pools[i].members);
         list_init(&e->pools[i].on_dead);
     }
@@ -38,6 +39,7 @@ void pool_add_worker(struct engine *e, struct pool *pool)
 {
     struct member *m = mem_zero(1, sizeof *m);
     m->worker = worker_new(e->env.worker, plan_of(e, pool), e->catalogue);
+    m->line_most = pool->line_least;
     m->pool = pool;
     m->number = ++pool->births;
     m->line_min = NEAP_PRIORITY_MAX;
@@ -183,6 +185,16 @@ bool pools_busy(const struct engine *e)
 {
     for (struct member *m = NULL; (m = member_next(e, m));)
         if (m->jobs && (line_length(worker_line(m->worker)) || !worker_hungry(m->worker)))
+            return true;
+    return false;
+}
+
+/* Whose line is empty may be about to ask for more, whether it has said so or not. */
+bool pools_idle(const struct engine *e)
+{
+    for (struct member *m = NULL; (m = member_next(e, m));)
+        if (!m->retiring && member_room(m) > 0 && worker_hungry(m->worker) &&
+            !line_length(worker_line(m->worker)))
             return true;
     return false;
 }

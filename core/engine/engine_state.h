@@ -47,6 +47,9 @@ struct member { /* a worker of a pool */
     int64_t jobs;        /* all its claims */
     int line_min;        /* lowest rank put in its line since that was empty, */
     uint64_t line_pools; /* and the pools that could have taken some of that */
+    size_t line_most;    /* so many may be in it */
+    size_t line_left;    /* so many were in it at the end of the last turn, */
+    int64_t line_ms;     /* which was then, monotonic */
     uint64_t inside;     /* the job that ran there when it was looked at last, */
     int64_t inside_since_ns; /* since then, monotonic */
     bool computes;           /* it has for a while: what waits in its line is better elsewhere */
@@ -62,7 +65,7 @@ struct pool {
     unsigned index; /* its bit; for good, wherever a later config has it */
     char *name;
     int64_t slots;
-    size_t line_most; /* jobs in a line */
+    size_t line_least; /* jobs in a line, at the least */
     struct list members;
     size_t n_members;    /* not retiring */
     unsigned births;     /* of members, ever */
@@ -218,6 +221,7 @@ void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
 void pools_stop_all(struct engine *e, int kind); /* tells all workers, and what computes there */
 bool pools_busy(const struct engine *e);         /* may some worker be running Lua now? */
+bool pools_idle(const struct engine *e);         /* is some worker waiting for a job? */
 bool pools_left(const struct engine *e);         /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);

@@ -6,6 +6,8 @@
 
 #define FETCHED_AHEAD 2 /* jobs: as long as a small one runs, its memory takes to come */
 
+#define LOW_LEAST 32 /* no shorter line runs low */
+
 static uint32_t head_of(uint64_t ends)
 {
     return (uint32_t)(ends >> 32);
@@ -23,6 +25,7 @@ static uint64_t ends_of(uint32_t head, uint32_t tail)
 
 void line_init(struct line *line)
 {
+    atomic_init(&line->low, LINE_SLOTS);
     atomic_init(&line->ends, 0);
     for (size_t i = 0; i < LINE_SLOTS; i++) {
         atomic_init(&line->slots[i], NULL);
@@ -50,6 +53,9 @@ void line_put(struct line *line, struct job *const *jobs, size_t count)
     do { /* the worker that sees the tail sees the slots and the jobs */
         grown = ends_of(head_of(ends), tail + (uint32_t)count);
     } while (!atomic_compare_exchange_weak(&line->ends, &ends, grown));
+    const uint32_t length = tail + (uint32_t)count - head_of(ends);
+    atomic_store_explicit(&line->low, length < LOW_LEAST ? LINE_SLOTS : length / 2,
+                          memory_order_relaxed);
 }
 
 size_t line_recall(struct line *line, struct job **out)

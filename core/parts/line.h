@@ -18,6 +18,7 @@
 
 struct line {
     _Atomic uint64_t ends; /* head << 32 | tail */
+    _Atomic uint32_t low;  /* see line_is_low; by the engine, read without order: only a hint */
     _Atomic(struct job *) slots[LINE_SLOTS];
     _Atomic int8_t priorities[LINE_SLOTS]; /* beside them: a job may be gone once it is recalled */
 };
@@ -40,5 +41,13 @@ static inline bool line_is_before(uint32_t a, uint32_t b)
 /* Worker. The next job if its rank is at least `priority`, else NULL. It counts as started from
  * here. */
 struct job *line_take(struct line *line, int priority);
+/* Worker. Half of what was there after the last put has been taken: true once, and not where that
+ * was little. */
+static inline bool line_is_low(const struct line *line)
+{
+    const uint64_t ends = atomic_load_explicit(&line->ends, memory_order_relaxed);
+    return (uint32_t)ends - (uint32_t)(ends >> 32) ==
+           atomic_load_explicit(&line->low, memory_order_relaxed);
+}
 
 #endif

@@ -265,10 +265,18 @@ static void start(struct worker *w, struct job *job)
 
 /* --- the order -------------------------------------------------------------------------------- */
 
+static struct job *take_job(struct worker *w, int priority)
+{
+    struct job *job = line_take(&w->line, priority);
+    if (job && line_is_low(&w->line))
+        mailbox_nudge(w->env->engine);
+    return job;
+}
+
 /* True: something was done with it. */
 static bool run_job(struct worker *w, int priority)
 {
-    struct job *job = line_take(&w->line, priority);
+    struct job *job = take_job(w, priority);
     if (!job) /* the engine has just taken it back */
         return false;
     const struct task_info *info = catalogue_task(w->catalogue, job->task);
@@ -300,7 +308,7 @@ struct run *worker_next(struct run *run)
         return NULL;
     run_conclude(w, run);
     entry_release(&w->entries, &w->vm, last, w->catalogue);
-    struct job *job = line_take(&w->line, INT_MIN);
+    struct job *job = take_job(w, INT_MIN);
     if (!job)
         return NULL;
     if (catalogue_is_old(w)) {

@@ -49,6 +49,32 @@ static void recalls_the_rest(void **state)
     }
 }
 
+/* How often, while `count` are put and taken one by one. */
+static int times_low(struct line *line, size_t count)
+{
+    struct job job = {.rank = 0}, *jobs[LINE_SLOTS];
+    int times = 0;
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = &job;
+    line_put(line, jobs, count);
+    for (size_t left = count; line_take(line, INT8_MIN);) {
+        left--;
+        times += line_is_low(line);
+        assert_true(line_is_low(line) == (count >= 32 && left == count / 2));
+    }
+    return times;
+}
+
+static void says_once_that_it_is_low(void **state)
+{
+    (void)state;
+    struct line line;
+    line_init(&line);
+    assert_int_equal(times_low(&line, LINE_SLOTS), 1);
+    assert_int_equal(times_low(&line, 5), 0);
+    assert_int_equal(times_low(&line, 100), 1);
+}
+
 #define RACE_JOBS 200000
 
 struct race {
@@ -112,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_in_order),
         cmocka_unit_test(recalls_the_rest),
+        cmocka_unit_test(says_once_that_it_is_low),
         cmocka_unit_test(races),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,32 @@ static void a_hint_wakes_only_who_has_lain_down(void **state)
     mailbox_close(&m);
 }
 
+static void *nudge_it(void *m)
+{
+    mailbox_hint(m); /* of no use */
+    mailbox_nudge(m);
+    return NULL;
+}
+
+static void a_nap_ends_by_time_and_by_a_nudge(void **state)
+{
+    (void)state;
+    struct mailbox m;
+    struct list out;
+    pthread_t thread;
+    list_init(&out);
+    mailbox_init(&m, NULL, NULL);
+    const int64_t until_ns = clock_mono_ns() + 2 * MS;
+    mailbox_nap(&m, until_ns);
+    assert_true(clock_mono_ns() >= until_ns);
+    assert_int_equal(pthread_create(&thread, NULL, nudge_it, &m), 0);
+    mailbox_nap(&m, FOREVER);
+    mailbox_nap(&m, FOREVER); /* what it was woken for is to be drained */
+    pthread_join(thread, NULL);
+    assert_false(mailbox_drain(&m, &out));
+    mailbox_close(&m);
+}
+
 static void drains_behind_what_is_there(void **state)
 {
     (void)state;
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(leaving_does_not_wake_and_a_nudge_does),
         cmocka_unit_test(nobody_wakes_who_is_awake),
         cmocka_unit_test(a_hint_wakes_only_who_has_lain_down),
+        cmocka_unit_test(a_nap_ends_by_time_and_by_a_nudge),
         cmocka_unit_test(drains_behind_what_is_there),
         cmocka_unit_test(waits_no_longer_than_told),
         cmocka_unit_test(loses_nothing_between_threads),
