@@ -120,6 +120,7 @@ double engine_random(struct engine *e) /* xorshift64*: Vigna 2016 */
 
 static void take_catalogue(struct engine *e, struct catalogue_note *note)
 {
+    claims_keep_retry(e, note->catalogue);
     catalogue_unref(e->catalogue);
     e->catalogue = note->catalogue;
     e->publications++;
@@ -665,7 +666,6 @@ void engine_free(struct engine *engine)
     for (struct list *at; (at = list_shift(&e->deliveries));)
         delivery_free(LIST_ENTRY(at, struct delivery, link));
     pools_close(e);
-    claims_close(e);
     waiters_free(e->waiters);
     queues_close(e);
     schedules_close(&e->schedules);
@@ -679,6 +679,7 @@ void engine_free(struct engine *engine)
     free(e->placed);
     free(e->ended);
     task_rows_close(e);
+    claims_close(e);
     pool_cache_close(&e->cache);
     free(e);
 }

@@ -25,7 +25,7 @@ void call_answer(struct engine *e, struct call *call, int rc)
         heap_remove(&e->timers, &call->timer);
     const struct job *asker = call->asker;
     struct claim *claim = asker ? asker->claim : NULL;
-    const bool parked = claim && claim->call == call;
+    const bool parked = claim && claim->more && claim->more->call == call;
     call->gave_slot = call->lends && !parked; /* it was not taken to begin with */
     if (parked && rc == NEAP_ETIME)
         claim_return_late(e, claim);
@@ -40,7 +40,7 @@ void call_park(struct engine *e, struct call *call)
 {
     struct claim *claim = call->asker ? call->asker->claim : NULL;
     if (claim)
-        list_push(&claim->calls, &call->by_asker);
+        list_push(&claim_more(claim)->calls, &call->by_asker);
     if (claim && call->lends)
         claim_park(e, claim, call);
     if (call->deadline_ms == INT64_MAX)
@@ -116,8 +116,8 @@ void calls_forget(struct engine *e, struct call *call)
 /* Killed while it waited, or while its answer waited for a slot. */
 void calls_end_of_asker(struct engine *e, struct claim *claim)
 {
-    claim->call = NULL;
-    for (struct list *at; (at = list_first(&claim->calls));) {
+    claim->more->call = NULL;
+    for (struct list *at; (at = list_first(&claim->more->calls));) {
         struct call *call = LIST_ENTRY(at, struct call, by_asker);
         calls_forget(e, call);
         call_answer(e, call, NEAP_ECLOSED);
@@ -132,7 +132,7 @@ static void call_lend(struct engine *e, struct call *call)
         call_answer(e, call, NEAP_OK);
         return;
     }
-    list_push(&claim->calls, &call->by_asker);
+    list_push(&claim_more(claim)->calls, &call->by_asker);
     claim_park(e, claim, call);
 }
 
@@ -146,10 +146,10 @@ static void call_return(struct engine *e, struct call *call)
         call_answer(e, call, NEAP_OK);
         return;
     }
-    struct call *before = claim->call;
-    list_push(&claim->calls, &call->by_asker);
+    struct call *before = claim->more->call;
+    list_push(&claim_more(claim)->calls, &call->by_asker);
     before->lends = false;
-    claim->call = call;
+    claim->more->call = call;
     if (before->message.kind == ENGINE_CALL_LEND)
         call_answer(e, before, NEAP_OK);
     if (call->late)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fetch.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct claim_more *claim_more(struct claim *claim)
     if (!claim->more) {
         claim->more = mem_zero(1, sizeof *claim->more);
         claim->more->claim = claim;
+        list_init(&claim->more->calls);
     }
     return claim->more;
 }
@@ -55,17 +57,21 @@ static void count_start(struct claim *claim)
 static struct claim *take_spare(struct engine *e)
 {
     struct claim *claim = e->spare_claims;
-    if (!claim)
-        return mem_alloc(sizeof *claim);
-    e->spare_claims = (struct claim *)claim->link.next;
-    e->n_spare_claims--;
+    if (claim) {
+        e->spare_claims = (struct claim *)claim->link.next;
+        e->n_spare_claims--;
+        return claim;
+    }
+    uint8_t block;
+    claim = pool_take(&e->cache, sizeof *claim, &block);
+    claim->block = block;
     return claim;
 }
 
 static void give_spare(struct engine *e, struct claim *claim)
 {
     if (e->n_spare_claims == SPARE_MAX) {
-        free(claim);
+        pool_give(&e->cache, claim, claim->block);
         return;
     }
     claim->link.next = (struct list *)e->spare_claims;
@@ -75,19 +81,34 @@ static void give_spare(struct engine *e, struct claim *claim)
 
 void claims_close(struct engine *e)
 {
-    while (e->n_spare_claims)
-        free(take_spare(e));
+    for (struct claim *claim; (claim = e->spare_claims);) {
+        e->spare_claims = (struct claim *)claim->link.next;
+        pool_give(&e->cache, claim, claim->block);
+    }
 }
 
-void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job,
-               const struct task_info *info)
+/* Of tasks that the new catalogue does not have: how their attempts under way are retried. */
+void claims_keep_retry(struct engine *e, const struct catalogue *new)
+{
+    bool gone = false;
+    for (size_t i = 0; !gone && i < e->catalogue->n_tasks; i++)
+        gone = e->catalogue->tasks[i] && !catalogue_task(new, e->catalogue->tasks[i]->name);
+    for (struct member *m = NULL; gone && (m = member_next(e, m));) {
+        for (struct list *at = m->claims.next; at != &m->claims; at = at->next) {
+            struct claim *claim = LIST_ENTRY(at, struct claim, link);
+            const struct task_info *old = catalogue_task(e->catalogue, claim->job->task);
+            if (old && !catalogue_task(new, claim->job->task))
+                claim_more(claim)->retry = old->retry;
+        }
+    }
+}
+
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job)
 {
     struct claim *claim = take_spare(e);
     claim->job = job; /* one by one: a few stores take less than zeroing all */
     claim->member = m;
     claim->queue = q;
-    claim->call = NULL;
-    claim->retry = info ? info->retry : (struct retry){0};
     claim->more = NULL;
     claim->stage = CLAIM_ON;
     claim->cancelled = claim->told = false;
@@ -95,7 +116,6 @@ void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *
     if (job->id == e->parent_id)
         e->parent_id = 0;
     job->attempt++;
-    list_init(&claim->calls);
     list_push(&m->claims, &claim->link);
     m->jobs++;
     m->held++;
@@ -243,7 +263,7 @@ void claim_park(struct engine *e, struct claim *claim, struct call *call)
     assert(claim->stage == CLAIM_ON);
     leave_slot_and_place(e, claim);
     claim->stage = CLAIM_PARKED;
-    claim->call = call;
+    claim_more(claim)->call = call;
 }
 
 static struct claim *first_of(const struct heap *heap)
@@ -254,10 +274,10 @@ static struct claim *first_of(const struct heap *heap)
 
 static void go_on(struct engine *e, struct claim *claim)
 {
-    struct call *call = claim->call;
+    struct call *call = claim->more->call;
     claim->member->held++;
     claim->stage = CLAIM_ON;
-    claim->call = NULL;
+    claim->more->call = NULL;
     call->gave_slot = true;
     send_answer(e, call);
 }

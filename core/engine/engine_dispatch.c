@@ -128,12 +128,11 @@ static void begin_run(struct member *m, const struct queue *q)
     m->line_pools |= q->pools;
 }
 
-static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job,
-                        const struct task_info *info)
+static void put_in_line(struct engine *e, struct member *m, struct queue *q, struct job *job)
 {
     if (job->rank < m->line_min)
         m->line_min = job->rank;
-    claim_new(e, m, q, job, info);
+    claim_new(e, m, q, job);
     m->batch[m->n_batch++] = job;
 }
 
@@ -159,12 +158,12 @@ static void put_run(struct engine *e, struct member *m, struct job *const *jobs,
     begin_run(m, q);
     for (size_t i = 0; i < count; i++) {
         struct job *job = jobs[i];
-        const struct task_info *info = catalogue_task(e->catalogue, job->task);
+        const bool known = catalogue_task(e->catalogue, job->task);
         const int64_t expires_ms = job_terms(job)->expires_ms;
         const bool expired = expires_ms && expires_ms <= e->now_ms;
         job->rank = (int8_t)rank;
-        if (info && !expired)
-            put_in_line(e, m, q, job, info);
+        if (known && !expired)
+            put_in_line(e, m, q, job);
         else
             turn_away(e, job, expired);
     }
@@ -177,7 +176,7 @@ static void hand_out_on_dead(struct engine *e, struct pool *pool)
         struct queue *q = queue_of(e, job->gate);
         begin_run(m, q);
         job->rank = (int8_t)queue_rank(e, q, job);
-        put_in_line(e, m, q, job, catalogue_task(e->catalogue, job->task));
+        put_in_line(e, m, q, job);
     }
 }
 

@@ -51,9 +51,8 @@ static bool goes_on(const struct engine *e, const struct claim *claim)
 {
     if (claim->stage != CLAIM_PARKED)
         return true;
-    if (claim->call->sleeps)
-        return true;
-    return claim->call->timer.pos && claim->call->timer.key < e->drain_until_ms;
+    const struct call *call = claim->more->call;
+    return call->sleeps || (call->timer.pos && call->timer.key < e->drain_until_ms);
 }
 
 static bool all_wait(const struct engine *e)

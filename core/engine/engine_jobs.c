@@ -207,12 +207,14 @@ static void count_out(const struct rows *rows, int state)
     rows->task->counters.became[state]++;
 }
 
-/* That of the newest version of the task; where it is gone, of the one that the attempt began with.
+/* That of the newest version of the task, also where it is gone by now; none where it always was.
  */
 static struct retry policy_of(const struct engine *e, const struct job *job)
 {
     const struct task_info *info = catalogue_task(e->catalogue, job->task);
-    const struct retry *own = info ? &info->retry : &job->claim->retry;
+    static const struct retry none = {0};
+    const struct claim_more *more = job->claim->more;
+    const struct retry *own = info ? &info->retry : more ? &more->retry : &none;
     return job_terms(job)->retry ? retry_merge(job_terms(job)->retry, own) : *own;
 }
 

@@ -80,22 +80,23 @@ struct pool {
  * Nobody who holds a slot waits for a place, so this order cannot deadlock. */
 enum claim_stage { CLAIM_ON, CLAIM_PARKED, CLAIM_WANTS_PLACE, CLAIM_WANTS_SLOT };
 
-struct claim { /* small: each sleeping job has one */
+struct claim { /* a cache line; each sleeping job has one */
     struct list link;
     struct job *job;
     struct member *member;
     struct queue *queue;
-    struct call *call;       /* what it waits for, or whose answer waits for its slot */
-    struct list calls;       /* all of its job's that the engine has not answered */
-    struct retry retry;      /* of its task when it was claimed */
-    struct claim_more *more; /* claim_more() makes it; NULL: as if zeroed */
+    struct claim_more *more; /* claim_more() makes it; NULL: as if empty */
     uint8_t stage;           /* enum claim_stage */
     bool cancelled;          /* the worker has been told to stop it */
     bool told;               /* who listens to events knows that it has started */
+    uint8_t block;           /* of its memory: what the pool wants back */
 };
 
 struct claim_more { /* what few claims need */
     struct claim *claim;
+    struct call *call;     /* what it waits for, or whose answer waits for its slot */
+    struct list calls;     /* all of its job's that the engine has not answered */
+    struct retry retry;    /* of its task's last version, once that is gone */
     struct heap_node turn; /* in queue->wanting or member->returning: by priority, then time */
     int64_t rated_ns;      /* the interval of the rate that counted its start; 0: none */
     struct job **children; /* pinned, to be readable while it runs; */
@@ -240,11 +241,10 @@ bool ghost_gone(struct engine *e, struct worker *worker);     /* it came back; f
 /* Slots that are free, if positive. What its worker has set aside takes none: it goes back before
  * it starts, and jobs of other plugins must get past it. */
 int64_t member_room(const struct member *m);
-/* INFO: of its task in the catalogue; NULL: it has none now. */
-void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job,
-               const struct task_info *info);
+void claim_new(struct engine *e, struct member *m, struct queue *q, struct job *job);
 struct claim_more *claim_more(struct claim *claim);
 void claims_close(struct engine *e);
+void claims_keep_retry(struct engine *e, const struct catalogue *new); /* about to be published */
 void claim_free(struct engine *e, struct claim *claim);  /* slot and place are given up */
 void claim_give_back(struct engine *e, struct job *job); /* it has not started */
 void claim_park(struct engine *e, struct claim *claim, struct call *call);
@@ -332,7 +332,7 @@ void stats_pack(struct engine *e, struct buf *out);
 /* Answers what it was waiting for, which is among its calls. */
 static inline void calls_asker_ended(struct engine *e, struct claim *claim)
 {
-    if (!list_empty(&claim->calls))
+    if (claim->more && !list_empty(&claim->more->calls))
         calls_end_of_asker(e, claim);
 }
 

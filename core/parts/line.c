@@ -98,7 +98,7 @@ static void fetch_soon(const struct line *line, uint64_t ends)
         return;
     const struct job *job =
         atomic_load_explicit(&line->slots[position % LINE_SLOTS], memory_order_relaxed);
-    fetch_bytes(job, offsetof(struct job, running_slot));
+    job_fetch(job);
     fetch_line(job->args);
 }
 

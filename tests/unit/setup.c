@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ONE_WORKER "[pool default]\nworkers = 1\nslots = 10000\n"
 
@@ -333,6 +334,39 @@ static void tasks_come_and_go(void **state)
     executor_close(&x);
 }
 
+/* An attempt under way when its task goes is retried as the last version said. */
+static void retries_though_its_task_is_gone(void **state)
+{
+    struct executor x;
+    char path[600];
+    struct neap_job job;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", ONE_WORKER);
+    executor_write(&x, "plugins/t/ok.lua", "return function() return 'ok' end");
+    executor_write(&x, "plugins/t/go.lua",
+                   "return function() require('neap').shared('t'):set('go', true) end");
+    executor_write(&x, "plugins/t/leaves.lua",
+                   "local neap = require 'neap'\n"
+                   "return { retry = 3, run = function()\n"
+                   "  print('begun')\n"
+                   "  while not neap.shared('t'):get('go') do neap.sleep(0.01) end\n"
+                   "  error('failed')\n"
+                   "end }\n");
+    executor_start(&x, 0);
+    const uint64_t id = executor_submit(&x, "t.leaves", NULL);
+    executor_await_printed(&x, "begun");
+    snprintf(path, sizeof path, "%s/plugins/t/leaves.lua", x.dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(neap_reload(x.n, NULL), NEAP_OK);
+    executor_run(&x, "t.go", NULL);
+    EXECUTOR_UNTIL(&x, failed, 1);
+    assert_int_equal(neap_get(x.n, id, &job, NULL), NEAP_OK);
+    assert_int_equal(job.state, NEAP_RETRYABLE);
+    neap_job_free(&job);
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +379,7 @@ int main(void)
         cmocka_unit_test(closes_with_jobs_of_old_versions),
         cmocka_unit_test(every_teardown_runs),
         cmocka_unit_test(tasks_come_and_go),
+        cmocka_unit_test(retries_though_its_task_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
