@@ -180,6 +180,10 @@ static int put_text(struct encoder *e, int index)
 {
     size_t len;
     const char *text = lua_tolstring(e->L, index, &len);
+    if (len <= MSGPACK_SHORT) { /* the limit is looked at after each value */
+        msgpack_text(e->out, text, len);
+        return NEAP_OK;
+    }
     if (e->out->len > e->limit || len > e->limit - e->out->len)
         return refuse_size(e); /* before it is copied */
     msgpack_text(e->out, text, len);
@@ -208,20 +212,30 @@ static int put_key(struct encoder *e, const struct level *level)
     return NEAP_OK;
 }
 
-static int put_map(struct encoder *e, int index, struct level *level)
+/* Its first key, at `key`, and value are on top. */
+static int put_pairs(struct encoder *e, int index, struct level *level, int key)
 {
     lua_State *L = e->L;
     size_t where = msgpack_map_open(e->out), pairs = 0;
-    int key = lua_gettop(L) + 1, rc;
     level->key = key;
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        if ((rc = put_key(e, level)) || (rc = put_value(e, key + 1, level)))
+    do {
+        int rc = put_key(e, level);
+        if (rc || (rc = put_value(e, key + 1, level)))
             return rc;
         lua_settop(L, key);
         pairs++;
-    }
+    } while (lua_next(L, index));
     msgpack_map_close(e->out, where, pairs);
+    return NEAP_OK;
+}
+
+static int put_map(struct encoder *e, int index, struct level *level)
+{
+    const int key = lua_gettop(e->L) + 1;
+    lua_pushnil(e->L);
+    if (lua_next(e->L, index))
+        return put_pairs(e, index, level, key);
+    msgpack_map(e->out, 0);
     return NEAP_OK;
 }
 
@@ -320,6 +334,26 @@ static int marked_len(struct encoder *e, int index, struct level *level, lua_Int
     return NEAP_OK;
 }
 
+/* Where the first key that Lua comes to is a string it is a map, and nobody need ask for a length.
+ */
+static int put_unmarked(struct encoder *e, int index, struct level *level)
+{
+    lua_State *L = e->L;
+    const int key = lua_gettop(L) + 1;
+    lua_pushnil(L);
+    if (!lua_next(L, index)) {
+        msgpack_map(e->out, 0);
+        return NEAP_OK;
+    }
+    if (lua_type(L, key) == LUA_TSTRING)
+        return put_pairs(e, index, level, key);
+    lua_settop(L, key - 1);
+    const lua_Unsigned len = lua_rawlen(L, index);
+    if (len > NEAP_VALUE_MAX)
+        return refuse_size(e);
+    return len ? put_sequence(e, index, level, (lua_Integer)len) : put_map(e, index, level);
+}
+
 static int put_table(struct encoder *e, int index, const struct level *up)
 {
     lua_State *L = e->L;
@@ -340,10 +374,7 @@ static int put_table(struct encoder *e, int index, const struct level *up)
         msgpack_array(e->out, (size_t)len);
         return put_items(e, index, &level, 1, len);
     }
-    lua_Unsigned len = lua_rawlen(L, index);
-    if (len > NEAP_VALUE_MAX)
-        return refuse_size(e);
-    return len ? put_sequence(e, index, &level, (lua_Integer)len) : put_map(e, index, &level);
+    return put_unmarked(e, index, &level);
 }
 
 static int put_value(struct encoder *e, int index, const struct level *up)

@@ -22,6 +22,8 @@ static inline void msgpack_integer(struct buf *out, int64_t value);
 size_t msgpack_map_open(struct buf *out);
 void msgpack_map_close(struct buf *out, size_t where, size_t pairs);
 
+#define MSGPACK_SHORT 31 /* bytes of a text that has a header of one byte */
+
 enum msgpack_type {
     MSGPACK_NIL,
     MSGPACK_BOOL,
@@ -66,12 +68,17 @@ const char *msgpack_read_long(struct msgpack_reader *r, struct msgpack_item *ite
 
 static inline void msgpack_text(struct buf *out, const char *text, size_t len)
 {
-    if (len > 31) {
+    if (len > MSGPACK_SHORT) {
         msgpack_long_text(out, text, len);
         return;
     }
-    buf_byte(out, (uint8_t)(0xa0 | len));
-    buf_put(out, text, len);
+    if (out->cap - out->len < 1 + MSGPACK_SHORT)
+        buf_reserve(out, 1 + MSGPACK_SHORT);
+    char *at = out->data + out->len;
+    at[0] = (char)(0xa0 | len);
+    if (len)
+        memcpy(at + 1, text, len);
+    out->len += 1 + len;
 }
 
 static inline void msgpack_integer(struct buf *out, int64_t value)
