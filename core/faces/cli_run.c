@@ -32,7 +32,8 @@ struct run_state { /* main thread */
     bool rows;          /* -o jsonl */
     bool ended;         /* the outcome came */
     bool failed;
-    bool dead; /* of the failed ones, as the counters know them */
+    bool dead;  /* of the failed ones, as the counters know them */
+    bool alone; /* it submitted nothing, and no on_dead follows: all has ended with it */
 };
 
 static int take_json(struct run_state *r, const char *text, size_t len, const char *where)
@@ -133,7 +134,8 @@ static bool go_on(struct run_state *r)
 /* False: the executor cannot go on. */
 static bool wait_for_children(struct run_state *r)
 {
-    if (r->signals.count || session_wait_idle(&r->session, &r->signals))
+    r->alone = r->ended && !r->dead && session_submitted(&r->session) == 1;
+    if (r->alone || r->signals.count || session_wait_idle(&r->session, &r->signals))
         return true;
     if (r->signals.count && go_on(r))
         stopper_wait(&r->stopper, &r->signals);
@@ -171,7 +173,7 @@ static int status_of_end(struct run_state *r)
     const int output = output_status(&r->output, "run");
     if (output)
         return output;
-    const uint64_t dead = session_dead(&r->session), own = r->dead;
+    const uint64_t dead = r->alone ? 0 : session_dead(&r->session), own = r->dead;
     if (dead > own)
         cli_fail(0, "run", "%llu of the jobs it submitted failed",
                  (unsigned long long)(dead - own));

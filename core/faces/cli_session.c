@@ -261,12 +261,22 @@ bool session_wait_idle(struct session *s, struct signals *signals)
     return true;
 }
 
-uint64_t session_dead(struct session *s)
+static struct neap_counters totals(struct session *s)
 {
     struct neap_stats stats;
     if (neap_stats(s->n, &stats, NULL) != NEAP_OK)
-        return 0;
-    const uint64_t dead = stats.total.dead;
+        return (struct neap_counters){0};
+    const struct neap_counters total = stats.total;
     neap_stats_free(&stats);
-    return dead;
+    return total;
+}
+
+uint64_t session_dead(struct session *s)
+{
+    return totals(s).dead;
+}
+
+uint64_t session_submitted(struct session *s)
+{
+    return totals(s).submitted;
 }

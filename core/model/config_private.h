@@ -60,6 +60,7 @@ struct config_loading { /* one config_load */
     size_t file;                /* being read */
     const char *dir;            /* that paths in it start from */
     bool alone;                 /* no other file is read */
+    int cpus;                   /* here, counted at the first `auto`; 0: not yet */
     struct file_id *open;       /* files being read, outermost first */
     size_t n_open;
     struct file_id *read; /* files read or being read */

@@ -22,7 +22,7 @@ static struct config_place place_at(const struct config_loading *l, int line)
 
 static void store_defaults(struct config_loading *l, struct config_block *block)
 {
-    struct value_env env = {.dir = ""};
+    struct value_env env = {.dir = "", .cpus = &l->cpus};
     struct buf why = {0};
     for (size_t i = 0; i < block->kind->n_options; i++) {
         const struct option *option = &block->kind->options[i];
@@ -214,7 +214,7 @@ static bool store_item(struct config_loading *l, struct config_place place,
                              : "it without the space, or use file:PATH");
         return false;
     }
-    struct value_env env = {.dir = l->dir, .alone = l->alone};
+    struct value_env env = {.dir = l->dir, .alone = l->alone, .cpus = &l->cpus};
     struct buf why = {0};
     bool fine = value_store(&env, option, l->block->record, key, value, &why);
     if (!fine)

@@ -115,11 +115,21 @@ static bool parse_bool(const char *text, int64_t *value)
     return false;
 }
 
-static bool parse_workers(const struct option *option, const char *text, int64_t *value)
+static int count_cpus(const struct value_env *env)
+{
+    if (!env->cpus)
+        return cpus_available();
+    if (!*env->cpus)
+        *env->cpus = cpus_available();
+    return *env->cpus;
+}
+
+static bool parse_workers(const struct value_env *env, const struct option *option,
+                          const char *text, int64_t *value)
 {
     if (strcmp(text, "auto") != 0)
         return parse_integer(option, text, value);
-    *value = cpus_available();
+    *value = count_cpus(env);
     if (*value > option->max)
         *value = option->max;
     return true;
@@ -142,7 +152,8 @@ static bool parse_amount(const struct option *option, const char *text, int64_t 
 }
 
 /* Whatever ends as one number. */
-static bool parse_scalar(const struct option *option, const char *text, int64_t *value)
+static bool parse_scalar(const struct value_env *env, const struct option *option, const char *text,
+                         int64_t *value)
 {
     *value = 0;
     if ((option->flags & OPTION_NONE) && strcmp(text, "none") == 0)
@@ -161,7 +172,7 @@ static bool parse_scalar(const struct option *option, const char *text, int64_t 
     case OPTION_PRIORITY:
         return parse_priority(option, text, value);
     case OPTION_WORKERS:
-        return parse_workers(option, text, value);
+        return parse_workers(env, option, text, value);
     default:
         return parse_integer(option, text, value);
     }
@@ -187,8 +198,8 @@ static const char *near_word(const struct option *option, const char *text)
     return text_nearest(text, words, count);
 }
 
-static bool store_scalar(const struct option *option, void *record, const char *text,
-                         struct buf *why)
+static bool store_scalar(const struct value_env *env, const struct option *option, void *record,
+                         const char *text, struct buf *why)
 {
     int64_t value;
     double number;
@@ -197,7 +208,7 @@ static bool store_scalar(const struct option *option, void *record, const char *
         *(double *)(void *)((char *)record + option->offset) = number;
         return true;
     }
-    if (option->type != OPTION_NUMBER && parse_scalar(option, text, &value)) {
+    if (option->type != OPTION_NUMBER && parse_scalar(env, option, text, &value)) {
         store_integer(option, record, value);
         return true;
     }
@@ -467,6 +478,6 @@ bool value_store(const struct value_env *env, const struct option *option, void 
     case OPTION_JSON:
         return store_json(record, text, why);
     default:
-        return store_scalar(option, record, text, why);
+        return store_scalar(env, option, record, text, why);
     }
 }

@@ -10,6 +10,7 @@
 struct value_env {
     const char *dir; /* that relative paths start from */
     bool alone;      /* no other file is read: for text from nobody knows where */
+    int *cpus;       /* what `auto` is, counted at its first use if it is 0; NULL: each time */
 };
 
 /* Stores `text` in the record of its section. False, and `why` says what is wrong; the field is
