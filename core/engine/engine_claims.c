@@ -226,7 +226,7 @@ static void replace_child(struct engine *e, struct claim_more *more, struct job 
 static void add_child(struct engine *e, struct claim *claim, struct job *child)
 {
     struct claim_more *more = claim_more(claim);
-    child->pins++; /* it is to be put: nothing of it is kept yet */
+    child->pins++; /* as the store would: it is not kept yet */
     if (more->n_children == more->cap_children) {
         if (more->n_children == CHILDREN_KEPT_MAX) {
             replace_child(e, more, child);

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#define RUN 8     /* lines at least so long may differ by so many jobs */
-#define CLAIMS 16 /* at a time */
+#define RUN 8    /* lines at least so long may differ by so many jobs */
+#define CLAIMS 8 /* at a time: so many fetches do not wait for each other */
 
 static size_t line_of(const struct member *m)
 {

@@ -207,6 +207,13 @@ FETCH_INLINE void job_fetch_state(const struct job *job)
     fetch_bytes(job, offsetof(struct job, finished_ms));
 }
 
+/* Of what putting it in line and handing it out need alone. */
+FETCH_INLINE void job_fetch_front(const struct job *job)
+{
+    fetch_line(job);
+    fetch_line((const char *)job + FETCH_LINE_BYTES);
+}
+
 /* As it was submitted: no attempts, no result, no error. */
 void job_reset(struct job *job);
 

@@ -70,7 +70,7 @@ static struct queue *queue_make(struct index *index, unsigned number)
     return index->queues[number] = q;
 }
 
-static struct queue *queue_at(struct index *index, unsigned number)
+static inline struct queue *queue_at(struct index *index, unsigned number)
 {
     if (number < index->n_queues && index->queues[number])
         return index->queues[number];

@@ -47,11 +47,11 @@ static struct list *fifo_made(struct index_line *line, unsigned level)
     return fifo_of(line, level);
 }
 
-/* The node before which the job belongs, which is not the end; NULL: far from both ends. */
+/* The node before which the job belongs, or NULL: far from both ends. */
 static struct list *place_near_end(struct list *fifo, const struct job *job)
 {
-    struct list *at = fifo->prev;
-    for (int i = 1; i < NEAR; i++, at = at->prev)
+    struct list *at = fifo;
+    for (int i = 0; i < NEAR; i++, at = at->prev)
         if (at->prev == fifo || earlier(job_of_place(at->prev), job))
             return at;
     at = fifo->next;
@@ -78,24 +78,43 @@ void index_line_close(struct index_line *line)
     *line = (struct index_line){0};
 }
 
-void index_line_put(struct index_line *line, struct job *job)
+static void put_before(struct index_line *line, struct list *at, unsigned level, struct job *job)
 {
-    if (!line->ageing_ms) {
-        const unsigned level = level_of(job->priority);
-        struct list *fifo = fifo_made(line, level);
-        const bool last = fifo->prev == fifo || earlier(job_of_place(fifo->prev), job);
-        struct list *at = last ? fifo : place_near_end(fifo, job);
-        if (at) {
-            list_insert(at, &job->place);
-            levels_add(&line->levels, level);
-            job->where = JOB_LINED;
-            return;
-        }
-    }
+    list_insert(at, &job->place);
+    levels_add(&line->levels, level);
+    job->where = JOB_LINED;
+}
+
+static void put_sorted(struct index_line *line, struct job *job)
+{
     job->due.key = key_of(line, job);
     job->due.tie = job->id;
     heap_push(&line->sorted, &job->due);
     job->where = JOB_SORTED;
+}
+
+/* Not at the end of a FIFO, or of none that is there. */
+static void put_elsewhere(struct index_line *line, struct job *job)
+{
+    const unsigned level = level_of(job->priority);
+    struct list *at = line->ageing_ms ? NULL : place_near_end(fifo_made(line, level), job);
+    if (at)
+        put_before(line, at, level, job);
+    else
+        put_sorted(line, job);
+}
+
+void index_line_put(struct index_line *line, struct job *job)
+{
+    const unsigned level = level_of(job->priority);
+    if (!line->ageing_ms && line->chunks[level / LINE_CHUNK]) {
+        struct list *fifo = fifo_of(line, level);
+        if (fifo->prev == fifo || earlier(job_of_place(fifo->prev), job)) {
+            put_before(line, fifo, level, job);
+            return;
+        }
+    }
+    put_elsewhere(line, job);
 }
 
 void index_line_remove(struct index_line *line, struct job *job)

@@ -55,12 +55,12 @@ FETCH_INLINE void job_table_fetch(const struct job_table *table, uint64_t id)
 {
     fetch_line(job_table_bucket(table, id));
 }
-/* Asks for the job of that id, if there is one and its bucket says so. */
-FETCH_INLINE void job_table_fetch_job(const struct job_table *table, uint64_t id)
+/* Asks for the front of the job of that id, if there is one and its bucket says so. */
+FETCH_INLINE void job_table_fetch_front(const struct job_table *table, uint64_t id)
 {
     const struct job_bucket *bucket = job_table_bucket(table, id);
     if (bucket->id == id)
-        job_fetch(job_bucket_first(bucket));
+        job_fetch_front(job_bucket_first(bucket));
 }
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 

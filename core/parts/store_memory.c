@@ -169,7 +169,7 @@ static size_t claim(struct store *s, unsigned pool, int64_t now_ms, struct job *
     for (size_t i = 0; i < count; i++) {
         struct job *job = out[i];
         assert(job->state == NEAP_AVAILABLE && !job->claimed);
-        job_table_fetch_job(&s->jobs, job->id + CLAIMS_AHEAD);
+        job_table_fetch_front(&s->jobs, job->id + CLAIMS_AHEAD);
         job->claimed = true;
         job->token++;
     }
