@@ -350,7 +350,12 @@ static inline void event_started(struct engine *e, struct claim *claim)
     claim->told = true;
 }
 
+/* engine_sleep.c */
+void engine_sleep(struct engine *e); /* until there is something to do */
+
 /* engine.c */
+/* The next lane, of members and then of ghosts; NULL: no more. From m = NULL, ghosts = false. */
+struct lane *lane_after(const struct engine *e, struct member **m, bool *ghosts);
 __attribute__((format(printf, 4, 5))) void
 engine_log(struct engine *e, int level, const struct job *job, const char *format, ...);
 /* WHAT: the job's error, with its traceback among the fields. `generation` is that of the attempt.
