@@ -74,8 +74,8 @@ static void memory_goes_back_when_all_is_free(void **state)
         assert_null(slabs_give(&s, all[i * 7919 % 100000], 40));
     assert_true(mallinfo2().uordblks - before <= 32768);
     slabs_close(&s);
-    /* but for what glibc leaves with a neighbour where too little is left to be a piece */
-    assert_true(mallinfo2().uordblks <= before + 1024);
+    /* less than a slab: what glibc cut off to align the first is still in its caches */
+    assert_true(mallinfo2().uordblks < before + SLAB_BYTES / 2);
     free(all);
 }
 
