@@ -5,9 +5,11 @@
  *   section:    out ──enter──► in ──leave──► out
  *                              └──abandon──► lost     (for good: the thread is stuck in C)
  *
- * `leave` and `abandon` are one compare-and-swap each on the same word, so exactly one of them
- * happens: either the worker goes on, or the engine takes its jobs and nothing it finds later
- * counts. That word is the fencing token of everything the worker has in hand. */
+ * Exactly one of `leave` and `abandon` happens: either the worker goes on, or the engine takes its
+ * jobs and nothing it finds later counts. That makes the section the fencing token of everything
+ * the worker has in hand. To leave is a plain store, for that happens after each job. Who abandons
+ * asks first (`asked`), has every thread pass a fence, and looks whether the section still is: if
+ * so, the worker sees the question when it leaves. Then a compare-and-swap on `asked` decides. */
 #ifndef RUNTIME_PULSE_H
 #define RUNTIME_PULSE_H
 
@@ -16,10 +18,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fence.h"
 #include "base/list.h"
 
 #define PULSE_IN 1u
-#define PULSE_LOST 2u
+#define PULSE_LOST 2u /* in `asked` */
 #define PULSE_STEP 4u
 
 /* Written by the worker unless it says otherwise; read by the monitor and the engine. */
@@ -39,6 +42,8 @@ struct pulse {
     _Atomic size_t n_blocked;     /* jobs out of the line that have not started */
     _Atomic uint64_t preemptions; /* slices that ended before their job did or waited */
     /* Asked by the engine. */
+    _Atomic uint64_t asked;          /* a state: that section is to be abandoned; or it is
+                                        (PULSE_LOST) */
     _Atomic uint64_t cancel;         /* that job is to stop */
     atomic_bool stop;                /* whatever runs is to stop: a drain is over */
     atomic_bool share;               /* those that have not started are to come back */
@@ -48,6 +53,7 @@ struct pulse {
     _Atomic uint64_t meant;
     pthread_t thread; /* written before it is watched */
     int64_t slice_ns; /* fixed */
+    bool fenced;      /* fixed: fence_known */
     void *owner;      /* fixed: the worker */
     /* The monitor's. */
     struct list link;
@@ -58,7 +64,7 @@ struct pulse {
 
 static inline bool pulse_is_in(uint64_t state)
 {
-    return state & PULSE_IN && !(state & PULSE_LOST);
+    return state & PULSE_IN;
 }
 
 static inline void pulse_enter(struct pulse *p, int64_t now_ns, int64_t deadline_ns, uint64_t job,
@@ -74,25 +80,42 @@ static inline void pulse_enter(struct pulse *p, int64_t now_ns, int64_t deadline
     atomic_store_explicit(&p->state, state + PULSE_STEP + PULSE_IN, memory_order_release);
 }
 
+/* Is it left, or was it abandoned? */
+static inline bool pulse_settle(struct pulse *p, uint64_t state, uint64_t asked)
+{
+    if (asked != state)
+        return asked != (state | PULSE_LOST);
+    return atomic_compare_exchange_strong(&p->asked, &asked, 0);
+}
+
 /* False: it was abandoned meanwhile. */
 static inline bool pulse_leave(struct pulse *p)
 {
-    uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
-    return !(state & PULSE_LOST) &&
-           atomic_compare_exchange_strong_explicit(&p->state, &state, state - PULSE_IN,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    const uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+    if (p->fenced) {
+        atomic_store_explicit(&p->state, state - PULSE_IN, memory_order_release);
+        atomic_signal_fence(memory_order_seq_cst); /* the other half is in pulse_abandon */
+    } else {
+        atomic_exchange(&p->state, state - PULSE_IN);
+    }
+    const uint64_t asked = atomic_load(&p->asked);
+    return !asked || pulse_settle(p, state, asked);
 }
 
 /* Engine: the section `state` is given up. False: it ended by itself just now. */
 static inline bool pulse_abandon(struct pulse *p, uint64_t state)
 {
-    return atomic_compare_exchange_strong_explicit(&p->state, &state, state | PULSE_LOST,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    uint64_t asked = state;
+    atomic_store(&p->asked, state);
+    if (p->fenced)
+        fence_all();
+    return atomic_load(&p->state) == state &&
+           atomic_compare_exchange_strong(&p->asked, &asked, state | PULSE_LOST);
 }
 
 static inline bool pulse_lost(const struct pulse *p)
 {
-    return atomic_load_explicit(&p->state, memory_order_relaxed) & PULSE_LOST;
+    return atomic_load_explicit(&p->asked, memory_order_relaxed) & PULSE_LOST;
 }
 
 #endif

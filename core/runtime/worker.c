@@ -337,6 +337,7 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     w->pulse.slice_ns = pool->slice_us * 1000;
     atomic_init(&w->pulse.patience_ns, w->pulse.slice_ns);
     w->pulse.owner = w;
+    w->pulse.fenced = fence_known();
     atomic_init(&w->pulse.idle, true);
     line_init(&w->line);
     mailbox_init(&w->mailbox, worker_poke, w);
