@@ -366,6 +366,7 @@ static void *engine_main(void *arg)
     drain_close(e);
     send_answers(e);
     ghosts_leave(e);
+    monitor_leave(e->env.worker->monitor); /* it ends while the host hears that this thread does */
     return NULL;
 }
 

@@ -151,8 +151,8 @@ void monitor_watch(struct monitor *m, struct pulse *pulse)
     pthread_mutex_lock(&m->lock);
     list_push(&m->pulses, &pulse->link);
     set_tick(m);
-    pthread_cond_signal(&m->roused);
     pthread_mutex_unlock(&m->lock);
+    pthread_cond_signal(&m->roused);
 }
 
 void monitor_unwatch(struct monitor *m, struct pulse *pulse)
@@ -190,14 +190,21 @@ int monitor_start(struct monitor **out, int64_t grace_ns, void *user,
     return NEAP_OK;
 }
 
-void monitor_stop(struct monitor *m)
+void monitor_leave(struct monitor *m)
 {
     if (!m)
         return;
     pthread_mutex_lock(&m->lock);
     m->stopping = true;
-    pthread_cond_signal(&m->roused);
     pthread_mutex_unlock(&m->lock);
+    pthread_cond_signal(&m->roused);
+}
+
+void monitor_stop(struct monitor *m)
+{
+    if (!m)
+        return;
+    monitor_leave(m);
     pthread_join(m->thread, NULL);
     pthread_cond_destroy(&m->roused);
     pthread_mutex_destroy(&m->lock);

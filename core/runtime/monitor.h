@@ -15,7 +15,9 @@ struct monitor;
 int monitor_start(struct monitor **out, int64_t grace_ns, void *user,
                   void (*stuck)(void *user, struct pulse *pulse, uint64_t state),
                   struct neap_error *err);
-void monitor_stop(struct monitor *monitor); /* nothing is watched any more; NULL is fine */
+/* Its thread ends by and by: nothing is watched any more. NULL is fine, here and below. */
+void monitor_leave(struct monitor *monitor);
+void monitor_stop(struct monitor *monitor); /* that, and waits for it */
 
 void monitor_watch(struct monitor *monitor, struct pulse *pulse);
 /* After this no signal goes to its thread, which may be joined then. */
