@@ -37,7 +37,7 @@ struct claim_more *claim_more(struct claim *claim)
     return claim->more;
 }
 
-static void more_free(struct claim_more *more)
+RARE static void more_free(struct claim_more *more)
 {
     if (!more)
         return;
@@ -47,7 +47,7 @@ static void more_free(struct claim_more *more)
     free(more);
 }
 
-static void count_start(struct claim *claim)
+RARE static void count_start(struct claim *claim)
 {
     struct rate *rate = &claim->queue->rate;
     rate_take(rate, clock_mono_ns());
@@ -133,7 +133,7 @@ int64_t member_room(const struct member *m)
     return m->pool->slots - m->held + (aside < ASIDE_MAX ? aside : ASIDE_MAX);
 }
 
-static void wants_no_place(struct engine *e, struct claim *claim)
+RARE static void wants_no_place(struct engine *e, struct claim *claim)
 {
     heap_remove(&claim->queue->wanting, &claim->more->turn);
     e->n_wanting--;
@@ -165,7 +165,7 @@ FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
     fetch_line(&more->children[at] + 4 * CHILDREN_AHEAD);
 }
 
-static void let_children_go(struct engine *e, struct claim_more *more)
+RARE static void let_children_go(struct engine *e, struct claim_more *more)
 {
     for (uint32_t i = 0; i < more->n_children; i++) {
         fetch_child(more, i);

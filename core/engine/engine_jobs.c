@@ -16,8 +16,8 @@
 /* --- out -------------------------------------------------------------------------------------- */
 
 /* `keep`: the job keeps its result and error. */
-static struct delivery *delivery_of(struct job *job, int state, const struct outcome *outcome,
-                                    bool keep)
+RARE static struct delivery *delivery_of(struct job *job, int state, const struct outcome *outcome,
+                                         bool keep)
 {
     struct delivery *d = mem_zero(1, sizeof *d);
     const struct job_left *left = job_left(job);
@@ -120,6 +120,17 @@ void run_on_dead(struct engine *e, struct job *job)
     e->on_dead_runs++;
 }
 
+/* It will be, once the store is told. */
+RARE static void died(struct engine *e, struct job *job, const struct outcome *outcome)
+{
+    if (!job_left(job)->error)
+        job_left_own(job)->error = job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
+    if (!(job->flags & JOB_DELIVER))
+        engine_log_failure(e, NEAP_ERROR, job, outcome->generation, "dead");
+    job_alert(e, job);
+    run_on_dead(e, job);
+}
+
 /* The store has it as ended: may be told, and the pointer may be gone. */
 static void end_job(struct engine *e, struct job *job, const struct rows *rows, int state,
                     struct outcome *outcome)
@@ -134,22 +145,15 @@ static void end_job(struct engine *e, struct job *job, const struct rows *rows, 
             outcome->result = NULL;
         }
     }
-    if (state == NEAP_DEAD) {
-        if (!job_left(job)->error)
-            job_left_own(job)->error =
-                job_error_new("error", (int)job->attempt, "failed", 6, NULL, 0);
-        if (!(job->flags & JOB_DELIVER))
-            engine_log_failure(e, NEAP_ERROR, job, outcome->generation, "dead");
-        job_alert(e, job);
-        run_on_dead(e, job);
-    }
+    if (state == NEAP_DEAD)
+        died(e, job, outcome);
     const bool keep = tell(e, job, rows, state, outcome);
     e->ops->finish(e->store, job, outcome->token, state, keep, e->now_ms);
     parent_ended(e, id, state);
 }
 
-static void again(struct engine *e, struct job *job, const struct life *life,
-                  const struct outcome *outcome)
+RARE static void again(struct engine *e, struct job *job, const struct life *life,
+                       const struct outcome *outcome)
 {
     gate_force(job->gate);
     if (outcome->kind == OUTCOME_HANDED_BACK) {
@@ -168,7 +172,7 @@ static void again(struct engine *e, struct job *job, const struct life *life,
     event_note(e, job, job->state);
 }
 
-static void keep_log(struct job *job, const struct outcome_more *outcome)
+RARE static void keep_log(struct job *job, const struct outcome_more *outcome)
 {
     if (!outcome->log_len)
         return;
@@ -218,7 +222,7 @@ static struct retry policy_of(const struct engine *e, const struct job *job)
     return job_terms(job)->retry ? retry_merge(job_terms(job)->retry, own) : *own;
 }
 
-static void accept_children(struct engine *e, struct outcome *o)
+RARE static void accept_children(struct engine *e, struct outcome *o)
 {
     if (!o->more)
         return;
@@ -226,7 +230,7 @@ static void accept_children(struct engine *e, struct outcome *o)
         job_accept(e, LIST_ENTRY(at, struct job, message.link));
 }
 
-static void on_dead_ended(struct engine *e, struct claim *claim, struct outcome *o)
+RARE static void on_dead_ended(struct engine *e, struct claim *claim, struct outcome *o)
 {
     struct job *job = claim->job;
     struct pool *pool = claim->member->pool;
@@ -255,10 +259,9 @@ bool state_is_end(int state)
 }
 
 /* A job told to stop does not run again, even if the attempt was over by then in another way. */
-static struct life next_of(struct engine *e, const struct job *job, const struct outcome *o)
+RARE static struct life next_of_failed(struct engine *e, const struct job *job,
+                                       const struct outcome *o)
 {
-    if (o->kind == OUTCOME_COMPLETED)
-        return (struct life){.state = NEAP_COMPLETED, .attempt = job->attempt};
     const struct retry policy = policy_of(e, job);
     const int64_t after_ms = o->more ? o->more->after_ms : 0;
     struct life life = job_next(job, o->kind, after_ms, &policy, e->now_ms, engine_random(e));
@@ -267,7 +270,14 @@ static struct life next_of(struct engine *e, const struct job *job, const struct
     return life;
 }
 
-static void keep_error(struct job *job, struct outcome *o)
+static struct life next_of(struct engine *e, const struct job *job, const struct outcome *o)
+{
+    if (o->kind == OUTCOME_COMPLETED)
+        return (struct life){.state = NEAP_COMPLETED, .attempt = job->attempt};
+    return next_of_failed(e, job, o);
+}
+
+RARE static void keep_error(struct job *job, struct outcome *o)
 {
     job_past_add(job, o->error, o->started_ms, o->run_us / 1000);
     free(job_left(job)->error);
@@ -303,13 +313,13 @@ static void attempt_ended(struct engine *e, struct claim *claim, struct outcome 
         again(e, job, &life, o);
 }
 
-static void hold_if_waiting(struct engine *e, struct job *job)
+RARE static void hold_if_waiting(struct engine *e, struct job *job)
 {
     if (job && !state_is_end(job->state) && !catalogue_task(e->catalogue, job->task))
         job_hold(e, job);
 }
 
-static void refuse_children(struct engine *e, struct outcome *outcome)
+RARE static void refuse_children(struct engine *e, struct outcome *outcome)
 {
     for (struct list *at; (at = list_shift(&outcome->more->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);

@@ -23,6 +23,9 @@
  * whether the worker still is in the same resume, for then nothing may wait in its line. */
 #define BUSY_TURN_MS 5
 
+/* What few jobs need: apart, so that the way of the others is short. */
+#define RARE __attribute__((cold, noinline))
+
 struct queue { /* by gate->index */
     struct gate *gate;
     struct config_queue *limits; /* of the config in force, or `effective`; NULL: defaults */

@@ -19,7 +19,7 @@ void shelf_close(struct shelf *shelf)
     *shelf = (struct shelf){0};
 }
 
-static void resize(struct shelf *shelf, size_t cap)
+static __attribute__((noinline)) void resize(struct shelf *shelf, size_t cap)
 {
     struct shelf wide = *shelf;
     wide.cap = cap;
