@@ -200,7 +200,7 @@ void claim_give_back(struct engine *e, struct job *job)
     claim_free(e, job->claim);
     job->attempt--;
     if (job->flags & JOB_ON_DEAD)
-        list_push(&pool->on_dead, &job->place);
+        list_insert(pool->on_dead.next, &job->place); /* as the first, which it was */
     else
         e->ops->give_back(e->store, job, e->now_ms);
 }

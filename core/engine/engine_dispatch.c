@@ -45,8 +45,8 @@ void dispatch_recall(struct engine *e, struct member *m)
 {
     struct job *jobs[LINE_SLOTS];
     const size_t count = line_recall(worker_line(m->worker), jobs);
-    for (size_t i = 0; i < count; i++)
-        claim_give_back(e, jobs[i]);
+    for (size_t left = count; left; left--)
+        claim_give_back(e, jobs[left - 1]); /* the last first: each belongs before the one after */
     if (!m->n_batch)
         m->line_min = NEAP_PRIORITY_MAX;
     if (count)

@@ -51,6 +51,8 @@ static struct list *fifo_made(struct index_line *line, unsigned level)
 static struct list *place_near_end(struct list *fifo, const struct job *job)
 {
     struct list *at = fifo;
+    if (fifo->next != fifo && earlier(job, job_of_place(fifo->next)))
+        return fifo->next;
     for (int i = 0; i < NEAR; i++, at = at->prev)
         if (at->prev == fifo || earlier(job_of_place(at->prev), job))
             return at;

@@ -170,6 +170,23 @@ static void handed_back_takes_its_old_place(void **state)
     index_free(index);
 }
 
+static void many_handed_back_the_last_first(void **state)
+{
+    (void)state;
+    struct index *index = index_with(1, 1);
+    struct job *jobs[100];
+    for (int i = 0; i < 100; i++)
+        jobs[i] = put(index, 0, 0, T0 + i / 10);
+    assert_int_equal(index_pop(index, 0, T0 + 10, jobs, 90), 90);
+    for (int i = 90; i-- > 0;) {
+        index_put(index, jobs[i], T0 + 10);
+        assert_int_equal(jobs[i]->where, JOB_LINED);
+    }
+    for (int i = 0; i < 100; i++)
+        pop_is(index, 0, T0 + 10, jobs[i]);
+    index_free(index);
+}
+
 static void equals_go_round(void **state)
 {
     (void)state;
@@ -746,6 +763,7 @@ int main(void)
         cmocka_unit_test(nothing_before_it_is_due),
         cmocka_unit_test(promotion_is_watched_and_takes_its_place),
         cmocka_unit_test(handed_back_takes_its_old_place),
+        cmocka_unit_test(many_handed_back_the_last_first),
         cmocka_unit_test(equals_go_round),
         cmocka_unit_test(pools_share_a_queue),
         cmocka_unit_test(two_groups_go_round_together),
