@@ -213,22 +213,24 @@ static void join_gone(struct engine *e)
     }
 }
 
-/* What a worker has written is in no cache of ours: the message, */
+/* What a worker has written is in no cache of ours: the message, a job or an outcome, which begins
+ * at a line and is two, */
 FETCH_INLINE void fetch_message(struct message *const *span, unsigned count, unsigned at)
-{
-    if (at < count)
-        fetch_bytes(span[at], sizeof(struct outcome));
-}
-
-/* and once that has come, the job. */
-FETCH_INLINE void fetch_job(struct message *const *span, unsigned count, unsigned at)
 {
     if (at >= count)
         return;
-    if (span[at]->kind == ENGINE_SUBMIT)
-        job_fetch((const struct job *)span[at]);
-    else if (span[at]->kind == ENGINE_OUTCOME)
-        job_fetch(((const struct outcome *)span[at])->job);
+    fetch_line(span[at]);
+    fetch_line((const char *)span[at] + FETCH_LINE_BYTES);
+}
+
+/* and once that has come, the job that an outcome is of. */
+FETCH_INLINE void fetch_job(struct message *const *span, unsigned count, unsigned at)
+{
+    if (at >= count || span[at]->kind != ENGINE_OUTCOME)
+        return;
+    const struct job *job = ((const struct outcome *)span[at])->job;
+    job_fetch(job);
+    fetch_line(&job->started_ms);
 }
 
 /* Returns how many: up to the first that is in the mailbox as well. */

@@ -161,7 +161,7 @@ static inline void leave_slot_and_place(struct engine *e, struct claim *claim)
 FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
 {
     if (at + CHILDREN_AHEAD < more->n_children)
-        job_fetch_state(more->children[at + CHILDREN_AHEAD]);
+        job_fetch(more->children[at + CHILDREN_AHEAD]);
     fetch_line(&more->children[at] + 4 * CHILDREN_AHEAD);
 }
 

@@ -194,24 +194,12 @@ static inline int64_t job_due_ms(const struct job *job)
     return later && !job->claimed ? job->due.key : 0;
 }
 
-/* Asks for the record to be in the cache soon, but for what attempts write. */
+/* Asks for the record to be in the cache soon, but for what attempts write: putting it in line,
+ * handing it out and forgetting it need no more. */
 FETCH_INLINE void job_fetch(const struct job *job)
 {
     fetch_line(job);
     fetch_line(&job->parent);
-}
-
-/* What the store touches of it when it is no longer pinned. */
-FETCH_INLINE void job_fetch_state(const struct job *job)
-{
-    fetch_bytes(job, offsetof(struct job, finished_ms));
-}
-
-/* Of what putting it in line and handing it out need alone. */
-FETCH_INLINE void job_fetch_front(const struct job *job)
-{
-    fetch_line(job);
-    fetch_line((const char *)job + FETCH_LINE_BYTES);
 }
 
 /* As it was submitted: no attempts, no result, no error. */

@@ -60,7 +60,7 @@ FETCH_INLINE void job_table_fetch_front(const struct job_table *table, uint64_t 
 {
     const struct job_bucket *bucket = job_table_bucket(table, id);
     if (bucket->id == id)
-        job_fetch_front(job_bucket_first(bucket));
+        job_fetch(job_bucket_first(bucket));
 }
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
 
