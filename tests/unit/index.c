@@ -290,9 +290,10 @@ static void several_at_once_are_as_one_by_one(void **state)
                 assert_ptr_equal(jobs[i]->gate, jobs[0]->gate);
                 assert_int_equal(jobs[i]->priority, jobs[0]->priority);
                 assert_int_equal(jobs[i]->where, JOB_NOWHERE);
-                job_free(NULL, jobs[i]);
                 job_free(NULL, alone);
             }
+            for (size_t i = 0; i < count; i++)
+                job_free(NULL, jobs[i]);
         }
         assert_null(pop(one, pool, T0));
         while ((alone = pop(one, 0, T0)))
