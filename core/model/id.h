@@ -13,7 +13,8 @@ struct id_source {
 
 /* Any thread. Greater than every id taken before it, also when the clock steps back. */
 uint64_t id_next(struct id_source *source, int64_t now_ms);
-/* So many in a row, count > 0: the first of them. */
+/* So many in a row, count > 0: the first of them. Who uses some of them later, when others have
+ * taken theirs, says how much later that may be. */
 uint64_t id_next_some(struct id_source *source, int64_t now_ms, unsigned count);
 
 /* Ids from now on are greater than this one. */
