@@ -340,11 +340,11 @@ static void expiry_also_ends_retries(void **state)
     executor_request(
         &x, (struct neap_request){.task = "t.fail",
                                   .args = "0",
-                                  .expires_ms = executor_now_ms() + 100}); /* while it waits */
+                                  .expires_ms = executor_now_ms() + 1000}); /* while it waits */
     executor_request(
         &x, (struct neap_request){.task = "t.fail",
-                                  .args = "0.2",
-                                  .expires_ms = executor_now_ms() + 100}); /* while it runs */
+                                  .args = "1.2",
+                                  .expires_ms = executor_now_ms() + 1000}); /* while it runs */
     for (int i = 0; i < 2; i++) {
         const struct neap_outcome out = executor_next(&x, text, sizeof text);
         assert_int_equal(out.state, NEAP_CANCELLED);
