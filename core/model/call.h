@@ -71,6 +71,7 @@ struct call {
     struct heap_node timer;
     /* the asker's */
     void *owner;
+    void *worker; /* of a fiber */
     uint64_t serial;
 };
 

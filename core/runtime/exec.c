@@ -395,7 +395,7 @@ struct exec *exec_open(lua_State *L, const struct exec_request *request)
     bool placed;
     copy_spec(exec, &request->spec);
     exec->anchor = request->anchor;
-    exec->worker = run->main.worker;
+    exec->worker = run_worker(run);
     exec->run = request->log ? run : NULL;
     exec->timeout_ms = request->timeout_ms;
     exec->max_bytes = request->max_bytes;
@@ -406,8 +406,8 @@ struct exec *exec_open(lua_State *L, const struct exec_request *request)
     enlist(exec);
     op_open(L, &exec->op, stop);
     const struct child_request child = {
-        .owner = run->main.worker, .job = run->job->id, .granted = granted, .user = exec};
-    exec->child = children_take(worker_env(run->main.worker)->children, &child, &placed);
+        .owner = run_worker(run), .job = run->job->id, .granted = granted, .user = exec};
+    exec->child = children_take(worker_env(run_worker(run))->children, &child, &placed);
     if (placed) {
         exec->errand_due = false;
         start(exec);

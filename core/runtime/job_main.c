@@ -66,7 +66,9 @@ static void keep_result(lua_State *L, struct run *run)
         return;
     }
     run->result_len = (uint32_t)out->len;
-    run->result = mem_copy(out->data, out->len);
+    fiber_let_go(run_worker(run), &run->main);
+    run->main.result = mem_copy(out->data, out->len);
+    run->main.holds = HOLDS_RESULT;
 }
 
 static int job_done(lua_State *L, int status, lua_KContext context)
@@ -172,7 +174,7 @@ static int set_up(lua_State *L, int status, lua_KContext context) /* main.setup 
 
 static void load_task(lua_State *L, struct run *run)
 {
-    struct worker *worker = run->main.worker;
+    struct worker *worker = run_worker(run);
     const struct task_info *info = catalogue_task(worker_catalogue(worker), run->job->task);
     struct entries *entries = worker_entries(worker);
     struct entry *entry = entries_load(entries, L, info);

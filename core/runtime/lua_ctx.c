@@ -140,11 +140,11 @@ static int ctx_submit(lua_State *L)
     struct run_more *more = run_more(run);
     more->children_bytes += sizeof *job + job->args_len;
     if (more->children_bytes > CHILDREN_BYTES_MAX) {
-        job_free(worker_cache(run->main.worker), job);
+        job_free(worker_cache(run_worker(run)), job);
         return luaL_error(L, "ctx:submit: the jobs of one attempt take more than %d MiB",
                           CHILDREN_BYTES_MAX >> 20);
     }
-    if (!worker_enter(run->main.worker, job->gate)) {
+    if (!worker_enter(run_worker(run), job->gate)) {
         if (atomic_load_explicit(&job->gate->policy, memory_order_relaxed) != GATE_BLOCK)
             return lua_job_refused(L, job);
         gate_force(job->gate); /* this attempt cannot wait for room that its own end may make */
@@ -173,7 +173,7 @@ static int ctx_progress(lua_State *L)
     progress->id = run->job->id;
     progress->fraction = fraction;
     progress->text = mem_format("%.*s", PROGRESS_TEXT_MAX, text);
-    worker_tell(run->main.worker, &progress->message);
+    worker_tell(run_worker(run), &progress->message);
     return 0;
 }
 

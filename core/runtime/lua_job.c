@@ -350,7 +350,8 @@ static int handle_text(lua_State *L)
 
 static struct call *answer_of(lua_State *L)
 {
-    return vm_of(L)->fiber->answer;
+    const struct fiber *fiber = vm_of(L)->fiber;
+    return fiber->holds == HOLDS_ANSWER ? fiber->answer : NULL;
 }
 
 static int failure_text(lua_State *L)
@@ -489,15 +490,16 @@ static int ask_to_submit(lua_State *L, struct job *job, int kind)
 /* neap.submit(task, args, opts) -> job | job, "duplicate" | nil, "full" | nil, "dropped" */
 static int neap_submit_task(lua_State *L)
 {
-    struct run *run = run_check(L, "neap.submit");
+    run_check(L, "neap.submit");
+    struct worker *worker = vm_of(L)->worker;
     struct job *job = lua_job_build(L, 1, 2, 3, "neap.submit");
-    if (worker_enter(run->main.worker, job->gate)) {
+    if (worker_enter(worker, job->gate)) {
         const uint64_t id = job->id;
         if (job_terms(job)->unique ||
             job_terms(job)->after) /* what becomes of it, only the engine knows */
             return ask_to_submit(L, job, ENGINE_CALL_SUBMIT);
-        worker_leave(run->main.worker, &job->message);
-        mailbox_hint(worker_env(run->main.worker)->engine);
+        worker_leave(worker, &job->message);
+        mailbox_hint(worker_env(worker)->engine);
         lua_job_push(L, id);
         return 1;
     }

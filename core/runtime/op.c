@@ -39,12 +39,13 @@ static void open_for(struct run *run, struct fiber *fiber, struct op *op,
     op->fiber = fiber;
     op->stop = stop;
     op->done = false;
-    if (run->ops) {
-        list_push(&run->ops->link, &op->link);
+    struct run_more *more = run_more(run);
+    if (more->ops) {
+        list_push(&more->ops->link, &op->link);
         return;
     }
     list_init(&op->link);
-    run->ops = op;
+    more->ops = op;
 }
 
 void op_open(lua_State *L, struct op *op, void (*stop)(struct op *op))
@@ -61,18 +62,20 @@ void op_attach(lua_State *L, struct op *op, void (*stop)(struct op *op))
 void op_close(struct op *op)
 {
     struct list *next = op->link.next;
-    if (op->run->ops == op)
-        op->run->ops = next == &op->link ? NULL : LIST_ENTRY(next, struct op, link);
+    struct run_more *more = op->run->more;
+    if (more->ops == op)
+        more->ops = next == &op->link ? NULL : LIST_ENTRY(next, struct op, link);
     list_remove(&op->link);
-    if (op->fiber && op->fiber->op == op)
-        op->fiber->op = NULL;
+    if (op->fiber && fiber_op(op->fiber) == op)
+        op->fiber->holds = HOLDS_NOTHING;
 }
 
 /* Whatever `stop` does, it does not open or close others. */
 void ops_stop(struct run *run, const struct fiber *fiber)
 {
-    const struct list *last = run->ops ? run->ops->link.prev : NULL;
-    for (struct op *op = run->ops, *next; op; op = next) {
+    struct op *first = run_ops(run);
+    const struct list *last = first ? first->link.prev : NULL;
+    for (struct op *op = first, *next; op; op = next) {
         next = &op->link == last ? NULL : LIST_ENTRY(op->link.next, struct op, link);
         if (fiber && op->fiber != fiber)
             continue;
@@ -87,7 +90,9 @@ int op_wait(lua_State *L, struct op *op, lua_CFunction then)
 {
     struct fiber *fiber = vm_of(L)->fiber;
     assert(op->fiber == fiber);
+    fiber_let_go(vm_of(L)->worker, fiber);
     fiber->op = op;
+    fiber->holds = HOLDS_OP;
     fiber->serial++;
     if (!op->done)
         return run_park(L, then);
@@ -97,14 +102,14 @@ int op_wait(lua_State *L, struct op *op, lua_CFunction then)
 
 struct op *op_current(lua_State *L)
 {
-    return vm_of(L)->fiber->op;
+    return fiber_op(vm_of(L)->fiber);
 }
 
 void op_done(struct op *op)
 {
     struct fiber *fiber = op->fiber;
     op->done = true;
-    if (fiber->op == op)
+    if (fiber_op(fiber) == op)
         fiber_wake(fiber, fiber->serial);
 }
 

@@ -36,7 +36,7 @@ struct run;
 struct worker;
 
 struct op {           /* the first member of its owner's own struct */
-    struct list link; /* in the ring of run->ops */
+    struct list link; /* in the ring of its job */
     struct run *run;
     struct fiber *fiber; /* whose it is; NULL: the whole job's */
     void (*stop)(struct op *op);

@@ -25,25 +25,29 @@
 struct entry; /* a task as loaded in this state (entry.h) */
 struct op;
 
+enum fiber_holds { HOLDS_NOTHING, HOLDS_ANSWER, HOLDS_OP, HOLDS_RESULT };
 enum fiber_state { FIBER_READY, FIBER_ON, FIBER_WAITING, FIBER_PREEMPTED };
 
 /* As small as they can be: a million of them may sleep. */
 
 struct fiber {
-    struct worker *worker; /* fixed: the engine's thread reads it to answer */
     lua_State *co;
-    struct rank turn;    /* ready: among the woken, or the preempted; key: turn_key. Else among the
-                            sleepers; key: monotonic ns. note: if preempted, the line's tail at
-                            that time; what is before goes first */
-    uint64_t serial;     /* goes up at each wait and each reuse: late answers are dropped */
-    struct call *answer; /* of the engine; owned */
-    struct op *op;       /* what it waits for, or has waited for */
-    int co_ref;          /* keeps the coroutine */
-    uint8_t state;       /* enum fiber_state */
-    bool fresh;          /* not resumed yet: its function and arguments are on its stack */
-    bool side;           /* fixed: one of neap.async, a struct side_fiber */
-    bool ended : 1,
-        closing : 1;   /* as run->ended, for this fiber alone (neap.race, handle:cancel) */
+    struct rank turn; /* ready: among the woken, or the preempted; key: turn_key. Else among the
+                         sleepers; key: monotonic ns. note: if preempted, the line's tail at
+                         that time; what is before goes first */
+    uint64_t serial;  /* goes up at each wait and each reuse: late answers are dropped */
+    union {           /* enum fiber_holds */
+        struct call *answer; /* of the engine; owned */
+        struct op *op;       /* what it waits for, or has waited for */
+        void *result;        /* MessagePack; owned; of a main fiber that has returned */
+    };
+    int co_ref;    /* keeps the coroutine */
+    uint8_t state; /* enum fiber_state */
+    uint8_t holds;
+    bool fresh : 1;              /* not resumed yet: its function and arguments are on its stack */
+    bool side : 1;               /* fixed: one of neap.async, a struct side_fiber */
+    bool ended : 1, closing : 1; /* as run->ended, for this fiber alone (neap.race, handle:cancel)
+                                  */
     bool asking : 1;   /* waits for a job or for room in a queue: its job may lend its slot */
     bool resting : 1;  /* waits for a time or for another fiber */
     bool sleeping : 1; /* for a time */
@@ -63,6 +67,7 @@ struct run_more {
     struct list sides;                                 /* fibers of neap.async, the oldest first */
     unsigned n_sides, n_asking, n_resting, n_sleeping; /* of them */
     struct ranks blocked; /* fibers that go on once the job has its slot and place again */
+    struct op *ops; /* open, in a ring, the oldest first: what ends with the job; NULL: none */
     struct job_error *error;
     int64_t after_ms;
     unsigned n_stray;      /* failed async functions that nobody has waited for, */
@@ -78,10 +83,12 @@ struct run_more {
     int64_t progress_ms;   /* when it was last told of any; monotonic */
 };
 
-struct run {
-    struct list link;    /* in the worker's list of runs, or its free list */
-    struct job *job;     /* NULL: free */
-    struct entry *entry; /* counted; NULL until the task is loaded */
+struct run {         /* two cache lines */
+    struct job *job; /* NULL: free */
+    union {
+        struct entry *entry; /* counted; NULL until the task is loaded */
+        struct run *next_free;
+    };
     struct fiber main;
     uint32_t result_len;
     uint8_t kind;   /* of its outcome, enum outcome_kind */
@@ -92,8 +99,6 @@ struct run {
     bool slotless : 1;  /* waits for jobs and does nothing else: it has lent its slot and place */
     bool returning : 1; /* has asked for them back */
     bool late : 1;      /* at once, whatever the limits */
-    void *result;       /* MessagePack; owned; NULL: nil */
-    struct op *ops;     /* open, in a ring, the oldest first: what ends with the job; NULL: none */
     struct run_more *more;
     struct rank deadline; /* key: monotonic ns, INT64_MAX: none; among the worker's, once it has
                              waited. note: which attempt it is (run_attempt) */
@@ -101,6 +106,19 @@ struct run {
     uint64_t bytes;       /* allocated while it ran */
     int64_t net_bytes;    /* the same less what was freed meanwhile: about what it holds */
     int64_t cpu_ns;
+};
+_Static_assert(sizeof(struct run) <= 128, "a million of them may sleep");
+
+#define RUN_ALIGN 64
+#define RUN_BLOCK 127 /* with the list 16 KiB, less what malloc adds */
+struct run_block {    /* what a worker has of them */
+    struct run_block *next;
+    _Alignas(RUN_ALIGN) struct run runs[RUN_BLOCK];
+};
+
+struct run_walk {
+    struct run_block *block;
+    unsigned at;
 };
 
 struct run_more *run_more(struct run *run);
@@ -132,6 +150,38 @@ static inline struct fiber *fiber_after(const struct fiber *fiber)
 static inline uint32_t run_attempt(const struct run *run)
 {
     return run->deadline.note;
+}
+
+/* The next one that has a job; NULL: there is none. */
+static inline struct run *run_walk(struct run_walk *walk)
+{
+    for (; walk->block; walk->block = walk->block->next, walk->at = 0)
+        while (walk->at < RUN_BLOCK) {
+            struct run *run = &walk->block->runs[walk->at++];
+            if (run->job)
+                return run;
+        }
+    return NULL;
+}
+
+static inline struct worker *fiber_worker(const struct fiber *fiber) /* on its own thread */
+{
+    return vm_of(fiber->co)->worker;
+}
+
+static inline struct worker *run_worker(const struct run *run)
+{
+    return fiber_worker(&run->main);
+}
+
+static inline struct op *fiber_op(const struct fiber *fiber)
+{
+    return fiber->holds == HOLDS_OP ? fiber->op : NULL;
+}
+
+static inline struct op *run_ops(const struct run *run)
+{
+    return run->more ? run->more->ops : NULL;
 }
 
 static inline bool run_has_sides(const struct run *run)

@@ -245,8 +245,9 @@ static bool is_done(const struct worker *w)
  * is closed, nothing of theirs runs any more. */
 static void give_up(struct worker *w)
 {
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next)
-        ops_stop(LIST_ENTRY(at, struct run, link), NULL);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));)
+        ops_stop(run, NULL);
 }
 
 static void say_gone(struct worker *w)
@@ -330,8 +331,6 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
     atomic_init(&w->pulse.bytes, w->vm.bytes);
     w->follow_due_ns = INT64_MAX;
     entries_init(&w->entries);
-    list_init(&w->runs);
-    list_init(&w->free_runs);
     list_init(&w->free_fibers);
     w->memory_bytes = (size_t)pool->memory_bytes;
     w->pulse.slice_ns = pool->slice_us * 1000;

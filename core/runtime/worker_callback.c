@@ -54,7 +54,7 @@ static void settle(lua_State *L, struct run *run, int status, bool late)
 
 static void call(lua_State *L, struct run *run, int nargs)
 {
-    struct worker *w = run->main.worker;
+    struct worker *w = run_worker(run);
     const int base = lua_gettop(L) - nargs;
     entry_switch(&w->vm, run->entry);
     lua_pushcfunction(L, vm_traceback);
@@ -118,7 +118,7 @@ static bool comes_already(const struct put_offs *all, const struct run *run, con
 
 static void put_off(lua_State *L, struct run *run, int nargs, bool once)
 {
-    struct worker *w = run->main.worker;
+    struct worker *w = run_worker(run);
     struct put_offs *all = put_offs_of(w);
     const int base = lua_gettop(L) - nargs;
     const void *function = lua_topointer(L, base);
@@ -176,7 +176,7 @@ void worker_run_callbacks(struct worker *w)
 
 void run_callback(lua_State *L, struct run *run, int nargs)
 {
-    struct worker *w = run->main.worker;
+    struct worker *w = run_worker(run);
     const int base = lua_gettop(L) - nargs;
     uv_stop(&w->loop); /* it may have woken somebody: uv_run must not sleep on */
     if (atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {

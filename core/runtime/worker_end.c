@@ -33,7 +33,7 @@ void run_drop_children(struct run *run)
     for (struct list *at; (at = list_shift(&run->more->children));) {
         struct job *child = LIST_ENTRY(at, struct job, message.link);
         gate_leave(child->gate);
-        job_free(&run->main.worker->cache, child);
+        job_free(&run_worker(run)->cache, child);
     }
 }
 
@@ -65,10 +65,10 @@ static struct outcome *outcome_of(struct worker *w, struct run *run)
     outcome->wait_us = (run->job->running_since_ms - run->job->available_ms) * 1000;
     outcome->bytes = run->bytes;
     outcome->cpu_us = run->cpu_ns / 1000;
-    if (run->kind == OUTCOME_COMPLETED) {
+    if (run->kind == OUTCOME_COMPLETED && run->main.holds == HOLDS_RESULT) {
         outcome->result_len = run->result_len;
-        outcome->result = run->result;
-        run->result = NULL;
+        outcome->result = run->main.result;
+        run->main.holds = HOLDS_NOTHING;
     }
     if (run->more)
         add_more(w, run, outcome);
@@ -93,18 +93,14 @@ void run_conclude(struct worker *w, struct run *run)
     struct outcome *outcome = outcome_of(w, run);
     if (w->env->running)
         running_end(w->env->running, run->job->running_slot);
-    if (run->main.answer)
-        call_free(w, run->main.answer);
+    fiber_let_go(w, &run->main);
     if (run->deadline.pos)
         ranks_remove(&w->deadlines, &run->deadline);
     if (w->hoarder == run)
         w->hoarder = NULL;
     if (run->more)
         run_drop_more(run);
-    free(run->result); /* of one that failed at last */
-    run->result = NULL;
     run->main.serial++;
-    run->main.answer = NULL;
     run->entry = NULL;
     run->job = NULL;
     worker_watch_memory(w);
@@ -184,7 +180,7 @@ void run_settle(struct run *run, int kind)
         return;
     run->kind = kind;
     run->ended = true;
-    worker_allow(run->main.worker, CLOSE_NS);
+    worker_allow(run_worker(run), CLOSE_NS);
 }
 
 void run_timed_out(struct run *run, lua_State *L)
@@ -248,8 +244,8 @@ void worker_stop_runs(struct worker *w)
 {
     w->stopping = true;
     worker_give_back_all(w);
-    while (!w->lost && !list_empty(&w->runs)) {
-        struct run *run = LIST_ENTRY(w->runs.next, struct run, link);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; !w->lost && (run = run_walk(&walk));) {
         run_settle(run, OUTCOME_HANDED_BACK);
         run_unwind(w, run);
     }
@@ -280,8 +276,8 @@ void worker_cancel(struct worker *w, uint64_t id)
         mailbox_nudge(w->env->engine);
         return;
     }
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));) {
         if (run->job->id != id ||
             run->job->flags & JOB_ON_DEAD) /* that is over: on_dead is not meant */
             continue;

@@ -60,7 +60,7 @@ void worker_log(struct worker *worker, struct run *run, int level, const char *t
 static void put_line(struct run *run)
 {
     struct buf *line = &run->more->line;
-    worker_log(run->main.worker, run, NEAP_INFO, buf_string(line), line->len, NULL, true);
+    worker_log(run_worker(run), run, NEAP_INFO, buf_string(line), line->len, NULL, true);
     line->len = 0;
 }
 

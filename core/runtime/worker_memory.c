@@ -21,11 +21,10 @@ static int64_t held_by(const struct worker *w, const struct run *run)
 static struct run *biggest(const struct worker *w)
 {
     struct run *found = NULL;
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));)
         if (!run->ended && (!found || held_by(w, run) > held_by(w, found)))
             found = run;
-    }
     return found;
 }
 

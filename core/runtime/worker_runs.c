@@ -6,6 +6,7 @@
 #include "runtime/job_main.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FREE_RUNS_MAX 4096    /* coroutines kept for reuse */
 #define SPENT_BYTES (4 << 20) /* a job that allocated more takes its coroutine along, see below */
@@ -32,25 +33,38 @@ static void fiber_init(struct fiber *fiber)
     fiber->fresh = true;
     fiber->ended = fiber->closing = fiber->asking = fiber->resting = fiber->sleeping = false;
     fiber->lent = fiber->aside = false;
-    fiber->op = NULL;
+    fiber->holds = HOLDS_NOTHING;
 }
 
 /* --- runs ------------------------------------------------------------------------------------- */
 
 static void keep_free(struct worker *w, struct run *run)
 {
-    if (run->main.co) { /* the one used last is next: it is still in the cache */
-        w->n_free++;
-        list_insert(w->free_runs.next, &run->link);
-    } else {
-        list_push(&w->free_runs, &run->link);
-    }
+    struct run **list = run->main.co ? &w->free_runs : &w->bare_runs;
+    w->n_free += run->main.co != NULL;
+    run->next_free = *list;
+    *list = run; /* and is next: it is still in the cache */
 }
 
-static void run_ready(struct worker *w, struct run *run)
+static struct run *take_free(struct run **list)
 {
+    struct run *run = *list;
+    *list = run->next_free;
+    run->entry = NULL;
     fiber_init(&run->main);
-    list_push(&w->runs, &run->link);
+    return run;
+}
+
+static void add_block(struct worker *w)
+{
+    void *place;
+    if (posix_memalign(&place, RUN_ALIGN, sizeof(struct run_block)))
+        mem_none();
+    struct run_block *block = memset(place, 0, sizeof *block);
+    block->next = w->runs;
+    w->runs = block;
+    for (unsigned i = RUN_BLOCK; i--;)
+        keep_free(w, &block->runs[i]);
 }
 
 /* With what can_go_on knows of it: its one fiber runs, nothing is open. */
@@ -83,22 +97,18 @@ void run_drop_more(struct run *run)
 
 struct run *run_new(struct worker *w)
 {
-    struct list *first = list_shift(&w->free_runs);
-    struct run *run = first ? LIST_ENTRY(first, struct run, link) : mem_zero(1, sizeof *run);
-    if (!first)
-        run->main.worker = w; /* else an answer on its way to the last job reads it just now */
-    if (run->main.co) {
+    if (w->free_runs) {
         w->n_free--;
-        run_ready(w, run);
-        return run;
+        return take_free(&w->free_runs);
     }
+    if (!w->bare_runs)
+        add_block(w);
+    struct run *run = take_free(&w->bare_runs);
     lua_State *L = w->vm.L;
     lua_pushcfunction(L, new_thread);
     lua_pushlightuserdata(L, &run->main);
-    if (lua_pcall(L, 1, 0, 0) == LUA_OK) {
-        run_ready(w, run);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK)
         return run;
-    }
     lua_pop(L, 1);
     run->main.co = NULL;
     keep_free(w, run);
@@ -114,43 +124,35 @@ bool run_is_spent(const struct worker *w, const struct run *run)
 
 void run_recycle(struct worker *w, struct run *run)
 {
-    list_remove(&run->link);
     if (run_is_spent(w, run))
         drop_coroutine(w, &run->main);
     keep_free(w, run);
 }
 
-static void drop_answer(struct fiber *fiber)
-{
-    if (fiber->answer)
-        call_free(fiber->worker, fiber->answer);
-}
-
 /* Of a worker that was given up in the middle of it. */
-static void run_abandon(struct run *run)
+static void run_abandon(struct worker *w, struct run *run)
 {
     for (struct list *at; run->more && (at = list_shift(&run->more->sides));) {
         struct side_fiber *side = LIST_ENTRY(at, struct side_fiber, link);
-        drop_answer(&side->fiber);
+        fiber_let_go(w, &side->fiber);
         free(side);
     }
-    drop_answer(&run->main);
+    fiber_let_go(w, &run->main);
     if (run->more)
         run_drop_more(run);
-    job_free(&run->main.worker->cache, run->job);
-    free(run->result);
-    free(run);
+    job_free(&w->cache, run->job);
 }
 
 void worker_free_runs(struct worker *w)
 {
-    for (struct list *at; (at = list_shift(&w->runs));)
-        run_abandon(LIST_ENTRY(at, struct run, link));
-    for (struct list *at; (at = list_shift(&w->free_runs));) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
-        if (run->main.co)
-            drop_coroutine(w, &run->main);
-        free(run);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));)
+        run_abandon(w, run);
+    while (w->free_runs)
+        drop_coroutine(w, &take_free(&w->free_runs)->main);
+    for (struct run_block *block; (block = w->runs);) {
+        w->runs = block->next;
+        free(block);
     }
     for (struct list *at; (at = list_shift(&w->free_fibers));)
         free(LIST_ENTRY(at, struct side_fiber, link));
@@ -166,9 +168,7 @@ void fiber_recycle(struct worker *w, struct side_fiber *side)
     list_remove(&side->link);
     side->run->more->n_sides--;
     fiber->serial++;
-    if (fiber->answer)
-        call_free(w, fiber->answer);
-    fiber->answer = NULL;
+    fiber_let_go(w, fiber);
     side->run = NULL;
     drop_coroutine(w, fiber);
     list_push(&w->free_fibers, &side->link);
@@ -178,7 +178,7 @@ void fiber_recycle(struct worker *w, struct side_fiber *side)
 struct side_fiber *fiber_spawn(lua_State *L)
 {
     struct run *run = vm_of(L)->run;
-    struct worker *w = run->main.worker;
+    struct worker *w = run_worker(run);
     lua_State *co = lua_newthread(L);
     lua_insert(L, -2);
     lua_pushcfunction(co, job_async);
@@ -187,10 +187,7 @@ struct side_fiber *fiber_spawn(lua_State *L)
     struct list *first = list_shift(&w->free_fibers);
     struct side_fiber *side =
         first ? LIST_ENTRY(first, struct side_fiber, link) : mem_zero(1, sizeof *side);
-    if (!first) {
-        side->fiber.worker = w;
-        side->fiber.side = true;
-    }
+    side->fiber.side = true;
     side->fiber.co = co;
     side->fiber.co_ref = ref;
     side->run = run;

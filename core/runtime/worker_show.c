@@ -82,8 +82,8 @@ void worker_show_stacks(struct worker *w, lua_State *L, uint64_t id, uint64_t se
     struct shown *shown = shown_new(w, serial);
     w->shown = serial;
     shown->runs = mem_zero(SHOWN_MAX, sizeof *shown->runs);
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));) {
         if (id && run->job->id != id)
             continue;
         if (shown->n_runs == SHOWN_MAX)
@@ -139,14 +139,15 @@ void worker_show_printed(struct worker *w)
     w->follow_due_ns = INT64_MAX;
     if (!w->n_followed)
         return;
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next)
-        look_at(w, LIST_ENTRY(at, struct run, link));
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));)
+        look_at(w, run);
 }
 
 void worker_follow_run(struct worker *w, const struct worker_note *note)
 {
-    for (struct list *at = w->runs.next; at != &w->runs; at = at->next) {
-        struct run *run = LIST_ENTRY(at, struct run, link);
+    struct run_walk walk = {w->runs, 0};
+    for (struct run *run; (run = run_walk(&walk));) {
         if (run->job->id != note->id || run->job->flags & JOB_ON_DEAD)
             continue;
         struct run_more *more = run_more(run);

@@ -56,7 +56,9 @@ struct worker {
     unsigned exit; /* of the gates: its own */
     struct vm vm;
     struct entries entries;
-    struct list runs, free_runs;  /* a free run without coroutine comes last */
+    struct run_block *runs;       /* see run_walk */
+    struct run *free_runs;        /* that have a coroutine: the one used last first, */
+    struct run *bare_runs;        /* and that have none */
     struct list free_fibers;      /* of neap.async */
     size_t n_free;                /* free runs with a coroutine */
     struct ranks sleepers;        /* fibers by monotonic ns */

@@ -130,7 +130,7 @@ static void ended(struct worker *w, struct fiber *fiber)
     if (fiber->side) {
         fiber_recycle(w, fiber_side(fiber));
         run_rests(run);
-    } else if (run_has_sides(run) || run->ops) {
+    } else if (run_has_sides(run) || run_ops(run)) {
         run->ended = true; /* the outcome stands; what it left behind is unwound */
         run_unwind(w, run);
     } else {
@@ -292,14 +292,14 @@ static bool can_go_on(const struct worker *w, const struct run *run)
 {
     const struct loaded *loaded = run->entry ? run->entry->loaded : NULL;
     return loaded && loaded->current_in == w->catalogue->serial && loaded->holder != &run->main &&
-           !run->ended && !run_has_sides(run) && !run->ops && !run_is_spent(w, run) &&
+           !run->ended && !run_has_sides(run) && !run_ops(run) && !run_is_spent(w, run) &&
            w->steps_left > 0 && !ranks_min(&w->woken) && !ranks_min(&w->preempted) && !w->hoarder &&
            !catalogue_is_old(w);
 }
 
 struct run *worker_next(struct run *run)
 {
-    struct worker *w = run->main.worker;
+    struct worker *w = run_worker(run);
     struct entry *const last = run->entry;
     if (!can_go_on(w, run))
         return NULL;

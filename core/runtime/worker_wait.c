@@ -98,14 +98,14 @@ int fiber_kill(lua_State *L, struct fiber *fiber, uint64_t born)
     if (fiber->state != FIBER_WAITING)
         return 0;
     fiber->serial++;
-    fiber_make_ready(fiber->worker, fiber);
+    fiber_make_ready(fiber_worker(fiber), fiber);
     return 0;
 }
 
 void fiber_wake(struct fiber *fiber, uint64_t serial)
 {
     if (fiber_run(fiber) && fiber->serial == serial && fiber->state == FIBER_WAITING)
-        fiber_make_ready(fiber->worker, fiber);
+        fiber_make_ready(fiber_worker(fiber), fiber);
 }
 
 /* --- parking ---------------------------------------------------------------------------------- */
@@ -136,7 +136,7 @@ static bool may_wait(lua_State *L)
 
 static void set_timer(struct fiber *fiber, int64_t ms)
 {
-    struct worker *w = fiber->worker;
+    struct worker *w = fiber_worker(fiber);
     fiber->turn.key = clock_mono_ns() + (ms < LONGEST_MS ? ms : LONGEST_MS) * 1000000;
     ranks_push(&w->sleepers, &fiber->turn);
 }
@@ -164,7 +164,7 @@ int run_park(lua_State *L, lua_CFunction then)
 {
     if (!may_wait(L))
         return cannot_wait(L);
-    if (!vm_of(L)->fiber->op) /* else for the loop: that is work */
+    if (!fiber_op(vm_of(L)->fiber)) /* else for the loop: that is work */
         rest(vm_of(L)->fiber);
     return coro_park(L, then);
 }
@@ -173,24 +173,25 @@ int run_park(lua_State *L, lua_CFunction then)
 
 static void answered(struct call *call) /* on the engine's thread */
 {
-    const struct fiber *fiber = call->owner;
-    worker_post(fiber->worker, &call->message);
+    worker_post(call->worker, &call->message);
 }
 
-static struct call *call_new(struct fiber *fiber, int kind, uint64_t id)
+static struct call *call_new(struct worker *w, struct fiber *fiber, int kind, uint64_t id)
 {
     struct call *call = mem_zero(1, sizeof *call);
     call->message.kind = kind;
     call->id = id;
     call->deadline_ms = INT64_MAX;
     call->owner = fiber;
+    call->worker = w;
     call->done = answered;
     return call;
 }
 
 struct call *run_call_new(lua_State *L, int kind, uint64_t id)
 {
-    return call_new(vm_of(L)->fiber, kind, id);
+    const struct vm *vm = vm_of(L);
+    return call_new(vm->worker, vm->fiber, kind, id); /* no fiber: it will not be asked */
 }
 
 void call_free(struct worker *w, struct call *call)
@@ -205,10 +206,19 @@ void call_free(struct worker *w, struct call *call)
     free(call);
 }
 
+void fiber_let_go(struct worker *w, struct fiber *fiber)
+{
+    if (fiber->holds == HOLDS_ANSWER)
+        call_free(w, fiber->answer);
+    else if (fiber->holds == HOLDS_RESULT)
+        free(fiber->result);
+    fiber->holds = HOLDS_NOTHING;
+}
+
 static void post_call(struct fiber *fiber, struct call *call)
 {
     call->serial = fiber->serial;
-    worker_tell(fiber->worker, &call->message);
+    worker_tell(fiber_worker(fiber), &call->message);
 }
 
 /* A job that waits for jobs (or for room in a queue) and does nothing meanwhile but rest lends its
@@ -243,12 +253,12 @@ static void lend_slot(struct fiber *fiber, struct call *call)
 /* Of the job itself, not of one of its fibers. */
 static void post_for(struct run *run, int kind, bool late)
 {
-    struct call *call = call_new(&run->main, kind, run->job->id);
+    struct call *call = call_new(run_worker(run), &run->main, kind, run->job->id);
     call->asker = run->job;
     call->late = late;
     call->sleeps = somebody_sleeps(run);
     call->serial = (uint64_t)run->started_ns;
-    worker_tell(run->main.worker, &call->message);
+    worker_tell(run_worker(run), &call->message);
 }
 
 /* As lend_slot, for the calls that wait already. */
@@ -268,9 +278,7 @@ int run_ask(lua_State *L, struct call *call, lua_CFunction then)
         return cannot_wait(L);
     }
     struct fiber *fiber = vm_of(L)->fiber;
-    if (fiber->answer)
-        call_free(fiber->worker, fiber->answer);
-    fiber->answer = NULL;
+    fiber_let_go(vm_of(L)->worker, fiber);
     fiber->serial++;
     lend_slot(fiber, call);
     post_call(fiber, call);
@@ -285,7 +293,7 @@ static void have_slot(struct run *run)
     for (struct rank *first; (first = ranks_pop(&run->more->blocked));) {
         struct fiber *fiber = RANK_ENTRY(first, struct fiber, turn);
         fiber->lent = false;
-        fiber_make_ready(run->main.worker, fiber);
+        fiber_make_ready(run_worker(run), fiber);
     }
 }
 
@@ -320,11 +328,13 @@ void worker_take_answer(struct worker *w, struct call *call)
         call_free(w, call);
         return;
     }
+    fiber_let_go(w, fiber);
     fiber->answer = call;
+    fiber->holds = HOLDS_ANSWER;
     fiber->serial++;
     if (call->gave_slot)
         have_slot(fiber_run(fiber));
-    go_on(fiber->worker, fiber, call->rc == NEAP_ETIME);
+    go_on(fiber_worker(fiber), fiber, call->rc == NEAP_ETIME);
 }
 
 /* --- leaving for good ------------------------------------------------------------------------- */
