@@ -11,6 +11,7 @@
  * where there is none, a short line is taken back for less. It grows where it lasts for a moment
  * only (line_adapt). */
 #define LINE_LEAST 128
+#define FED 16 /* jobs in line are enough for a while */
 
 void pools_init(struct engine *e)
 {
@@ -189,14 +190,13 @@ bool pools_busy(const struct engine *e)
     return false;
 }
 
-/* Whose line is empty may be about to ask for more, whether it has said so or not. */
-bool pools_idle(const struct engine *e)
+/* What computes on and on gets nothing in its line. */
+bool pools_fed(const struct engine *e)
 {
     for (struct member *m = NULL; (m = member_next(e, m));)
-        if (!m->retiring && member_room(m) > 0 && worker_hungry(m->worker) &&
-            !line_length(worker_line(m->worker)))
-            return true;
-    return false;
+        if (!m->computes && line_length(worker_line(m->worker)) < FED)
+            return false;
+    return true;
 }
 
 bool pools_left(const struct engine *e)

@@ -93,13 +93,13 @@ static void sleep_until(struct engine *e, int64_t until_ns)
     mailbox_get_up(&e->mailbox);
 }
 
-/* While every worker has something to run, nobody is worse off if the engine lets what they put in
+/* While every worker has jobs in its line, nobody is worse off if the engine lets what they put in
  * their lanes gather: it takes a hundred messages for little more than one, and each of its turns
  * takes a core from a worker. A nap ends early for anything in the mailbox, for a worker whose line
  * runs low (line_is_low) and for one that has nothing left to run. */
 static void rest_until(struct engine *e, int64_t until_ns)
 {
-    if (!e->lanes_used || pools_idle(e)) {
+    if (!e->lanes_used || !pools_fed(e)) {
         sleep_until(e, until_ns);
     } else if (lanes_length(e) < GATHERED) {
         const int64_t nap_ns = clock_mono_ns() + NAP_NS;

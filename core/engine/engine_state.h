@@ -225,7 +225,7 @@ void pools_note_all(struct engine *e, int kind);
 void pools_gone(struct engine *e, struct worker *worker);
 void pools_stop_all(struct engine *e, int kind); /* tells all workers, and what computes there */
 bool pools_busy(const struct engine *e);         /* may some worker be running Lua now? */
-bool pools_idle(const struct engine *e);         /* is some worker waiting for a job? */
+bool pools_fed(const struct engine *e);          /* has every worker jobs in its line? */
 bool pools_left(const struct engine *e);         /* is there a worker? */
 size_t pools_claims(const struct engine *e);
 void pools_close(struct engine *e);
