@@ -17,7 +17,7 @@
 
 #define CHILDREN_AHEAD 8
 
-#define PINS_MAX (UINT16_MAX / 2) /* one that ends again and again is readable anyway */
+#define PINS_MAX (UINT16_MAX / 2) /* somebody else keeps it readable then */
 
 #define ASIDE_MAX 10000 /* set aside in one worker beyond its slots */
 
@@ -241,7 +241,7 @@ static void add_child(struct engine *e, struct claim *claim, struct job *child)
 static struct claim *claim_of(struct engine *e, uint64_t id)
 {
     if (e->parent_id != id) {
-        const struct job *job = e->ops->get(e->store, id);
+        const struct job *job = e->ops->get_claimed(e->store, id);
         e->parent = job ? job->claim : NULL;
         e->parent_id = id;
     }

@@ -68,10 +68,13 @@ void pools_start(struct engine *e)
 void member_failed(struct engine *e, struct member *m, const struct neap_error *err)
 {
     char text[256];
+    const bool counted = !m->retiring;
     m->retiring = true;
-    m->pool->n_members--;
     dispatch_recall(e, m);
     mailbox_nudge(&e->mailbox); /* another turn: this one may be past the others */
+    if (!counted)
+        return; /* it was told, or is leaving anyway */
+    m->pool->n_members--;
     snprintf(text, sizeof text, "pool %s: %.200s", m->pool->name, err->message);
     engine_log(e, NEAP_ERROR, NULL, "%s", text);
     if (m->pool->n_members == 0 && e->env.fatal)

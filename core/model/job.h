@@ -3,7 +3,8 @@
  *   submitter ─► engine (store, index) ─► line of a worker ─► worker ─► outcome ─► engine
  *
  * The engine owns it. From the moment a worker takes it out of its line until its outcome is
- * posted, that worker may read the fields of the first part, which nobody changes meanwhile. */
+ * posted, that worker may read what was fixed at submit or set before the claim: nobody changes
+ * that meanwhile. */
 #ifndef MODEL_JOB_H
 #define MODEL_JOB_H
 
@@ -73,7 +74,7 @@ enum job_where {
     JOB_SORTED,  /* in the index: `due` in a queue's heap */
     JOB_HELD,    /* in the store, in no line: its task is gone */
     JOB_WAITS,   /* in the store, in no line: pending */
-    JOB_KEPT,    /* in the store, ended: `place` in a retention list */
+    JOB_KEPT,    /* in the store, ended: in memory `due.key` is its number on the shelf */
     JOB_PINNED,  /* in the store, ended, readable while pinned, to be kept after */
     JOB_LEAVING, /* in the store, ended, readable while pinned, to be forgotten after */
     JOB_AWAY,    /* in line, but its place is known to a durable store's file alone */

@@ -30,7 +30,7 @@ struct gate {
     atomic_int_least64_t capacity; /* 0: no limit; the loader sets it */
     atomic_uint blocked; /* submitters that wait for room; who makes room tells the engine */
     atomic_uint_least64_t rejected, dropped; /* by gate_refuse */
-    /* entered - left: jobs not running. Two counts, each with a cache line to itself, as each job
+    /* entered - left: jobs not running. Counts with cache lines to themselves, as each job
      * changes them on different threads. */
     char apart[64];
     atomic_int_least64_t entered;   /* submitters count it */

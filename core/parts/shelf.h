@@ -1,4 +1,4 @@
-/* Jobs that have ended and are remembered, the oldest first: a ring of pointers, so that the next
+/* Jobs that have ended and are remembered, the oldest first: a ring of entries, so that the next
  * ones to go are known ahead and can be fetched while one goes. Owner: its store. While a job is in
  * here its due.key is its number in the ring. */
 #ifndef PARTS_SHELF_H
@@ -49,7 +49,7 @@ static inline const struct shelf_entry *shelf_oldest(const struct shelf *shelf) 
     return shelf_at(shelf, 0);
 }
 
-/* Takes the oldest, which must be, to be freed. */
+/* Takes the oldest, which must be there. */
 static inline struct shelf_entry shelf_shift(struct shelf *shelf)
 {
     const uint64_t mask = shelf->cap - 1;

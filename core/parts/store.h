@@ -4,7 +4,8 @@
  *
  * A pointer to a job is good until the next `commit`; for longer only while the job is claimed,
  * pinned, or in line within the window that a durable backend keeps in memory. So who keeps a job
- * over a turn keeps its id. While a job is claimed its `place` is free for the engine to use.
+ * over a turn keeps its id. From its claim until it is in a line, its `place` is the engine's to
+ * use.
  *
  * A durable backend writes nothing before `commit`: put, finish and the others change jobs in
  * memory and note them; commit writes all of it as one transaction. After NEAP_OK it is on disk. */
@@ -155,6 +156,8 @@ struct store_ops {
     bool (*roomy)(struct store *s);
 
     struct job *(*get)(struct store *s, uint64_t id); /* NULL: unknown or forgotten */
+    /* The same if it is claimed, else NULL. Looks into no file. */
+    struct job *(*get_claimed)(struct store *s, uint64_t id);
     /* Jobs that the query means, at most `max`; returns how many. */
     size_t (*scan)(struct store *s, struct store_query *query, struct job **out, size_t max);
     void (*counts)(struct store *s, struct store_counts *out);

@@ -388,6 +388,12 @@ static struct job *get(struct store *s, uint64_t id)
     return job_table_find(&s->jobs, id);
 }
 
+static struct job *get_claimed(struct store *s, uint64_t id)
+{
+    struct job *job = job_table_find(&s->jobs, id);
+    return job && job->claimed ? job : NULL;
+}
+
 static bool is_wanted(const void *user, const struct job *job)
 {
     const struct store_query *query = user;
@@ -475,6 +481,7 @@ const struct store_ops store_memory = {
     .dirty = dirty,
     .roomy = roomy,
     .get = get,
+    .get_claimed = get_claimed,
     .scan = scan,
     .counts = counts,
     .each_live = each_live,

@@ -98,13 +98,15 @@ static bool is_over(struct store *s)
            too_old(&s->completed, s->now_ms) || too_old(&s->dead, s->now_ms);
 }
 
-/* Those that the limits of numbers and bytes say must go first. */
+/* At most `most`; returns how many. */
 static size_t forget_some(struct store *s, size_t most)
 {
     size_t n = forget_many(s, &s->completed, most);
     n += forget_many(s, &s->dead, most - n);
     for (struct kept *kept; n < most && (kept = too_large(s)); n++)
         forget_oldest(s, kept, 1);
+    n += forget_old(s, &s->completed, most - n);
+    n += forget_old(s, &s->dead, most - n);
     return n;
 }
 
@@ -173,8 +175,5 @@ bool memory_prune(struct store *s, int64_t now_ms)
 {
     memory_see_time(s, now_ms);
     uniques_expire(&s->uniques, s->now_ms);
-    size_t n = forget_some(s, STORE_PRUNE_STEP);
-    n += forget_old(s, &s->completed, STORE_PRUNE_STEP - n);
-    n += forget_old(s, &s->dead, STORE_PRUNE_STEP - n);
-    return n == STORE_PRUNE_STEP && is_over(s);
+    return forget_some(s, STORE_PRUNE_STEP) == STORE_PRUNE_STEP && is_over(s);
 }

@@ -514,6 +514,12 @@ static void each_live(struct store *s, void *user,
     }
 }
 
+static struct job *get_claimed(struct store *s, uint64_t id) /* those are in memory */
+{
+    struct job *job = job_table_find(&s->jobs, id);
+    return job && job->claimed ? job : NULL;
+}
+
 static struct index *index_of(struct store *s)
 {
     return s->index;
@@ -604,6 +610,7 @@ const struct store_ops store_sqlite = {
     .dirty = store_dirty,
     .roomy = store_roomy,
     .get = store_read,
+    .get_claimed = get_claimed,
     .scan = store_scan,
     .counts = counts,
     .each_live = each_live,

@@ -346,6 +346,38 @@ static void pruning_goes_in_steps(void **state)
     b->ops->close(s);
 }
 
+/* Also while more come than a prune takes. */
+static void old_records_go_at_the_pace_of_new_ones(void **state)
+{
+    struct backend *b = *state;
+    const struct store_limits limits = {.completed_ms = 1000};
+    struct store *s = open_store(b, &limits);
+    const size_t n = 4 * STORE_PRUNE_STEP;
+    for (uint64_t id = 1; id <= n; id++)
+        run_one(b, s, id, NEAP_COMPLETED, T0);
+    for (uint64_t id = n + 1; id <= 2 * n; id++)
+        run_one(b, s, id, NEAP_COMPLETED, T0 + 2000);
+    b->ops->prune(s, T0 + 2000);
+    assert_int_equal(count_all(b, s), n);
+    b->ops->close(s);
+}
+
+/* Whose children end is looked for without the file. */
+static void only_claimed_jobs_are_claimed(void **state)
+{
+    struct backend *b = *state;
+    struct store *s = open_store(b, NULL);
+    put(b, s, 1, 0, T0);
+    assert_null(b->ops->get_claimed(s, 1));
+    struct job *job = store_claim(b->ops, s, 0, T0);
+    assert_ptr_equal(b->ops->get_claimed(s, 1), job);
+    finish(b, s, job, NEAP_COMPLETED, true, T0);
+    assert_null(b->ops->get_claimed(s, 1));
+    assert_non_null(b->ops->get(s, 1));
+    assert_null(b->ops->get_claimed(s, 2));
+    b->ops->close(s);
+}
+
 static void bytes_are_limited(void **state)
 {
     struct backend *b = *state;
@@ -679,6 +711,8 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(ending_alone_keeps_the_limit),
     cmocka_unit_test(old_records_go),
     cmocka_unit_test(pruning_goes_in_steps),
+    cmocka_unit_test(old_records_go_at_the_pace_of_new_ones),
+    cmocka_unit_test(only_claimed_jobs_are_claimed),
     cmocka_unit_test(bytes_are_limited),
     cmocka_unit_test(pinned_stays_readable),
     cmocka_unit_test(pinned_and_not_kept_goes_with_its_pin),
