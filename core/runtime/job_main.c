@@ -215,12 +215,15 @@ static bool is_plain(const struct run *run)
 }
 
 /* Pushes what is to be called and its arguments: how many, or -1 where they are no arguments.
- * `at_hand` is the task whose `run` is at RUN: a newer one is loaded only outside of job_main. */
+ * `at_hand` is the task whose `run` is at RUN; no version goes away while job_main runs. */
 static int push_call(lua_State *L, struct run *run, const struct entry **at_hand)
 {
     const struct entry *entry = run->entry;
     struct neap_error err;
     if (!is_plain(run)) {
+        lua_pushnil(L); /* of another plugin, perhaps: not kept for as long as this job runs */
+        lua_replace(L, RUN);
+        *at_hand = NULL;
         lua_pushcfunction(L, job_body);
         return 0;
     }

@@ -61,7 +61,7 @@ static int core_job(lua_State *L)
 {
     struct run *run = vm_of(L)->run;
     if (run)
-        lua_pushlightuserdata(L, run);
+        lua_pushinteger(L, run->started_ns); /* the record may be another job's next */
     else
         lua_pushnil(L);
     return 1;

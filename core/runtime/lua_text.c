@@ -15,6 +15,8 @@
 
 #include <lauxlib.h>
 
+#define DURATION_MAX_MS INT64_C(9000000000000000000) /* can be added to the time of day */
+
 int64_t lua_check_duration(lua_State *L, int index, const char *what)
 {
     int64_t ms = -1;
@@ -30,7 +32,7 @@ int64_t lua_check_duration(lua_State *L, int index, const char *what)
             L, "%s: a duration is a number of seconds or text such as \"250ms\", \"1m30s\", got %s",
             what,
             lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : luaL_typename(L, index));
-    return ms;
+    return ms < DURATION_MAX_MS ? ms : DURATION_MAX_MS;
 }
 
 int64_t lua_check_timeout(lua_State *L, int index, const char *what)

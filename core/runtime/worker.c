@@ -25,7 +25,7 @@ struct line *worker_line(struct worker *worker)
 
 bool worker_hungry(const struct worker *worker)
 {
-    return atomic_load_explicit(&worker->pulse.idle, memory_order_acquire);
+    return atomic_load(&worker->pulse.idle); /* in order with the engine's own sleep */
 }
 
 bool worker_is_new(const struct worker *worker)

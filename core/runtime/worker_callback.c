@@ -182,6 +182,7 @@ void run_callback(lua_State *L, struct run *run, int nargs)
     if (atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
         atomic_store(&w->pulse.idle, false);
         monitor_rouse(w->env->monitor);
+        w->alone = true;
     }
     if (w->lost || !lua_checkstack(L, LUA_MINSTACK)) {
         lua_settop(L, base - 1);

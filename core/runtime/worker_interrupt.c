@@ -57,6 +57,7 @@ void worker_allow(struct worker *w, int64_t cpu_ns)
 void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
 {
     const int64_t now_ns = clock_mono_ns();
+    w->now_ns = now_ns; /* section_leave reckons from it */
     begin(w, run);
     w->brief = true;
     worker_allow(w, cpu_ns);

@@ -87,7 +87,7 @@ void run_drop_more(struct run *run)
 {
     run_drop_children(run);
     ranks_close(&run->more->blocked);
-    free(run->more->error); /* of one that completed after all */
+    free(run->more->error); /* of one that was abandoned */
     free(run->more->stray);
     buf_close(&run->more->log);
     buf_close(&run->more->line);
@@ -174,7 +174,7 @@ void fiber_recycle(struct worker *w, struct side_fiber *side)
     list_push(&w->free_fibers, &side->link);
 }
 
-/* Where there is no memory for it Lua raises, and the record is back among the free ones. */
+/* Where there is no memory for it Lua raises, and no record was taken. */
 struct side_fiber *fiber_spawn(lua_State *L)
 {
     struct run *run = vm_of(L)->run;

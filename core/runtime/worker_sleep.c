@@ -155,6 +155,6 @@ void worker_sleep(struct worker *w)
     if (idle || atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
         atomic_store(&w->pulse.idle, false);
         monitor_rouse(w->env->monitor);
+        w->alone = true;
     }
-    w->alone |= idle;
 }

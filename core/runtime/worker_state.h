@@ -21,7 +21,8 @@ struct kept;
 
 /* What the code that runs needs to submit jobs, taken ahead for several: each would cost a locked
  * instruction, which waits for all that was written before it. For one section only, so that ids
- * keep the order of what happens one after another, and no place stays taken. */
+ * keep the order of what happens one after another, and no place stays taken; but for a section
+ * that never ends, stuck in C. */
 struct submits {
     uint64_t section; /* of the pulse: it is for that one */
     unsigned count;   /* of its jobs */

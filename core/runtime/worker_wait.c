@@ -320,6 +320,10 @@ static void slot_answered(struct worker *w, struct call *call)
 void worker_take_answer(struct worker *w, struct call *call)
 {
     struct fiber *fiber = call->owner;
+    if (w->lost) { /* what asked goes on elsewhere, and must not be spoken for here */
+        call_free(w, call);
+        return;
+    }
     if (call->message.kind == ENGINE_CALL_RETURN || call->message.kind == ENGINE_CALL_LEND) {
         slot_answered(w, call);
         return;

@@ -94,12 +94,55 @@ static void it_ends_whatever_the_job_does(void **state)
     executor_close(&x);
 }
 
+/* The next job may have the same record; it loads the module for itself. */
+static void a_module_whose_load_was_ended_can_be_loaded(void **state)
+{
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "plugins/t/lib/slow.lua",
+                   "local neap = require 'neap'\n"
+                   "if not neap.shared('s'):get('fast') then neap.sleep('1h') end return 7");
+    executor_write(&x, "plugins/t/user.lua",
+                   "return { retry = 0, run = function(fast)\n"
+                   "  require('neap').shared('s'):set('fast', fast)\n"
+                   "  return require 'slow' end }");
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\n");
+    executor_start(&x, 0);
+    char text[256];
+    executor_request(&x,
+                     (struct neap_request){.task = "t.user", .args = "false", .timeout_ms = 100});
+    assert_int_equal(executor_next(&x, text, sizeof text).state, NEAP_DEAD);
+    assert_string_equal(executor_run(&x, "t.user", "true"), "7");
+    executor_close(&x);
+}
+
+/* As text they may be as long as a number can be. */
+static void endless_durations_end_nothing(void **state)
+{
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "plugins/t/child.lua",
+                   "return function() require('neap').sleep('50ms') return 'c' end");
+    executor_write(
+        &x, "plugins/t/parent.lua",
+        "return function() local neap = require 'neap'\n"
+        "  local job = neap.submit('t.child', nil, { expires = '9223372036854775807ms' })\n"
+        "  return select(2, job:wait('9223372036854775807ms')) end");
+    executor_start(&x, 0);
+    assert_string_equal(executor_run(&x, "t.parent", NULL), "\"c\"");
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submit_then_ini_then_file),
         cmocka_unit_test(one_for_all),
         cmocka_unit_test(it_ends_whatever_the_job_does),
+        cmocka_unit_test(a_module_whose_load_was_ended_can_be_loaded),
+        cmocka_unit_test(endless_durations_end_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
