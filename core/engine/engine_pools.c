@@ -11,6 +11,7 @@
  * where there is none, a short line is taken back for less. It grows where it lasts for a moment
  * only (line_adapt). */
 #define LINE_LEAST 128
+#define LINE_LEAST_DURABLE 512
 #define FED 16 /* jobs in line are enough for a while */
 
 void pools_init(struct engine *e)
@@ -20,7 +21,7 @@ void pools_init(struct engine *e)
     for (size_t i = 0; i < e->n_pools; i++) {
         e->pools[i].index = (unsigned)i;
         e->pools[i].name = mem_text(e->config->pools[i].name);
-        e->pools[i].line_least = e->ops->durable ? LINE_SLOTS : LINE_LEAST;
+        e->pools[i].line_least = e->ops->durable ? LINE_LEAST_DURABLE : LINE_LEAST;
         list_init(&e->pools[i].members);
         list_init(&e->pools[i].on_dead);
     }

@@ -14,7 +14,7 @@
 
 #include "model/job.h"
 
-#define LINE_SLOTS 512 /* power of two */
+#define LINE_SLOTS 2048 /* power of two */
 
 struct line {
     _Atomic uint64_t ends; /* head << 32 | tail */

@@ -11,7 +11,7 @@
  * have to share one CPU meanwhile; and each job of a long line is out of the caches when its turn
  * comes. So it leaves them its own for a moment. */
 #define NAP_JOBS 4096 /* of a section before one, */
-#define NAP_NS 1000000
+#define NAP_NS 100000
 #define NAP_LENGTH 16384 /* if so many wait in the queue */
 
 uint64_t worker_new_id(struct worker *w, int64_t *now_ms)
