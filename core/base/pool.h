@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POOL_STEP 16  /* sizes are multiples of it; those of 64 bytes begin at a cache line */
-#define POOL_SIZES 32 /* what is larger comes from malloc */
+#define POOL_STEP 16     /* sizes are multiples of it; those of 64 bytes begin at a cache line */
+#define POOL_SIZES 32    /* what is larger comes from malloc */
 #define POOL_MAGAZINE 64 /* blocks */
 #define POOL_FULL_MAX 32 /* full magazines of a size that the pool keeps */
 

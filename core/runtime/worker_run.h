@@ -41,7 +41,7 @@ struct entries *worker_entries(struct worker *worker);
 int run_sleep(lua_State *L, int64_t ms, lua_CFunction then);
 int run_ask(lua_State *L, struct call *call, lua_CFunction then);
 struct call *run_call_new(lua_State *L, int kind, uint64_t id);
-void call_free(struct worker *worker, struct call *call); /* one of it */
+void call_free(struct worker *worker, struct call *call);      /* one of it */
 void fiber_let_go(struct worker *worker, struct fiber *fiber); /* frees what it holds */
 
 /* Suspends until fiber_wake with the same serial, or (for) `ms` have passed. */

@@ -61,7 +61,7 @@ static void counts_how_attempts_ended(void **state)
 static void adds_every_field(void **state)
 {
     (void)state;
-    struct neap_counters one, sum = {0};
+    struct neap_counters one = {0}, sum = {0};
     uint64_t *field = (uint64_t *)&one; /* all before the sums are uint64_t, in a row */
     for (size_t i = 0; i < offsetof(struct neap_counters, run_sum_s) / sizeof *field; i++)
         field[i] = i + 1;
