@@ -139,17 +139,21 @@ void mailbox_get_up(struct mailbox *m)
     get_up(m, MAILBOX_WAITS);
 }
 
+static bool sleep_as(struct mailbox *m, uint32_t how, int64_t until_ns)
+{
+    if (!fall_asleep(m, how))
+        return false;
+    if (!rest(m, how, until_ns))
+        get_up(m, how);
+    return true;
+}
+
 void mailbox_nap(struct mailbox *m, int64_t until_ns)
 {
-    if (fall_asleep(m, MAILBOX_NAPS) && !rest(m, MAILBOX_NAPS, until_ns))
-        get_up(m, MAILBOX_NAPS);
+    sleep_as(m, MAILBOX_NAPS, until_ns);
 }
 
 bool mailbox_wait(struct mailbox *m, int64_t until_ns)
 {
-    if (!mailbox_lie_down(m))
-        return false;
-    if (!mailbox_rest(m, until_ns))
-        mailbox_get_up(m);
-    return true;
+    return sleep_as(m, MAILBOX_WAITS, until_ns);
 }

@@ -345,13 +345,11 @@ static int put_unmarked(struct encoder *e, int index, struct level *level)
         msgpack_map(e->out, 0);
         return NEAP_OK;
     }
-    if (lua_type(L, key) == LUA_TSTRING)
+    const lua_Unsigned len = lua_type(L, key) == LUA_TSTRING ? 0 : lua_rawlen(L, index);
+    if (!len)
         return put_pairs(e, index, level, key);
     lua_settop(L, key - 1);
-    const lua_Unsigned len = lua_rawlen(L, index);
-    if (len > NEAP_VALUE_MAX)
-        return refuse_size(e);
-    return len ? put_sequence(e, index, level, (lua_Integer)len) : put_map(e, index, level);
+    return len > NEAP_VALUE_MAX ? refuse_size(e) : put_sequence(e, index, level, (lua_Integer)len);
 }
 
 static int put_table(struct encoder *e, int index, const struct level *up)

@@ -160,6 +160,14 @@ int64_t gate_length(struct gate *gate)
     return atomic_load(&gate->entered) - left;
 }
 
+/* The same, for the next who asks as well. */
+static int64_t look_at_left(struct gate *gate)
+{
+    const int64_t left = left_of(gate);
+    atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
+    return left;
+}
+
 /* Submitters fetch the line of `left` only when what they know of it does not do. */
 static bool has_room(struct gate *gate, int64_t entered)
 {
@@ -167,9 +175,7 @@ static bool has_room(struct gate *gate, int64_t entered)
     if (capacity <= 0 ||
         entered - atomic_load_explicit(&gate->seen_left, memory_order_relaxed) < capacity)
         return true;
-    const int64_t left = left_of(gate);
-    atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
-    return entered - left < capacity;
+    return entered - look_at_left(gate) < capacity;
 }
 
 /* What is known of `left` may be old: seldom, it is looked at. */
@@ -182,11 +188,7 @@ static bool has_plenty(struct gate *gate, int64_t entered)
         return false;
     if (entered - atomic_load_explicit(&gate->seen_left, memory_order_relaxed) < most)
         return true;
-    if (entered % LOOK_EVERY)
-        return false;
-    const int64_t left = left_of(gate);
-    atomic_store_explicit(&gate->seen_left, left, memory_order_relaxed);
-    return entered - left < most;
+    return entered % LOOK_EVERY == 0 && entered - look_at_left(gate) < most;
 }
 
 int64_t gate_enter_some(struct gate *gate, int64_t count)
@@ -227,10 +229,9 @@ static bool is_wanted(struct gate *gate)
 {
     if (atomic_load(&gate->blocked) == 0)
         return false;
-    const int64_t left = left_of(gate), entered = atomic_load(&gate->entered);
-    const int64_t capacity = atomic_load(&gate->capacity);
-    assert(entered >= left);
-    return capacity <= 0 || entered - left < capacity;
+    const int64_t length = gate_length(gate), capacity = atomic_load(&gate->capacity);
+    assert(length >= 0);
+    return capacity <= 0 || length < capacity;
 }
 
 bool gate_give_back(struct gate *gate, int64_t count)

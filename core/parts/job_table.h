@@ -63,6 +63,11 @@ FETCH_INLINE void job_table_fetch_front(const struct job_table *table, uint64_t 
         job_fetch(job_bucket_first(bucket));
 }
 struct job *job_table_find(const struct job_table *table, uint64_t id); /* NULL: none */
+static inline struct job *job_table_find_claimed(const struct job_table *table, uint64_t id)
+{
+    struct job *job = job_table_find(table, id);
+    return job && job->claimed ? job : NULL;
+}
 
 struct job_scan {
     uint64_t after;    /* begins behind this id; 0: at the first */

@@ -390,8 +390,7 @@ static struct job *get(struct store *s, uint64_t id)
 
 static struct job *get_claimed(struct store *s, uint64_t id)
 {
-    struct job *job = job_table_find(&s->jobs, id);
-    return job && job->claimed ? job : NULL;
+    return job_table_find_claimed(&s->jobs, id);
 }
 
 static bool is_wanted(const void *user, const struct job *job)

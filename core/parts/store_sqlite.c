@@ -516,8 +516,7 @@ static void each_live(struct store *s, void *user,
 
 static struct job *get_claimed(struct store *s, uint64_t id) /* those are in memory */
 {
-    struct job *job = job_table_find(&s->jobs, id);
-    return job && job->claimed ? job : NULL;
+    return job_table_find_claimed(&s->jobs, id);
 }
 
 static struct index *index_of(struct store *s)
