@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A shorter resume is counted as CPU time as long as it took: to read the thread's clock would cost
- * more than most resumes. */
-#define READ_CPU_NS 50000
+/* A shorter resume is counted as CPU time as long as it took. To read the thread's clock is a
+ * system call, and what computes is slower for some 10 us after one: the predictors of the CPU
+ * begin anew. */
+#define READ_CPU_NS 1000000
+#define UNREAD_NS 10000000 /* of those: then it is read, so that the next long one has its own */
 #define CALL_NS INT64_C(1000000000) /* CPU time for a teardown */
 
 /* --- sections --------------------------------------------------------------------------------- */
@@ -65,17 +67,26 @@ void section_enter_brief(struct worker *w, struct run *run, int64_t cpu_ns)
                 NEAP_PRIORITY_MAX, true);
 }
 
+/* What this thread had of a CPU since it was last asked, but for the short resumes. */
+static int64_t cpu_since(struct worker *w)
+{
+    const int64_t read_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    const int64_t cpu_ns = read_ns - w->cpu_ns - w->uncounted_ns;
+    w->cpu_ns = read_ns;
+    w->uncounted_ns = 0;
+    return cpu_ns;
+}
+
 /* Of the wall time that a section took, what this thread had of a CPU. */
 static int64_t cpu_of(struct worker *w, int64_t wall_ns)
 {
     if (wall_ns < READ_CPU_NS) {
         w->uncounted_ns += wall_ns;
+        if (w->uncounted_ns >= UNREAD_NS)
+            cpu_since(w);
         return wall_ns;
     }
-    const int64_t read_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-    const int64_t cpu_ns = read_ns - w->cpu_ns - w->uncounted_ns;
-    w->cpu_ns = read_ns;
-    w->uncounted_ns = 0;
+    const int64_t cpu_ns = cpu_since(w);
     return cpu_ns < 0 ? 0 : cpu_ns < wall_ns ? cpu_ns : wall_ns;
 }
 
