@@ -109,7 +109,7 @@ static void ask_cancel(struct engine *e, struct ask *ask)
     e->ops->pin(e->store, job); /* its document is to be read once more */
     job_cancel(e, ask->call.id);
     ask_with_job(e, ask, job, NEAP_OK);
-    e->ops->unpin(e->store, job);
+    e->ops->unpin(e->store, &job, 1);
 }
 
 void ask_forget(struct engine *e, struct ask *ask)

@@ -10,12 +10,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define CHILDREN_KEPT_MAX                                                                          \
-    100000 /* ended children of a running job that stay readable for its :wait */
+/* Ended children of a running job that stay readable for its :wait. */
+#define CHILDREN_BLOCK 200
+#define CHILDREN_KEPT_MAX (100000 + CHILDREN_BLOCK) /* the oldest block may be gone */
 
 #define SPARE_MAX 1024 /* freed claims kept for the next */
-
-#define CHILDREN_AHEAD 8
 
 #define PINS_MAX (UINT16_MAX / 2) /* somebody else keeps it readable then */
 
@@ -156,21 +155,13 @@ static inline void leave_slot_and_place(struct engine *e, struct claim *claim)
     queue_refresh(e, claim->queue);
 }
 
-/* They have long left the caches, and so have the pointers to them: the next ones are fetched
- * meanwhile. */
-FETCH_INLINE void fetch_child(const struct claim_more *more, uint32_t at)
-{
-    if (at + CHILDREN_AHEAD < more->n_children)
-        job_fetch(more->children[at + CHILDREN_AHEAD]);
-    fetch_line(&more->children[at] + 4 * CHILDREN_AHEAD);
-}
-
+/* From `oldest_child` to the end of its block none is left. */
 RARE static void let_children_go(struct engine *e, struct claim_more *more)
 {
-    for (uint32_t i = 0; i < more->n_children; i++) {
-        fetch_child(more, i);
-        e->ops->unpin(e->store, more->children[i]);
-    }
+    const uint32_t at = more->oldest_child, here = at % CHILDREN_BLOCK;
+    const uint32_t next = here ? at - here + CHILDREN_BLOCK : at;
+    e->ops->unpin(e->store, more->children, at);
+    e->ops->unpin(e->store, more->children + next, more->n_children - next);
 }
 
 void claim_free(struct engine *e, struct claim *claim)
@@ -213,12 +204,14 @@ static void grow_children(struct claim_more *more)
     more->children = mem_grow(more->children, more->cap_children, sizeof(struct job *));
 }
 
-/* The oldest of so many is let go for the newest. */
+/* The oldest of so many are let go for the newest, a block at a time. They have long left the
+ * caches, so those of the next block are fetched by and by. */
 static void replace_child(struct engine *e, struct claim_more *more, struct job *child)
 {
     const uint32_t at = more->oldest_child;
-    fetch_child(more, at);
-    e->ops->unpin(e->store, more->children[at]);
+    if (at % CHILDREN_BLOCK == 0)
+        e->ops->unpin(e->store, more->children + at, CHILDREN_BLOCK);
+    job_fetch(more->children[(at + CHILDREN_BLOCK) % CHILDREN_KEPT_MAX]);
     more->children[at] = child;
     more->oldest_child = at + 1 < CHILDREN_KEPT_MAX ? at + 1 : 0;
 }

@@ -220,7 +220,7 @@ static void end_log(struct engine *e, struct ask *ask)
     ask_forget(e, ask);
     put_log(ask, job);
     ask_answer(e, ask, NEAP_OK);
-    e->ops->unpin(e->store, job);
+    e->ops->unpin(e->store, &job, 1);
 }
 
 /* Asks the worker, unless it is asked already. False: there is nothing to wait for. */

@@ -117,10 +117,11 @@ struct store_ops {
     void (*changed)(struct store *s,
                     struct job *job); /* in after->waiting or crashes: to be kept */
     /* While pinned a job that has ended stays readable whatever `keep` and the limits say, and does
-     * not count for them. Pins count. The last unpin does what its end would have done, so the
-     * pointer may be gone after it. Not kept through a crash. */
+     * not count for them. Pins count. The last unpin does what its end would have done, and
+     * forgets those that the limits would have forgotten by now, so the pointers may be gone after
+     * it. Not kept through a crash. */
     void (*pin)(struct store *s, struct job *job);
-    void (*unpin)(struct store *s, struct job *job);
+    void (*unpin)(struct store *s, struct job *const *jobs, size_t count);
 
     /* The next pending jobs that wait for `parent`, at most `max`. Each is given once: `parent` has
      * ended. A job that has ended meanwhile may be among them. */

@@ -13,6 +13,7 @@
 struct kept { /* jobs of one kind of end */
     struct shelf shelf;
     int64_t max, max_ms;
+    uint64_t ended; /* ever; of a pinned one due.key tells which of them it was */
 };
 
 struct expiry {            /* of a job that may have ended since */
@@ -67,7 +68,7 @@ void memory_end(struct store *s, struct job *job, int state, bool keep, int64_t 
 void memory_unkeep(struct store *s, struct job *job); /* it is to leave the ended ones */
 void memory_forget(struct store *s, struct job *job); /* one that is kept */
 void memory_pin(struct store *s, struct job *job);
-void memory_unpin(struct store *s, struct job *job);
+void memory_unpin(struct store *s, struct job *const *jobs, size_t count);
 bool memory_prune(struct store *s, int64_t now_ms);
 
 #endif

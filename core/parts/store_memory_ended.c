@@ -110,6 +110,18 @@ static size_t forget_some(struct store *s, size_t most)
     return n;
 }
 
+/* Pinned for so long that as many as are to be kept have ended since. */
+static bool is_past(const struct kept *kept, const struct job *job)
+{
+    return kept->max > 0 && kept->ended - (uint64_t)job->due.key >= (uint64_t)kept->max;
+}
+
+static void pinned(struct store *s, struct job *job)
+{
+    job->where = JOB_PINNED;
+    job->due.key = (int64_t)kept_of(s, job)->ended;
+}
+
 /* They are forgotten faster than they come, some at a time; never the one that has just ended. */
 static void keep_ended(struct store *s, struct job *job)
 {
@@ -127,8 +139,11 @@ void memory_end(struct store *s, struct job *job, int state, bool keep, int64_t 
     memory_set_state(s, job, state, false);
     keep = keep && kept_of(s, job)->max >= 0;
     job->finished_ms = now_ms;
-    if (job->pins)
-        job->where = keep ? JOB_PINNED : JOB_LEAVING;
+    kept_of(s, job)->ended++;
+    if (job->pins && keep)
+        pinned(s, job);
+    else if (job->pins)
+        job->where = JOB_LEAVING;
     else if (keep)
         keep_ended(s, job);
     else
@@ -156,19 +171,33 @@ void memory_pin(struct store *s, struct job *job)
     assert(job->pins < UINT16_MAX);
     if (job->pins++ == 0 && job->where == JOB_KEPT) {
         memory_unkeep(s, job);
-        job->where = JOB_PINNED;
+        pinned(s, job);
     }
 }
 
-void memory_unpin(struct store *s, struct job *job)
+static void unpin(struct store *s, struct job *job)
 {
     assert(job->pins > 0);
     if (--job->pins > 0 || !memory_has_ended(job))
         return;
-    if (job->where == JOB_PINNED)
+    if (job->where == JOB_PINNED && !is_past(kept_of(s, job), job))
         keep_ended(s, job);
     else
         forget(s, job);
+}
+
+FETCH_INLINE void fetch_pinned(const struct store *s, struct job *const *jobs, size_t count)
+{
+    if (count > AHEAD)
+        job_table_fetch(&s->jobs, jobs[AHEAD]->id);
+}
+
+void memory_unpin(struct store *s, struct job *const *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fetch_pinned(s, jobs + i, count - i);
+        unpin(s, jobs[i]);
+    }
 }
 
 bool memory_prune(struct store *s, int64_t now_ms)

@@ -163,7 +163,7 @@ void store_next_expiry(struct store *s);
 void store_end(struct store *s, struct job *job, int state, bool kept, int64_t now_ms);
 void store_forget(struct store *s, struct job *job);
 void store_pin(struct store *s, struct job *job);
-void store_unpin(struct store *s, struct job *job);
+void store_unpin(struct store *s, struct job *const *jobs, size_t count);
 void store_unkeep(struct store *s, struct job *job);
 size_t store_forget_old(struct store *s, size_t most);
 

@@ -76,7 +76,7 @@ void store_pin(struct store *s, struct job *job)
     }
 }
 
-void store_unpin(struct store *s, struct job *job)
+static void unpin(struct store *s, struct job *job)
 {
     assert(job->pins > 0);
     if (--job->pins > 0)
@@ -90,6 +90,12 @@ void store_unpin(struct store *s, struct job *job)
         list_remove(&job->place);
         list_push(&s->visitors, &job->place);
     }
+}
+
+void store_unpin(struct store *s, struct job *const *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        unpin(s, jobs[i]);
 }
 
 /* --- limits -------------------------------------------------------------------------------------

@@ -399,6 +399,11 @@ static void bytes_are_limited(void **state)
     b->ops->close(s);
 }
 
+static void unpin(struct backend *b, struct store *s, struct job *job)
+{
+    b->ops->unpin(s, &job, 1);
+}
+
 static void pinned_stays_readable(void **state)
 {
     struct backend *b = *state;
@@ -417,13 +422,36 @@ static void pinned_stays_readable(void **state)
         assert_non_null(b->ops->get(s, id));
     b->ops->prune(s, T0 + 1000);
     assert_null(b->ops->get(s, 3));
-    b->ops->unpin(s, job);
+    unpin(b, s, job);
     b->ops->prune(s, T0 + 1000);
     assert_int_equal(b->ops->get(s, 1)->state, NEAP_COMPLETED);
-    b->ops->unpin(s, job);
-    b->ops->unpin(s, b->ops->get(s, 2));
+    unpin(b, s, job);
+    unpin(b, s, b->ops->get(s, 2));
     b->ops->prune(s, T0 + 1000);
     assert_int_equal(count_all(b, s), 0);
+    b->ops->close(s);
+}
+
+static void pinned_for_long_goes_before_newer_ones(void **state)
+{
+    enum { KEPT = 3 };
+    struct backend *b = *state;
+    const struct store_limits limits = {.completed = KEPT};
+    struct store *s = open_store(b, &limits);
+    struct job *jobs[KEPT];
+    for (uint64_t id = 1; id <= KEPT; id++) {
+        jobs[id - 1] = put(b, s, id, 0, T0);
+        b->ops->pin(s, jobs[id - 1]);
+        finish(b, s, store_claim(b->ops, s, 0, T0), NEAP_COMPLETED, true, T0 + (int64_t)id);
+    }
+    for (uint64_t id = KEPT + 1; id < 2 * KEPT; id++)
+        run_one(b, s, id, NEAP_COMPLETED, T0 + (int64_t)id);
+    b->ops->unpin(s, jobs, KEPT); /* all but the last have as many behind them as are kept */
+    while (b->ops->prune(s, T0 + 100))
+        ;
+    assert_int_equal(count_all(b, s), KEPT);
+    for (uint64_t id = KEPT; id < 2 * KEPT; id++)
+        assert_non_null(b->ops->get(s, id));
     b->ops->close(s);
 }
 
@@ -438,13 +466,13 @@ static void pinned_and_not_kept_goes_with_its_pin(void **state)
     b->ops->end(s, other, NEAP_CANCELLED, false, T0);
     assert_int_equal(b->ops->get(s, 1)->state, NEAP_DEAD);
     assert_int_equal(b->ops->get(s, 2)->state, NEAP_CANCELLED);
-    b->ops->unpin(s, job);
-    b->ops->unpin(s, other);
+    unpin(b, s, job);
+    unpin(b, s, other);
     assert_null(b->ops->get(s, 1));
     assert_null(b->ops->get(s, 2));
     job = put(b, s, 3, 0, T0);
     b->ops->pin(s, job);
-    b->ops->unpin(s, job); /* while it waits: nothing happens */
+    unpin(b, s, job); /* while it waits: nothing happens */
     assert_ptr_equal(store_claim(b->ops, s, 0, T0), job);
     b->ops->close(s);
 }
@@ -643,7 +671,7 @@ static void step_pin(struct model *m)
         return;
     struct job *job = m->b->ops->get(m->s, id);
     if (j->pins && rand() % 3) {
-        m->b->ops->unpin(m->s, job);
+        unpin(m->b, m->s, job);
         if (--j->pins == 0 && j->where == ENDED && j->leaves)
             j->where = NOT_THERE;
     } else if (!(j->where == ENDED && j->leaves)) {
@@ -715,6 +743,7 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(only_claimed_jobs_are_claimed),
     cmocka_unit_test(bytes_are_limited),
     cmocka_unit_test(pinned_stays_readable),
+    cmocka_unit_test(pinned_for_long_goes_before_newer_ones),
     cmocka_unit_test(pinned_and_not_kept_goes_with_its_pin),
     cmocka_unit_test(scans_in_order_of_id),
     cmocka_unit_test(many_jobs_come_and_go),
