@@ -353,6 +353,7 @@ static void turn(struct engine *e)
 static void *engine_main(void *arg)
 {
     struct engine *e = arg;
+    thread_be_prompt();
     while (!e->stopping) {
         turn(e);
         if (!e->stopping)

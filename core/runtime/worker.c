@@ -290,6 +290,7 @@ static void open_state(struct worker *w)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    thread_be_prompt();
     open_state(w);
     w->vm.stack = __builtin_frame_address(0);
     w->pulse.thread = pthread_self();

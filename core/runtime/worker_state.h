@@ -32,6 +32,7 @@ struct submits {
     int64_t ids_ms;   /* of that time */
     struct gate *gate;
     int64_t places; /* taken there */
+    int64_t length; /* of a queue, when it was looked at last */
 };
 
 /* Owner: its own thread. The engine touches `line`, `lane`, `mailbox`, `wake` and

@@ -9,10 +9,12 @@
 
 /* Who submits without a pause gets far ahead of the engine and of those who run the jobs, who may
  * have to share one CPU meanwhile; and each job of a long line is out of the caches when its turn
- * comes. So it leaves them its own for a moment. */
-#define NAP_JOBS 4096 /* of a section before one, */
-#define NAP_NS 100000
-#define NAP_LENGTH 16384 /* if so many wait in the queue */
+ * comes. So it goes at half its speed while it is ahead of them, if they are fast enough for that
+ * to matter. */
+#define LOOK_JOBS 256 /* of a section */
+#define NAP_NS 30000
+#define AHEAD_LENGTH 16384              /* of the queue */
+#define SLOW_GROWTH (LOOK_JOBS * 3 / 4) /* of it since the last look: they are not */
 
 uint64_t worker_new_id(struct worker *w, int64_t *now_ms)
 {
@@ -36,6 +38,13 @@ uint64_t worker_new_id(struct worker *w, int64_t *now_ms)
     return s->id++;
 }
 
+static bool is_ahead(struct submits *s, struct gate *gate)
+{
+    const int64_t length = gate_length(gate), growth = length - s->length;
+    s->length = length;
+    return length > AHEAD_LENGTH && growth < SLOW_GROWTH;
+}
+
 static void nap(void)
 {
     const struct timespec time = {.tv_nsec = NAP_NS};
@@ -53,7 +62,7 @@ bool worker_enter(struct worker *w, struct gate *gate)
     if (!s->places)
         return false;
     s->places--;
-    if (s->count % NAP_JOBS == 0 && gate_length(gate) > NAP_LENGTH)
+    if (s->count % LOOK_JOBS == 0 && is_ahead(s, gate))
         nap();
     return true;
 }
