@@ -1,6 +1,7 @@
 std = "lua54"
 max_line_length = 100
 cache = false
+exclude_files = { "build" }
 
 -- The build file runs in premake's world.
 files["premake5.lua"] = {

@@ -273,7 +273,7 @@ no_more_fds() { # THAN
     until_true says_hello "n0 1"
     before=$(fds)
     for i in $(seq 20); do
-        config <<<"$one[task probe.hello]"$'\n'"config.name = n$i"
+        config <<<"${one}[task probe.hello]"$'\n'"config.name = n$i"
         reload
     done
     until_true says_hello "n20 1"
