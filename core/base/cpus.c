@@ -61,7 +61,7 @@ static int quota_v1(const char *dir)
     char quota[64], period[64];
     char *quota_path = mem_format("%s/cpu.cfs_quota_us", dir);
     char *period_path = mem_format("%s/cpu.cfs_period_us", dir);
-    bool got = first_line(quota_path, quota, sizeof quota) &&
+    bool got = first_line(quota_path, quota, sizeof quota) && *quota != '-' && /* -1: none */
                first_line(period_path, period, sizeof period);
     free(quota_path);
     free(period_path);
@@ -77,7 +77,7 @@ static int smaller(int a, int b) /* 0 is none */
  * root, under a path of the host that does not exist here. */
 static int quota_up(const char *mount, const char *group, int (*quota)(const char *dir))
 {
-    char *dir = mem_format("%s%s", mount, group);
+    char *dir = mem_format("%s%s", mount, strcmp(group, "/") == 0 ? "" : group);
     size_t least = strlen(mount);
     int result = 0;
     for (;;) {
