@@ -240,6 +240,7 @@ struct neap_outcome {
     uint64_t id, tag;
     int state; /* NEAP_COMPLETED, NEAP_DEAD or NEAP_CANCELLED */
     unsigned attempt, generation;
+    int newest; /* 1: no job has been given an id after its own, when neap_next returns */
     const char *task;
     const void *result; /* MessagePack; NULL: nil */
     size_t result_len;

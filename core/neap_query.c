@@ -32,6 +32,7 @@ static int next_outcome(neap *n, struct neap_outcome *out, int timeout_ms)
         struct delivery *delivery = take_delivery(n);
         if (delivery) {
             *out = delivery->outcome;
+            out->newest = id_last(&n->ids) == out->id;
             return NEAP_OK;
         }
         const int64_t left_ms = timeout_ms < 0 ? -1 : until_ms - clock_mono_ms();

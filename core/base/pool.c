@@ -108,8 +108,8 @@ static struct slab *slab_new(struct pool *pool, unsigned size)
     struct slab *slab = map_aligned(); /* zeroed */
     populate(pool, slab);
     slab->n_blocks = slab->n_free = (unsigned)((SLAB_BYTES - FIRST_BLOCK) / bytes_of(size));
-    for (unsigned i = 0; i < slab->n_blocks; i++)
-        slab->free[i / WORD_BITS] |= UINT64_C(1) << i % WORD_BITS;
+    memset(slab->free, 0xff, slab->n_blocks / WORD_BITS * sizeof *slab->free);
+    slab->free[slab->n_blocks / WORD_BITS] = (UINT64_C(1) << slab->n_blocks % WORD_BITS) - 1;
     ASAN_POISON_MEMORY_REGION((char *)slab + FIRST_BLOCK, SLAB_BYTES - FIRST_BLOCK);
     ROOT_ADD(slab, SLAB_BYTES); /* blocks own memory of malloc */
     list_push(&pool->shelves[size].slabs, &slab->link);

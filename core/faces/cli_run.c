@@ -32,8 +32,9 @@ struct run_state { /* main thread */
     bool rows;          /* -o jsonl */
     bool ended;         /* the outcome came */
     bool failed;
-    bool dead;  /* of the failed ones, as the counters know them */
-    bool alone; /* it submitted nothing, and no on_dead follows: all has ended with it */
+    bool dead;   /* of the failed ones, as the counters know them */
+    bool newest; /* nobody was given an id after it */
+    bool alone;  /* it submitted nothing, and no on_dead follows: all has ended with it */
 };
 
 static int take_json(struct run_state *r, const char *text, size_t len, const char *where)
@@ -73,6 +74,7 @@ static void print_outcome(struct run_state *r, const struct neap_outcome *outcom
     const struct report_input input = {1, arg, strlen(arg), true};
     r->failed = outcome->state != NEAP_COMPLETED;
     r->dead = outcome->state == NEAP_DEAD;
+    r->newest = outcome->newest;
     if (r->rows)
         report_row(output_buf(&r->output), &input, outcome);
     else if (r->failed)
@@ -131,10 +133,11 @@ static bool go_on(struct run_state *r)
     return !stopper_done(&r->stopper);
 }
 
-/* False: the executor cannot go on. */
+/* False: the executor cannot go on. Its own job was the first: what that submitted got later ids.
+ */
 static bool wait_for_children(struct run_state *r)
 {
-    r->alone = r->ended && !r->dead && session_submitted(&r->session) == 1;
+    r->alone = r->ended && !r->dead && r->newest;
     if (r->alone || r->signals.count || session_wait_idle(&r->session, &r->signals))
         return true;
     if (r->signals.count && go_on(r))

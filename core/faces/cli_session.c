@@ -261,22 +261,12 @@ bool session_wait_idle(struct session *s, struct signals *signals)
     return true;
 }
 
-static struct neap_counters totals(struct session *s)
+uint64_t session_dead(struct session *s)
 {
     struct neap_stats stats;
     if (neap_stats(s->n, &stats, NULL) != NEAP_OK)
-        return (struct neap_counters){0};
-    const struct neap_counters total = stats.total;
+        return 0;
+    const uint64_t dead = stats.total.dead;
     neap_stats_free(&stats);
-    return total;
-}
-
-uint64_t session_dead(struct session *s)
-{
-    return totals(s).dead;
-}
-
-uint64_t session_submitted(struct session *s)
-{
-    return totals(s).submitted;
+    return dead;
 }

@@ -58,8 +58,7 @@ bool session_count(struct session *s, size_t *tasks, size_t *plugins);
 
 /* Waits for the jobs that jobs submitted. False: a signal came first. */
 bool session_wait_idle(struct session *s, struct signals *signals);
-/* How many jobs are dead by now, and were submitted. 0: the executor does not say. */
+/* How many jobs are dead by now. 0: the executor does not say. */
 uint64_t session_dead(struct session *s);
-uint64_t session_submitted(struct session *s);
 
 #endif

@@ -32,6 +32,11 @@ void id_after(struct id_source *source, uint64_t id)
         ;
 }
 
+uint64_t id_last(const struct id_source *source)
+{
+    return atomic_load_explicit(&source->last, memory_order_relaxed);
+}
+
 /* Crockford's: no I, L, O, U. Ascending in ASCII, so texts sort as their numbers do. */
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

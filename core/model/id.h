@@ -17,6 +17,9 @@ uint64_t id_next(struct id_source *source, int64_t now_ms);
  * taken theirs, says how much later that may be. */
 uint64_t id_next_some(struct id_source *source, int64_t now_ms, unsigned count);
 
+/* The last that was taken; 0: none yet. */
+uint64_t id_last(const struct id_source *source);
+
 /* Ids from now on are greater than this one. */
 void id_after(struct id_source *source, uint64_t id);
 

@@ -69,13 +69,19 @@ static int64_t look_at(struct monitor *m, struct pulse *p, int64_t now_ns)
     return slice_ends_ns < deadline_ns ? slice_ends_ns : deadline_ns;
 }
 
-/* A section that begins after this look ends its slice no sooner than a slice from now, so that
- * long it may sleep if nothing it saw ends before. */
+/* A section that begins after a look ends its slice no sooner than a slice from then, so that long
+ * it may sleep if nothing it saw ends before. */
+static int64_t look_every_ns(const struct monitor *m)
+{
+    const int64_t slice_ns = TICKS_A_SLICE * m->tick_ns;
+    return slice_ns < TICK_MAX_NS ? slice_ns : TICK_MAX_NS;
+}
+
 static void look_at_all(struct monitor *m)
 {
-    const int64_t now_ns = clock_mono_ns(), slice_ns = TICKS_A_SLICE * m->tick_ns;
+    const int64_t now_ns = clock_mono_ns();
     const int64_t first_ns = now_ns + m->tick_ns;
-    m->next_ns = now_ns + (slice_ns < TICK_MAX_NS ? slice_ns : TICK_MAX_NS);
+    m->next_ns = now_ns + look_every_ns(m);
     for (struct list *at = m->pulses.next; at != &m->pulses; at = at->next) {
         const int64_t next_ns = look_at(m, LIST_ENTRY(at, struct pulse, link), now_ns);
         if (next_ns < m->next_ns)
@@ -149,10 +155,15 @@ static void set_tick(struct monitor *m)
 void monitor_watch(struct monitor *m, struct pulse *pulse)
 {
     pthread_mutex_lock(&m->lock);
+    const int64_t every_ns = look_every_ns(m);
     list_push(&m->pulses, &pulse->link);
     set_tick(m);
+    const bool sooner = look_every_ns(m) < every_ns;
     pthread_mutex_unlock(&m->lock);
-    pthread_cond_signal(&m->roused);
+    if (sooner)
+        pthread_cond_signal(&m->roused);
+    else
+        monitor_rouse(m); /* else it looks soon enough by itself */
 }
 
 void monitor_unwatch(struct monitor *m, struct pulse *pulse)
