@@ -241,6 +241,7 @@ static struct fs_request *request_of(const struct fs_args *args)
 
 static int queue(lua_State *L, const struct fs_call *call, const struct fs_args *args)
 {
+    op_need_loop(L, call->name);
     const int anchor = args->data ? anchor_take(L, DATA_INDEX) : ANCHOR_NONE; /* may raise */
     struct fs_job *job = mem_zero(1, sizeof *job);
     job->call = call;

@@ -557,6 +557,7 @@ static void give_loop(lua_State *L, void *library)
     set_callback(vm->L, on_callback); /* the stock one prints, and ends the process */
     if (!vm->worker)
         return;
+    op_need_loop(L, "luv");
     set_loop(vm->L, worker_loop(vm->worker));
     struct world *world = mem_zero(1, sizeof *world);
     world->worker = vm->worker;

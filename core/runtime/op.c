@@ -29,7 +29,15 @@ bool op_may_wait(lua_State *L, const char *name)
                    "gsub callback, a callback of luv...) or in the __close of a coroutine that "
                    "coroutine.close ends",
                    name);
+    op_need_loop(L, name);
     return true;
+}
+
+void op_need_loop(lua_State *L, const char *name)
+{
+    struct neap_error err;
+    if (worker_open_loop(vm_of(L)->worker, &err))
+        luaL_error(L, "%s: %s", name, err.message);
 }
 
 static void open_for(struct run *run, struct fiber *fiber, struct op *op,
@@ -124,6 +132,7 @@ struct kept {
 
 uv_loop_t *worker_loop(struct worker *worker)
 {
+    assert(worker->looping);
     return &worker->loop;
 }
 

@@ -47,6 +47,9 @@ struct op {           /* the first member of its owner's own struct */
  * is being killed: return 2), or a Lua error: outside of a job, while a file loads, inside a sort
  * comparator... Call it after the arguments are checked and before anything is acquired. */
 bool op_may_wait(lua_State *L, const char *name);
+/* A part of that, for who can do without the rest: opens the worker's loop if it is not, or raises.
+ */
+void op_need_loop(lua_State *L, const char *name);
 /* Is the job being killed, so that only its to-be-closed variables run, where nothing can wait? */
 bool op_killed(lua_State *L);
 
@@ -65,7 +68,7 @@ int op_wait(lua_State *L, struct op *op, lua_CFunction then);
 struct op *op_current(lua_State *L); /* in `then`: what was waited for */
 void op_done(struct op *op);         /* from a callback of the loop, or before op_wait */
 
-/* The worker's loop. Callbacks must not call Lua. */
+/* The worker's loop, which is open. Callbacks must not call Lua. */
 uv_loop_t *worker_loop(struct worker *worker);
 
 /* A thing that a worker has one of (a libcurl multi handle): `key` is any address of its owner's.

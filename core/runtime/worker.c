@@ -314,7 +314,8 @@ static void *worker_main(void *arg)
         monitor_unwatch(w->env->monitor, &w->pulse);
     interrupt_thread(NULL, NULL);
     kept_close(w);
-    uv_run(&w->loop, UV_RUN_NOWAIT);
+    if (w->looping)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
     say_gone(w);
     return NULL;
 }
@@ -347,15 +348,11 @@ struct worker *worker_new(const struct worker_env *env, const struct config_pool
 
 static int start(struct worker *w, struct neap_error *err)
 {
-    const int rc = worker_open_loop(w, err);
-    if (rc)
-        return rc;
     w->running = true;
     const int failed = thread_start(&w->thread, STACK_BYTES, worker_main, w);
     if (!failed)
         return NEAP_OK;
     w->running = false;
-    worker_close_loop(w);
     return error_set(err, NEAP_EIO, "cannot start a worker thread: %s", strerror(failed));
 }
 

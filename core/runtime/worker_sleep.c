@@ -1,7 +1,7 @@
-/* Where a worker sleeps. As long as its loop has neither a handle nor a request of anybody's: on
- * its mailbox, which is one system call to sleep and one to be woken; the loop does not turn. Else
- * in the loop, which an event descriptor wakes (a uv_async_t makes who is woken wait for who wakes
- * it, and that one has just lost its core to it). */
+/* Where a worker sleeps. As long as its loop has neither a handle nor a request of anybody's, or is
+ * not even open: on its mailbox, which is one system call to sleep and one to be woken; the loop
+ * does not turn. Else in the loop, which an event descriptor wakes (a uv_async_t makes who is woken
+ * wait for who wakes it, and that one has just lost its core to it). */
 #include "runtime/worker_state.h"
 
 #include "base/clock.h"
@@ -38,6 +38,8 @@ static void on_timer(uv_timer_t *timer)
 int worker_open_loop(struct worker *w, struct neap_error *err)
 {
     const char *why = "no descriptor is left";
+    if (w->looping)
+        return NEAP_OK;
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->wake_fd < 0)
         goto fail;
@@ -50,6 +52,7 @@ int worker_open_loop(struct worker *w, struct neap_error *err)
     w->wake.data = w;
     uv_poll_start(&w->wake, UV_READABLE, on_wake);
     uv_timer_init(&w->loop, &w->timer);
+    w->looping = true;
     return NEAP_OK;
 
 fail_wake:
@@ -63,6 +66,9 @@ fail:
 
 void worker_close_loop(struct worker *w)
 {
+    if (!w->looping)
+        return;
+    w->looping = false;
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->timer, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -85,6 +91,8 @@ static void look_whose(uv_handle_t *handle, void *arg)
 /* Can anything come out of the loop but what `wake` and `timer` are for? */
 static bool loop_is_used(struct worker *w)
 {
+    if (!w->looping)
+        return false;
     if (w->loop.active_reqs.count > 0 || w->loop.active_handles > 2)
         return true;
     struct walk walk = {w, false};
@@ -150,7 +158,8 @@ void worker_sleep(struct worker *w)
         uv_run(&w->loop, idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     } else {
         idle = idle && mailbox_wait(&w->mailbox, next_due_ns(w));
-        uv_update_time(&w->loop); /* luv reckons from there */
+        if (w->looping)
+            uv_update_time(&w->loop); /* luv reckons from there */
     }
     if (idle || atomic_load_explicit(&w->pulse.idle, memory_order_relaxed)) {
         atomic_store(&w->pulse.idle, false);

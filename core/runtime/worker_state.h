@@ -44,6 +44,7 @@ struct worker {
     struct catalogue *catalogue;
     pthread_t thread;
     bool running; /* its thread has been started; until then all of it is the engine's */
+    bool looping; /* its loop is open, from the first use of it on */
     uv_loop_t loop;
     uv_poll_t wake; /* of wake_fd, while it sleeps in the loop */
     int wake_fd;
@@ -101,7 +102,7 @@ struct worker {
 void worker_take_messages(struct worker *w);
 
 /* worker_sleep.c */
-int worker_open_loop(struct worker *w, struct neap_error *err);
+int worker_open_loop(struct worker *w, struct neap_error *err); /* if it is not */
 void worker_close_loop(struct worker *w);
 void worker_sleep(struct worker *w); /* if there is nothing to do; and a turn of the loop */
 void worker_poke(void *worker);      /* any thread: out of the loop */

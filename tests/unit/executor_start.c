@@ -121,11 +121,37 @@ static void one_that_cannot_start_is_told_of(void **state)
     executor_close(&x);
 }
 
+/* A worker opens its loop for the first call that needs one. */
+static void without_a_descriptor_that_call_fails(void **state)
+{
+    struct executor x;
+    struct rlimit old, none;
+    (void)state;
+    open_with(&x, "[pool default]\nworkers = 1\n");
+    executor_write(&x, "plugins/t/read.lua",
+                   "return function(path)\n"
+                   "  local ok, e = pcall(require('neap').fs.read, path)\n"
+                   "  return ok and 'read' or e\n"
+                   "end\n");
+    executor_start(&x, 0);
+    assert_string_equal(executor_run(&x, "t.run", "1"), "1");
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = old;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_non_null(strstr(executor_run(&x, "t.read", "\"/dev/null\""), "no descriptor is left"));
+    assert_string_equal(executor_run(&x, "t.run", "2"), "2");
+    setrlimit(RLIMIT_NOFILE, &old);
+    assert_string_equal(executor_run(&x, "t.read", "\"/dev/null\""), "\"read\"");
+    executor_close(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_cannot_start_is_told_of), /* first: libc keeps stacks */
         cmocka_unit_test(threads_come_with_jobs),
+        cmocka_unit_test(without_a_descriptor_that_call_fails),
         cmocka_unit_test(one_reloads_and_closes_without_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
