@@ -71,8 +71,11 @@ struct call {
     struct heap_node timer;
     /* the asker's */
     void *owner;
-    void *worker; /* of a fiber */
+    void *worker; /* of a fiber, */
     uint64_t serial;
+    void *
+        run; /* and of its job, which a slot that comes back is for, whatever became of the fiber */
+    int64_t run_ns; /* its started_ns */
 };
 
 /* How far a job is, from its worker; freed by the engine. */

@@ -188,6 +188,13 @@ static struct call *call_new(struct worker *w, struct fiber *fiber, int kind, ui
     return call;
 }
 
+static void post_call(struct run *run, struct call *call)
+{
+    call->run = run;
+    call->run_ns = run->started_ns;
+    worker_tell(run_worker(run), &call->message);
+}
+
 struct call *run_call_new(lua_State *L, int kind, uint64_t id)
 {
     const struct vm *vm = vm_of(L);
@@ -213,12 +220,6 @@ void fiber_let_go(struct worker *w, struct fiber *fiber)
     else if (fiber->holds == HOLDS_RESULT)
         free(fiber->result);
     fiber->holds = HOLDS_NOTHING;
-}
-
-static void post_call(struct fiber *fiber, struct call *call)
-{
-    call->serial = fiber->serial;
-    worker_tell(fiber_worker(fiber), &call->message);
 }
 
 /* A job that waits for jobs (or for room in a queue) and does nothing meanwhile but rest lends its
@@ -253,12 +254,11 @@ static void lend_slot(struct fiber *fiber, struct call *call)
 /* Of the job itself, not of one of its fibers. */
 static void post_for(struct run *run, int kind, bool late)
 {
-    struct call *call = call_new(run_worker(run), &run->main, kind, run->job->id);
+    struct call *call = call_new(run_worker(run), NULL, kind, run->job->id);
     call->asker = run->job;
     call->late = late;
     call->sleeps = somebody_sleeps(run);
-    call->serial = (uint64_t)run->started_ns;
-    worker_tell(run_worker(run), &call->message);
+    post_call(run, call);
 }
 
 /* As lend_slot, for the calls that wait already. */
@@ -279,9 +279,9 @@ int run_ask(lua_State *L, struct call *call, lua_CFunction then)
     }
     struct fiber *fiber = vm_of(L)->fiber;
     fiber_let_go(vm_of(L)->worker, fiber);
-    fiber->serial++;
+    call->serial = ++fiber->serial;
     lend_slot(fiber, call);
-    post_call(fiber, call);
+    post_call(fiber_run(fiber), call);
     return coro_park(L, then);
 }
 
@@ -307,28 +307,23 @@ static void ask_for_slot(struct run *run, bool late)
     post_for(run, ENGINE_CALL_RETURN, late);
 }
 
-/* Where it did not give the slot, the answer to the other call does. */
-static void slot_answered(struct worker *w, struct call *call)
+/* The job's slot is back: its own, though the fiber that lent it may have ended meanwhile. */
+static void take_slot(const struct call *call)
 {
-    const struct fiber *fiber = call->owner;
-    struct run *run = fiber_run(fiber);
-    if (run && (uint64_t)run->started_ns == call->serial && call->gave_slot)
+    struct run *run = call->run;
+    if (call->gave_slot && run->job && run->started_ns == call->run_ns)
         have_slot(run);
-    call_free(w, call);
 }
 
 void worker_take_answer(struct worker *w, struct call *call)
 {
-    struct fiber *fiber = call->owner;
+    struct fiber *fiber = call->owner; /* NULL: a job's, for its slot alone */
     if (w->lost) { /* what asked goes on elsewhere, and must not be spoken for here */
         call_free(w, call);
         return;
     }
-    if (call->message.kind == ENGINE_CALL_RETURN || call->message.kind == ENGINE_CALL_LEND) {
-        slot_answered(w, call);
-        return;
-    }
-    if (!fiber_run(fiber) || fiber->serial != call->serial) {
+    take_slot(call);
+    if (!fiber || !fiber_run(fiber) || fiber->serial != call->serial) {
         call_free(w, call);
         return;
     }
@@ -336,9 +331,7 @@ void worker_take_answer(struct worker *w, struct call *call)
     fiber->answer = call;
     fiber->holds = HOLDS_ANSWER;
     fiber->serial++;
-    if (call->gave_slot)
-        have_slot(fiber_run(fiber));
-    go_on(fiber_worker(fiber), fiber, call->rc == NEAP_ETIME);
+    go_on(w, fiber, call->rc == NEAP_ETIME);
 }
 
 /* --- leaving for good ------------------------------------------------------------------------- */

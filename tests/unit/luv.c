@@ -321,6 +321,45 @@ static void a_callback_blocks(void **state)
     executor_close(&x);
 }
 
+/* A fiber has lent its job's slot, and is ended by a callback while the answer that brings the slot
+ * back is on its way: the child has ended, and the callback gives the engine time to say so. */
+static void a_slot_comes_back_to_the_job(void **state)
+{
+    static const char lua[] =
+        "local neap, uv = require 'neap', require 'luv'\n"
+        "local ended = false\n"
+        "local function spend(ms)\n"
+        "  local began = uv.hrtime()\n"
+        "  while uv.hrtime() - began < ms * 1e6 do end\n"
+        "end\n"
+        "local function callback(timer, handle)\n"
+        "  if not ended then return end\n"
+        "  timer:stop()\n"
+        "  spend(10)\n"
+        "  handle:cancel()\n"
+        "end\n"
+        "local function run(how)\n"
+        "  if how == 'child' then spend(3) ended = true return end\n"
+        "  ended = false\n"
+        "  local child, timer = neap.submit('t.task', 'child'), uv.new_timer()\n"
+        "  local handle = neap.async(function() return child:wait() end)\n"
+        "  timer:start(1, 1, function() callback(timer, handle) end)\n"
+        "  local _, e = handle:wait()\n"
+        "  return e.code\n"
+        "end\n"
+        "return { run = run, timeout = '5s', retry = { max = 0 } }\n";
+    struct executor x;
+    (void)state;
+    executor_init(&x);
+    executor_write(&x, "neap.ini", "[pool default]\nworkers = 1\nslots = 1\n");
+    executor_write(&x, "plugins/t/task.lua", lua);
+    executor_start(&x, 0);
+    assert_string_equal(x.problems, "");
+    for (int i = 0; i < 5; i++)
+        assert_string_equal(executor_run(&x, "t.task", NULL), "\"cancelled\"");
+    executor_close(&x);
+}
+
 static void signals(void **state)
 {
     static const char lua[] =
@@ -354,6 +393,7 @@ int main(void)
         cmocka_unit_test(callbacks_wait_for_a_preempted_job),
         cmocka_unit_test(the_loop_turns_again_after_a_sleep),
         cmocka_unit_test(a_callback_blocks),
+        cmocka_unit_test(a_slot_comes_back_to_the_job),
         cmocka_unit_test(signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
