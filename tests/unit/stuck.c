@@ -29,7 +29,7 @@ enum { TIMEOUT_MS = 100, GRACE_MS = 200, TRIES = 5 };
 
 static sem_t gate;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_bool open_now;
+static atomic_bool open_now, children_may_end;
 static atomic_int inside, finalized;
 
 static void go_in(void)
@@ -112,12 +112,19 @@ static int with_finalizer(lua_State *L)
     return 1;
 }
 
+static int may_end(lua_State *L)
+{
+    lua_pushboolean(L, atomic_load(&children_may_end));
+    return 1;
+}
+
 static int open_block(void *lua_state)
 {
-    static const luaL_Reg functions[] = {
-        {"semaphore", by_semaphore}, {"mutex", by_mutex},           {"usleep", by_usleep},
-        {"nanosleep", by_nanosleep}, {"spin", by_spinning},         {"call", then_call},
-        {"try", then_try},           {"finalizer", with_finalizer}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"semaphore", by_semaphore}, {"mutex", by_mutex},
+                                         {"usleep", by_usleep},       {"nanosleep", by_nanosleep},
+                                         {"spin", by_spinning},       {"call", then_call},
+                                         {"try", then_try},           {"finalizer", with_finalizer},
+                                         {"may_end", may_end},        {NULL, NULL}};
     luaL_newlib((lua_State *)lua_state, functions);
     return 1;
 }
@@ -240,6 +247,18 @@ static void start(const char *ini)
                    "  return ctx.attempt\n"
                    "end\n");
     executor_write(&x, "plugins/u/ok.lua", "return function() return 'ok' end");
+    executor_write(&x, "plugins/u/child.lua",
+                   "local neap, block = require 'neap', require 'block'\n"
+                   "return function() while not block.may_end() do neap.sleep(0.001) end end\n");
+    executor_write(&x, "plugins/u/lends.lua",
+                   "local neap = require 'neap'\n"
+                   "return function()\n"
+                   "  local child = neap.submit('u.child')\n"
+                   "  local function wait() return child:wait() end\n"
+                   "  local both = { neap.async(wait), neap.async(wait) }\n"
+                   "  print 'lends'\n"
+                   "  return #neap.all(both)\n"
+                   "end\n");
     snprintf(x.ini, sizeof x.ini, "%s/neap.ini", x.dir);
     const struct neap_options options = {.size = sizeof options,
                                          .config_file = x.ini,
@@ -415,6 +434,47 @@ static void past_max_stuck_it_is_fatal(void **state)
     executor_close(&x);
 }
 
+static int times_printed(const char *text)
+{
+    int times = 0;
+    pthread_mutex_lock(&text_lock);
+    for (const char *at = printed; (at = strstr(at, text)); at++)
+        times++;
+    pthread_mutex_unlock(&text_lock);
+    return times;
+}
+
+static void await_lent(int times)
+{
+    for (int left = 4000; times_printed("lends") < times; executor_pause(&left))
+        ;
+    assert_string_equal(executor_run(&x, "u.ok", NULL), "\"ok\""); /* it waits by now */
+}
+
+/* Beside it a job waited for others; so it does elsewhere when the thread comes back and finds
+ * answers for it, which do not get it going here: what it has lent is its own there. */
+static void what_answers_bring_is_not_for_it(void **state)
+{
+    (void)state;
+    start(one_worker);
+    shut();
+    atomic_store(&children_may_end, false);
+    const uint64_t id = executor_submit(&x, "u.lends", NULL);
+    await_lent(1);
+    block("usleep", TIMEOUT_MS);
+    struct neap_outcome out = outcome();
+    assert_string_equal(out.code, "timeout");
+    neap_outcome_free(&out);
+    await_lent(2);
+    set_free();
+    await_back(1);
+    atomic_store(&children_may_end, true);
+    out = outcome();
+    assert_true(out.id == id && out.state == NEAP_COMPLETED);
+    neap_outcome_free(&out);
+    executor_close(&x);
+}
+
 static void retried_and_stuck_again(void **state)
 {
     (void)state;
@@ -500,10 +560,15 @@ static void closed_with_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_its_deadline),        cmocka_unit_test(when_cancelled),
-        cmocka_unit_test(not_when_it_comes_back), cmocka_unit_test(past_max_stuck_it_is_fatal),
-        cmocka_unit_test(in_a_last_teardown),     cmocka_unit_test(retried_and_stuck_again),
-        cmocka_unit_test(drained_with_one),       cmocka_unit_test(closed_with_one),
+        cmocka_unit_test(at_its_deadline),
+        cmocka_unit_test(when_cancelled),
+        cmocka_unit_test(not_when_it_comes_back),
+        cmocka_unit_test(past_max_stuck_it_is_fatal),
+        cmocka_unit_test(in_a_last_teardown),
+        cmocka_unit_test(retried_and_stuck_again),
+        cmocka_unit_test(what_answers_bring_is_not_for_it),
+        cmocka_unit_test(drained_with_one),
+        cmocka_unit_test(closed_with_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
