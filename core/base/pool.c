@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/mman.h>
-
 #include "base/fetch.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/pages.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -67,46 +66,13 @@ static size_t bytes_of(unsigned size)
 
 /* --- slabs ------------------------------------------------------------------------------------ */
 
-static char *map(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        mem_none();
-    return at;
-}
-
-/* Mostly the system puts one next to the last. */
-static void *map_aligned(void)
-{
-    char *at = map(SLAB_BYTES);
-    if ((uintptr_t)at % SLAB_BYTES == 0)
-        return at;
-    munmap(at, SLAB_BYTES);
-    at = map(2 * SLAB_BYTES);
-    const size_t before = SLAB_BYTES - (uintptr_t)at % SLAB_BYTES;
-    munmap(at, before);
-    if (before < SLAB_BYTES)
-        munmap(at + before + SLAB_BYTES, SLAB_BYTES - before);
-    return at + before;
-}
-
-/* All its pages at once, where the system can: a fault for each is three times as dear. While there
- * are few slabs one may not be needed whole. */
-static void populate(const struct pool *pool, void *slab)
-{
-#ifdef MADV_POPULATE_WRITE
-    if (pool->n_slabs >= POPULATE_FROM)
-        madvise(slab, SLAB_BYTES, MADV_POPULATE_WRITE);
-#else
-    (void)pool;
-    (void)slab;
-#endif
-}
-
 static struct slab *slab_new(struct pool *pool, unsigned size)
 {
-    struct slab *slab = map_aligned(); /* zeroed */
-    populate(pool, slab);
+    struct slab *slab = pages_map(SLAB_BYTES);
+    if (!slab)
+        mem_none();
+    if (pool->n_slabs >= POPULATE_FROM) /* before, one may not be needed whole */
+        pages_populate(slab, SLAB_BYTES);
     slab->n_blocks = slab->n_free = (unsigned)((SLAB_BYTES - FIRST_BLOCK) / bytes_of(size));
     memset(slab->free, 0xff, slab->n_blocks / WORD_BITS * sizeof *slab->free);
     slab->free[slab->n_blocks / WORD_BITS] = (UINT64_C(1) << slab->n_blocks % WORD_BITS) - 1;
@@ -123,7 +89,7 @@ static void slab_free(struct pool *pool, struct slab *slab)
     pool->n_slabs--;
     ROOT_REMOVE(slab, SLAB_BYTES);
     ASAN_UNPOISON_MEMORY_REGION(slab, SLAB_BYTES);
-    munmap(slab, SLAB_BYTES);
+    pages_unmap(slab, SLAB_BYTES);
 }
 
 /* As many as there are and the magazine has room for. */

@@ -1,7 +1,7 @@
 /* Small blocks for one thread: what a Lua state allocates. Blocks of a size come from slabs of
  * their own, without a header and without a lock; a slab goes when its last block does, unless it
- * is all that there is of its size. Larger blocks are malloc's. Owner: one thread at a time; may be
- * moved as bytes. */
+ * is all that there is of its size. Larger blocks are malloc's, but for those of one size that a
+ * million coroutines may each have. Owner: one thread at a time; may be moved as bytes. */
 #ifndef BASE_SLABS_H
 #define BASE_SLABS_H
 
@@ -12,9 +12,11 @@
 
 #define SLABS_UNIT 16
 #define SLABS_CLASSES 16 /* sizes up to SLABS_UNIT * SLABS_CLASSES */
+#define SLABS_STACK 720  /* and this one: the stack that a coroutine of Lua begins with */
 
 #define SLAB_BYTES ((size_t)16384) /* aligned to that, so that a block leads to its slab */
 #define SLAB_ROOM (SLAB_BYTES - 8) /* with glibc's 8 before each piece the next begins behind */
+#define SLAB_STACK_BYTES ((size_t)256 * 1024) /* from the system: 364 stacks, 32 bytes are left */
 
 /* Sanitizers see what malloc gives. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -31,7 +33,8 @@ struct slab {                 /* owner: as its slabs */
 };
 
 struct slabs {
-    struct slab *open[SLABS_CLASSES]; /* those with a free block */
+    struct slab *open[SLABS_CLASSES + 1]; /* those with a free block; last: the stacks' */
+    size_t n_stack_slabs;
 };
 
 /* As realloc, but told the size that `old` has: NULL where there is no memory, and `old` is then as
@@ -44,16 +47,13 @@ void slabs_close(struct slabs *s); /* all blocks have been freed; zeroed is fine
 struct slab *slabs_add(struct slabs *s, unsigned class); /* open; NULL: no memory */
 void slabs_shut(struct slabs *s, struct slab *slab, unsigned class);
 
-static inline bool slabs_is_full(const struct slab *slab, size_t block_bytes)
+static inline bool slabs_is_full(const struct slab *slab, size_t block_bytes, size_t room)
 {
-    return !slab->free && slab->fresh + block_bytes > SLAB_ROOM;
+    return !slab->free && slab->fresh + block_bytes > room;
 }
 
-/* `size` from 1 to SLABS_SMALL_MAX. */
-static inline void *slabs_take(struct slabs *s, size_t size)
+static inline void *slabs_take_of(struct slabs *s, unsigned class, uint32_t bytes, size_t room)
 {
-    const unsigned class = (unsigned)((size - 1) / SLABS_UNIT);
-    const uint32_t bytes = (class + 1) * SLABS_UNIT;
     struct slab *slab = s->open[class];
     if (!slab && !(slab = slabs_add(s, class)))
         return NULL;
@@ -65,9 +65,16 @@ static inline void *slabs_take(struct slabs *s, size_t size)
         slab->fresh += bytes;
     }
     slab->live++;
-    if (slabs_is_full(slab, bytes))
+    if (slabs_is_full(slab, bytes, room))
         slabs_shut(s, slab, class);
     return block;
+}
+
+/* `size` from 1 to SLABS_SMALL_MAX. */
+static inline void *slabs_take(struct slabs *s, size_t size)
+{
+    const unsigned class = (unsigned)((size - 1) / SLABS_UNIT);
+    return slabs_take_of(s, class, (class + 1) * SLABS_UNIT, SLAB_ROOM);
 }
 
 /* Of any size. NULL. */

@@ -42,7 +42,8 @@ static __attribute__((noinline)) void *allocate_new(struct vm *vm, size_t size)
 {
     if (vm->limited && past_limit(vm, vm->bytes + size))
         return NULL;
-    void *block = size <= SLABS_SMALL_MAX ? slabs_take(&vm->slabs, size) : malloc(size);
+    void *block = size <= SLABS_SMALL_MAX ? slabs_take(&vm->slabs, size)
+                                          : slabs_resize(&vm->slabs, NULL, 0, size);
     if (block) {
         vm->bytes += size;
         vm->allocated_bytes += size;

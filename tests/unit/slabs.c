@@ -12,7 +12,8 @@
 
 #define BLOCKS 4000
 #define STEPS 200000
-#define SIZE_MAX_TRIED 600
+#define STACKS 10000
+#define SIZE_MAX_TRIED 800
 
 struct block {
     unsigned char *data;
@@ -51,7 +52,8 @@ static void blocks_are_apart_and_keep_their_bytes(void **state)
     for (int i = 0; i < STEPS; i++) {
         struct block *b = &blocks[(unsigned)rand_r(&seed) % BLOCKS];
         const unsigned what = (unsigned)rand_r(&seed);
-        resize(&s, b, what % 3 ? (unsigned)rand_r(&seed) % SIZE_MAX_TRIED : 0);
+        const size_t size = what & 8 ? (unsigned)rand_r(&seed) % SIZE_MAX_TRIED : SLABS_STACK;
+        resize(&s, b, what % 3 ? size : 0);
     }
     for (int i = 0; i < BLOCKS; i++)
         resize(&s, &blocks[i], 0);
@@ -79,6 +81,29 @@ static void memory_goes_back_when_all_is_free(void **state)
     free(all);
 }
 
+/* As many as a busy worker has, so that slabs come with all their pages, too. */
+static void stacks_lie_close_and_go_back(void **state)
+{
+    (void)state;
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+    struct slabs s = {0};
+    void **all = calloc(STACKS, sizeof *all);
+    for (int i = 0; i < STACKS; i++)
+        memset(all[i] = slabs_resize(&s, NULL, 0, SLABS_STACK), i, SLABS_STACK);
+    assert_true(s.n_stack_slabs * SLAB_STACK_BYTES < STACKS * (SLABS_STACK + 2) + SLAB_STACK_BYTES);
+    for (int i = 0; i < STACKS; i++) { /* not in order */
+        unsigned char *const stack = all[i * 7919 % STACKS];
+        assert_int_equal(stack[0], (unsigned char)(i * 7919 % STACKS));
+        assert_int_equal(stack[SLABS_STACK - 1], stack[0]);
+        assert_null(slabs_give(&s, stack, SLABS_STACK));
+    }
+    assert_int_equal(s.n_stack_slabs, 1);
+    slabs_close(&s);
+    assert_int_equal(s.n_stack_slabs, 0);
+    free(all);
+#endif
+}
+
 static void moves_as_bytes(void **state)
 {
     (void)state;
@@ -97,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_apart_and_keep_their_bytes),
         cmocka_unit_test(memory_goes_back_when_all_is_free),
+        cmocka_unit_test(stacks_lie_close_and_go_back),
         cmocka_unit_test(moves_as_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
